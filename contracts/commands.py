@@ -1,0 +1,129 @@
+"""The commands, as they stand in a message's body; the message's property ``type`` names which one it is.
+
+A command's *operation* is the part of it that makes two commands under one idempotency key the same request.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, ClassVar, Final, Literal
+
+import msgspec
+from msgspec import Meta, Raw, Struct
+
+from contracts.fields import Amount, AppId, Description, IdempotencyKey, Reason, SignedAmount, Uuid
+
+NO_METADATA: Final = Raw(b"null")
+
+Moment = Annotated[datetime, Meta(tz=True)]
+"""RFC 3339 time with its offset."""
+
+
+class _Command(Struct, frozen=True, forbid_unknown_fields=True, rename="camel", kw_only=True):
+    type: ClassVar[str]
+    user_id: Uuid
+
+
+class Keyed(_Command, frozen=True, kw_only=True):
+    """A command that writes: its idempotency key belongs to its user."""
+
+    idempotency_key: IdempotencyKey
+
+
+class Use(Keyed, frozen=True, kw_only=True):
+    """Takes credits, for one use of an app."""
+
+    type = "credits.use"
+    amount: Amount
+    app_id: AppId
+    description: Description
+    metadata: Raw = NO_METADATA
+
+
+class Refund(Keyed, frozen=True, kw_only=True):
+    """Gives a usage back, whole (no amount: all that is left of it) or in part."""
+
+    type = "credits.refund"
+    transaction_id: Uuid
+    amount: Amount | None = None
+    description: Description | None = None
+    metadata: Raw = NO_METADATA
+
+
+class Grant(Keyed, frozen=True, kw_only=True):
+    """A new lot of free credits."""
+
+    type = "credits.grant"
+    amount: Amount
+    description: Description
+    source: Literal["promotion", "bonus"]
+    expires_at: Moment | None = None
+    metadata: Raw = NO_METADATA
+
+
+class Adjust(Keyed, frozen=True, kw_only=True):
+    """An administrator's correction, upwards or downwards."""
+
+    type = "credits.adjust"
+    amount: SignedAmount
+    description: Description
+    reason: Reason
+    metadata: Raw = NO_METADATA
+
+
+class Open(Keyed, frozen=True, kw_only=True):
+    """Opens the user's account, once, and grants the signup bonus unless told not to."""
+
+    type = "account.open"
+    signup_bonus: bool = True
+
+
+class Freeze(Keyed, frozen=True, kw_only=True):
+    """From now on uses are refused."""
+
+    type = "account.freeze"
+    reason: Reason
+
+
+class Unfreeze(Keyed, frozen=True, kw_only=True):
+    """Uses are allowed again."""
+
+    type = "account.unfreeze"
+    reason: Reason
+
+
+class ReadBalance(_Command, frozen=True, kw_only=True):
+    """Reads the balance behind every earlier command of the user."""
+
+    type = "credits.balance"
+
+
+class Expire(_Command, frozen=True, kw_only=True):
+    """Our own: posts what has expired while the user was idle. Only system logins may send it."""
+
+    type = "credits.expire"
+
+
+Command = Use | Refund | Grant | Adjust | Open | Freeze | Unfreeze | ReadBalance | Expire
+
+COMMANDS: Final[dict[str, type[Command]]] = {
+    command.type: command for command in (Use, Refund, Grant, Adjust, Open, Freeze, Unfreeze, ReadBalance, Expire)
+}
+
+
+def operation(command: Command) -> str:
+    """What the command asks for, as canonical JSON: equal for two commands that are the same operation.
+
+    The list is ``[type, amount, appId, transactionId, source, expiresAt]`` as asked, ``null`` where the command has no
+    such field; times are compared as instants, so they are brought to UTC.
+    """
+    expires_at = getattr(command, "expires_at", None)
+    parts = [
+        command.type,
+        getattr(command, "amount", None),
+        getattr(command, "app_id", None),
+        getattr(command, "transaction_id", None),
+        getattr(command, "source", None),
+        expires_at.timestamp() if expires_at is not None else None,
+    ]
+    return msgspec.json.encode(parts).decode()

@@ -1,0 +1,125 @@
+"""What the ledger tells the world: CloudEvents 1.0 in structured JSON, on the topic exchange ``credits.events``."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+from typing import Any, Final, Literal
+
+import msgspec
+from msgspec import UNSET, Struct, UnsetType
+
+from contracts.errors import Error
+from contracts.replies import Balance, Transaction, TransactionType
+
+EVENT_CONTENT_TYPE: Final = "application/cloudevents+json"
+SOURCE: Final = "/mana/credits"
+SYSTEM_APP: Final = "system"
+
+EventType = Literal[
+    "credits.used",
+    "credits.granted",
+    "credits.adjusted",
+    "credits.refunded",
+    "credits.expired",
+    "credits.refused",
+    "credits.purchased",
+    "credits.clawedback",
+]
+
+EVENT_OF_TRANSACTION: Final[dict[TransactionType, EventType]] = {
+    "usage": "credits.used",
+    "bonus": "credits.granted",
+    "adjustment": "credits.adjusted",
+    "refund": "credits.refunded",
+    "expiry": "credits.expired",
+    "purchase": "credits.purchased",
+    "clawback": "credits.clawedback",
+}
+
+_REFUSED_IDS: Final = uuid.UUID("5b0f9a52-6d0e-5c3e-9a3b-7d1c0a4f2e61")
+
+
+class TransactionData(Struct, frozen=True, rename="camel"):
+    """What happened, and the balance after it."""
+
+    transaction: Transaction
+    balance: Balance
+
+
+class RefusedData(Struct, frozen=True, rename="camel"):
+    """Which command was refused, and why."""
+
+    command: str
+    idempotency_key: str | None
+    app_id: str | None
+    error: Error
+
+
+class Event(Struct, frozen=True):
+    """A CloudEvent (cloudevents.io, version 1.0.2); ``sequence`` counts one user's transactions without a gap."""
+
+    id: str
+    type: EventType
+    subject: str
+    time: datetime
+    data: TransactionData | RefusedData
+    sequence: int | UnsetType = UNSET
+    traceparent: str | UnsetType = UNSET
+    specversion: Literal["1.0"] = "1.0"
+    source: str = SOURCE
+    datacontenttype: str = "application/json"
+
+
+_encoder: Final = msgspec.json.Encoder()
+
+
+def transaction_event(transaction: Transaction, balance: Balance, traceparent: str | None) -> Event:
+    """The event of a transaction: its id is the transaction's, so that a repeat is known as one."""
+    return Event(
+        id=transaction.id,
+        type=EVENT_OF_TRANSACTION[transaction.type],
+        subject=transaction.user_id,
+        time=transaction.completed_at,
+        data=TransactionData(transaction, balance),
+        sequence=transaction.sequence,
+        traceparent=traceparent or UNSET,
+    )
+
+
+def refused_event(
+    *,
+    subject: str,
+    command: str,
+    idempotency_key: str | None,
+    app_id: str | None,
+    error: Error,
+    identity: str,
+    time: datetime,
+    traceparent: str | None,
+) -> Event:
+    """The event of a refusal that nobody asked to be told of; its id is made from account, key and identity."""
+    name = "\x1f".join((subject, command, idempotency_key or "", identity))
+    return Event(
+        id=str(uuid.uuid5(_REFUSED_IDS, name)),
+        type="credits.refused",
+        subject=subject,
+        time=time,
+        data=RefusedData(command, idempotency_key, app_id, error),
+        traceparent=traceparent or UNSET,
+    )
+
+
+def event_routing_key(event_type: str, app_id: str | None) -> str:
+    """``EVENT.APP``, such as ``credits.used.chat``; the app is ``system`` where there is none."""
+    return f"{event_type}.{app_id or SYSTEM_APP}"
+
+
+def encode_event(event: Event) -> bytes:
+    """The event's body, UTF-8 JSON."""
+    return _encoder.encode(event)
+
+
+def decode_event(body: bytes) -> dict[str, Any]:
+    """An event's body as plain data. Raises ``msgspec.DecodeError`` for anything that is not JSON."""
+    return msgspec.json.decode(body, type=dict[str, Any])

@@ -1,0 +1,32 @@
+"""The field types that commands are made of, with the bounds that the contract gives them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+from msgspec import Meta
+
+AMOUNT_MAX: Final = 1_000_000_000
+BALANCE_MAX: Final = 2**53 - 1
+"""Credits that one account may hold in all: what every JSON reader can hold exactly (RFC 8259, section 6)."""
+METADATA_BYTES_MAX: Final = 8 * 1024
+METADATA_DEPTH_MAX: Final = 100
+"""Levels of nesting: deeper ones are beyond what common JSON readers accept, so our replies may not carry them."""
+COMMAND_BYTES_MAX: Final = 64 * 1024
+KEY_LENGTH_MAX: Final = 200
+RESERVED_KEY_PREFIXES: Final = ("daily:", "stripe:", "expiry:", "mana:")
+
+_UUID: Final = "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
+
+Uuid = Annotated[str, Meta(pattern=_UUID, description="UUID in canonical lower case")]
+Amount = Annotated[int, Meta(ge=1, le=AMOUNT_MAX, description="whole credits")]
+SignedAmount = Annotated[int, Meta(ge=-AMOUNT_MAX, le=AMOUNT_MAX, description="whole credits, not 0")]
+AppId = Annotated[str, Meta(pattern="^[A-Za-z0-9_-]{1,64}$")]
+Description = Annotated[str, Meta(min_length=1, max_length=500)]
+Reason = Annotated[str, Meta(min_length=1, max_length=500)]
+IdempotencyKey = Annotated[str, Meta(min_length=1, max_length=KEY_LENGTH_MAX)]
+
+
+def is_reserved_key(key: str) -> bool:
+    """True for idempotency keys that only Mana's own commands may use."""
+    return key.startswith(RESERVED_KEY_PREFIXES)

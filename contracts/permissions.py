@@ -1,0 +1,52 @@
+"""Who may do what: the one place where a login at the broker becomes a right."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from contracts.commands import Command, Expire, Open, ReadBalance, Refund, Use
+from contracts.errors import Error
+from contracts.replies import Origin
+from contracts.topology import ADMIN_LOGIN, FRONT_LOGIN, WORKER_LOGIN
+
+_APP_COMMANDS: Final = (Use, Refund, ReadBalance)
+_FRONT_COMMANDS: Final = (Use, Refund, ReadBalance, Open)
+
+
+@dataclass(frozen=True)
+class Logins:
+    """The logins that are not apps. Any other login is the app whose id is its name."""
+
+    admin: frozenset[str] = frozenset({ADMIN_LOGIN})
+    front: frozenset[str] = frozenset({FRONT_LOGIN})
+    system: frozenset[str] = frozenset({WORKER_LOGIN})
+
+    def may_use_reserved_keys(self, login: str | None) -> bool:
+        """True for our own processes, which alone may use keys with our prefixes."""
+        return login in self.front or login in self.system
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Who asks, once allowed: the transaction's origin, and the one app whose usages it may touch (``None``: any)."""
+
+    origin: Origin
+    app_id: str | None = None
+
+
+def authorise(login: str | None, command: Command, logins: Logins) -> Actor | Error:
+    """Decides whether the login, which the broker proved, may send the command."""
+    if login is None:
+        return Error("forbidden", "the property user_id, which proves the login, is missing")
+    if login in logins.system:
+        return Actor("system")
+    if login in logins.front and isinstance(command, _FRONT_COMMANDS):
+        return Actor("system" if isinstance(command, Open) else "user")
+    if login in logins.admin and not isinstance(command, Expire):
+        return Actor("app")
+    if login in logins.front or not isinstance(command, _APP_COMMANDS):
+        return Error("forbidden", f"the login may not send {command.type}")
+    if isinstance(command, Use) and command.app_id != login:
+        return Error("app_mismatch", "the login belongs to another app than appId")
+    return Actor("app", app_id=login)

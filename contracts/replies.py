@@ -1,0 +1,115 @@
+"""What a command is answered with. The same structures stand in events and in REST answers."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Final, Literal
+
+import msgspec
+from msgspec import UNSET, Raw, Struct, UnsetType
+
+from contracts.errors import Error
+
+REPLY_TYPE: Final = "credits.result"
+CONTENT_TYPE: Final = "application/json"
+
+TransactionType = Literal["purchase", "usage", "refund", "bonus", "expiry", "adjustment", "clawback"]
+LotKind = Literal["signup", "daily", "promotion", "bonus", "purchase", "adjustment"]
+Origin = Literal["app", "user", "system"]
+
+
+class Balance(Struct, frozen=True, rename="camel"):
+    """An account's four figures, in credits: the paid part, the free part, all that came in, all that was used."""
+
+    balance: int
+    free_credits_remaining: int
+    total_earned: int
+    total_spent: int
+
+
+class Transaction(Struct, frozen=True, rename="camel"):
+    """One business event of one account; ``amount`` is signed, balances are paid and free credits together."""
+
+    id: str
+    user_id: str
+    type: TransactionType
+    status: Literal["completed"]
+    amount: int
+    balance_before: int
+    balance_after: int
+    app_id: str | None
+    origin: Origin
+    description: str
+    metadata: Raw
+    idempotency_key: str
+    refers_to: str | None
+    sequence: int
+    created_at: datetime
+    completed_at: datetime
+
+
+class Lot(Struct, frozen=True, rename="camel"):
+    """Credits of one origin: what is left of them, and when that ends, if it does."""
+
+    id: str
+    kind: LotKind
+    granted: int
+    remaining: int
+    free: bool
+    expires_at: datetime | None
+    created_at: datetime
+
+
+class Done(Struct, frozen=True, rename="camel"):
+    """The answer to a command that writes; ``transaction`` is ``None`` where none was made (freeze, bare opening)."""
+
+    transaction: Transaction | None
+    balance: Balance
+    replayed: bool = False
+    ok: Literal[True] = True
+
+
+class BalanceRead(Struct, frozen=True, rename="camel"):
+    """The answer to ``credits.balance`` (and to our own ``credits.expire``)."""
+
+    balance: Balance
+    ok: Literal[True] = True
+
+
+class Refused(Struct, frozen=True, rename="camel"):
+    """The answer to a command that was refused: nothing was done."""
+
+    error: Error
+    ok: Literal[False] = False
+
+
+Reply = Done | BalanceRead | Refused
+
+
+class ReplyView(Struct, frozen=True, rename="camel"):
+    """Any reply as a client reads it: look at ``ok`` first."""
+
+    ok: bool
+    replayed: bool = False
+    transaction: Transaction | None = None
+    balance: Balance | None = None
+    error: Error | UnsetType = UNSET
+
+
+_encoder: Final = msgspec.json.Encoder()
+_view_decoder: Final = msgspec.json.Decoder(ReplyView)
+
+
+def encode_reply(reply: Reply) -> bytes:
+    """The reply's body, UTF-8 JSON."""
+    return _encoder.encode(reply)
+
+
+def decode_reply(body: bytes) -> ReplyView:
+    """Reads a reply's body. Raises ``msgspec.DecodeError`` for anything else."""
+    return _view_decoder.decode(body)
+
+
+def as_json(value: Any) -> bytes:
+    """Compact UTF-8 JSON of any structure of the contract."""
+    return _encoder.encode(value)

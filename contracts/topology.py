@@ -1,0 +1,145 @@
+"""The broker's topology, as data: what `ops/` declares, what workers check, what clients address."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+COMMANDS_EXCHANGE: Final = "credits.commands"
+EVENTS_EXCHANGE: Final = "credits.events"
+DEAD_QUEUE: Final = "credits.dead"
+EVENTS_LOG: Final = "credits.events.log"
+DIRECT_REPLY_TO: Final = "amq.rabbitmq.reply-to"
+
+PARTITIONS_DEFAULT: Final = 32
+PREFETCH: Final = 32
+"""Unacknowledged deliveries of one partition: always this number, since another would change the order of what
+the broker takes back (DESIGN.md)."""
+QUEUE_LENGTH_DEFAULT: Final = 2_500
+"""Commands waiting in one partition before publishers are told ``overloaded``."""
+DEAD_QUEUE_LENGTH: Final = 1_000_000
+EVENTS_LOG_BYTES: Final = 5_000_000_000
+DELIVERY_LIMIT: Final = 1_000_000
+"""Never reached: poison is told by our own means, since a broker's count rises with every lost connection."""
+
+COMMAND_QUEUE_ARGUMENTS: Final[dict[str, Any]] = {
+    "x-queue-type": "quorum",
+    "x-single-active-consumer": True,
+    "x-overflow": "reject-publish",
+    "x-dead-letter-exchange": "",
+    "x-dead-letter-routing-key": DEAD_QUEUE,
+    "x-dead-letter-strategy": "at-least-once",
+    "x-delivery-limit": DELIVERY_LIMIT,
+}
+DEAD_QUEUE_ARGUMENTS: Final[dict[str, Any]] = {"x-queue-type": "quorum", "x-overflow": "reject-publish"}
+EVENTS_LOG_ARGUMENTS: Final[dict[str, Any]] = {"x-queue-type": "stream"}
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """An exchange; all of ours are durable."""
+
+    name: str
+    type: str
+    durable: bool = True
+    arguments: dict[str, Any] = field(default_factory=dict[str, Any])
+
+
+@dataclass(frozen=True)
+class Queue:
+    """A durable queue with the arguments that it must have."""
+
+    name: str
+    arguments: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Binding:
+    """From an exchange to a queue; on the hash exchange the routing key is the queue's weight."""
+
+    exchange: str
+    queue: str
+    routing_key: str
+    arguments: dict[str, Any] = field(default_factory=dict[str, Any])
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What an operator may change while queues exist: their bounds."""
+
+    name: str
+    pattern: str
+    definition: dict[str, Any]
+    apply_to: str = "queues"
+    priority: int = 0
+
+
+@dataclass(frozen=True)
+class BrokerLogin:
+    """A login and its permissions, as regular expressions over names (rabbitmq.com/docs/access-control)."""
+
+    name: str
+    configure: str
+    write: str
+    read: str
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class BrokerTopology:
+    """All that must exist at the broker before anything of ours starts."""
+
+    exchanges: tuple[Exchange, ...]
+    queues: tuple[Queue, ...]
+    bindings: tuple[Binding, ...]
+    policies: tuple[Policy, ...]
+
+
+ADMIN_LOGIN: Final = "mana-admin"
+FRONT_LOGIN: Final = "mana-front"
+WORKER_LOGIN: Final = "mana-worker"
+
+_COMMAND_QUEUES: Final = r"credits\.commands\.[0-9]+"
+
+LOGINS: Final = (
+    BrokerLogin(ADMIN_LOGIN, configure=".*", write=".*", read=".*", tags=("administrator",)),
+    BrokerLogin(FRONT_LOGIN, configure="^$", write=r"^credits\.commands$", read="^$"),
+    # A worker declares its own queues again (which checks their arguments, and brings a deleted one back with its
+    # binding), replies and keeps dead copies by the default exchange, and sends the clock's commands.
+    BrokerLogin(
+        WORKER_LOGIN,
+        configure=rf"^{_COMMAND_QUEUES}$",
+        write=rf"^(amq\.default|credits\.events|credits\.commands|{_COMMAND_QUEUES})$",
+        read=rf"^(amq\.default|credits\.commands|{_COMMAND_QUEUES})$",
+    ),
+)
+
+
+def command_queue(partition: int) -> str:
+    """The name of a partition's queue."""
+    return f"{COMMANDS_EXCHANGE}.{partition}"
+
+
+def is_ours(name: str) -> bool:
+    """True for names that belong to the service: no client may have its replies sent there."""
+    return name.startswith(("credits.", "stripe.", "mana.", "amq."))
+
+
+def broker_topology(partitions: int, queue_length: int = QUEUE_LENGTH_DEFAULT) -> BrokerTopology:
+    """The topology for a number of partitions; ``queue_length`` bounds each partition, in commands."""
+    queues = [Queue(command_queue(number), COMMAND_QUEUE_ARGUMENTS) for number in range(partitions)]
+    bindings = [Binding(COMMANDS_EXCHANGE, queue.name, routing_key="1") for queue in queues]
+    return BrokerTopology(
+        exchanges=(Exchange(COMMANDS_EXCHANGE, "x-consistent-hash"), Exchange(EVENTS_EXCHANGE, "topic")),
+        queues=(
+            *queues,
+            Queue(DEAD_QUEUE, DEAD_QUEUE_ARGUMENTS),
+            Queue(EVENTS_LOG, EVENTS_LOG_ARGUMENTS),
+        ),
+        bindings=(*bindings, Binding(EVENTS_EXCHANGE, EVENTS_LOG, routing_key="#")),
+        policies=(
+            Policy("mana-commands", rf"^{_COMMAND_QUEUES}$", {"max-length": queue_length}),
+            Policy("mana-dead", r"^credits\.dead$", {"max-length": DEAD_QUEUE_LENGTH}),
+            Policy("mana-events-log", r"^credits\.events\.log$", {"max-length-bytes": EVENTS_LOG_BYTES}),
+        ),
+    )
