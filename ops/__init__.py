@@ -1,0 +1,1 @@
+"""The launcher behind ./mana: gets the servers, starts and supervises everything, stops it again."""

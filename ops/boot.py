@@ -1,0 +1,138 @@
+"""The order in which an instance comes up, and goes down."""
+
+import asyncio
+import logging
+import shutil
+from dataclasses import dataclass
+from functools import partial
+
+from ops import envfile, layout, roles, schema, state, topology, urls
+from ops.addresses import Addresses
+from ops.child import Child
+from ops.errors import Refusal
+from ops.layout import Layout
+from ops.management import Management
+from ops.place import Place
+from ops.program import Program
+from ops.programs import Programs
+from ops.settings import Settings
+from ops.status import Board
+
+# Below this RabbitMQ would soon block every publisher (its own limit is 1 GiB).
+_DISK_NEEDED = 1536 * 1024 * 1024
+_SERVER_PATIENCE = 120.0
+_PROCESS_PATIENCE = 90.0
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is asked for. `partitions` None: those that exist, else the default."""
+
+    workers: int
+    partitions: int | None
+    processes: bool = True
+
+
+class Boot:
+    """Brings one instance up, and down again from wherever it got to."""
+
+    def __init__(self, place: Place, wish: Wish, settings: Settings, board: Board) -> None:
+        self._place = place
+        self._wish = wish
+        self._settings = settings
+        self._board = board
+        # Taken down stage by stage, what is inside one at the same time: nobody loses what it still needs.
+        self._stages: dict[str, list[Child]] = {
+            name: [] for name in ("api", "relay", "clock", "workers", "servers", "epmd")
+        }
+
+    async def run(self) -> None:
+        """Everything up and ready, and told in `env`. Raises Refusal with the reason why not."""
+        self._board.step("laying out")
+        remembered = self._remember()
+        plan = layout.lay_out(remembered, self._settings)
+        state.save(self._place.state, remembered)
+        self._board.step("starting the servers")
+        _, partitions, _ = await asyncio.gather(self._database(plan), self._broker(plan, remembered), self._cache(plan))
+        remembered.partitions = partitions
+        programs = Programs(plan.addresses, partitions, remembered.ports)
+        if self._wish.processes:
+            self._board.step("starting the front and the workers")
+            await self._processes(programs)
+        state.save(self._place.state, remembered)
+        envfile.write(self._place.env, self._public(plan.addresses))
+        self._board.step("ready")
+        self._board.phase("ready")
+
+    async def drain(self) -> None:
+        """Stop what was started, in order; never raises for a process that was gone already."""
+        for children in self._stages.values():
+            await asyncio.gather(*(child.stop() for child in children))
+
+    def _remember(self) -> state.State:
+        remembered = state.load(self._place.state) or layout.first_state(self._place)
+        layout.find_room(self._place, remembered, self._settings)
+        free = shutil.disk_usage(remembered.data).free
+        if free < _DISK_NEEDED:
+            raise Refusal(
+                f"The disk of {remembered.data} has {free // 1024**2} MiB left and {_DISK_NEEDED // 1024**2} are needed:"
+                " free some space, or name another place in MANA_HOME."
+            )
+        return remembered
+
+    async def _database(self, plan: Layout) -> None:
+        if plan.postgres:
+            await self._serve(await plan.postgres.prepare())
+        addresses = plan.addresses
+        await roles.establish(addresses.database, addresses.database_name, addresses.secrets.roles)
+        said = await schema.migrate(addresses.database_as("mana_owner"))
+        log.info("migrations: %s", said)
+
+    async def _broker(self, plan: Layout, remembered: state.State) -> int:
+        if plan.rabbitmq:
+            epmd, node = await plan.rabbitmq.prepare()
+            await self._serve(epmd, stage="epmd")
+            await self._serve(node)
+        login, password = urls.login_of(plan.addresses.amqp)
+        passwords = {login.name: remembered.secrets.login(login.name) for login in topology.OUR_LOGINS}
+        state.save(self._place.state, remembered)
+        async with Management(plan.addresses.management, login, password) as broker:
+            vhost = urls.vhost_of(plan.addresses.amqp)
+            return await topology.declare(broker, vhost, self._wish.partitions, passwords)
+
+    async def _cache(self, plan: Layout) -> None:
+        if plan.redis:
+            await self._serve(await plan.redis.prepare())
+
+    async def _serve(self, program: Program, stage: str = "servers") -> None:
+        child = self._start(stage, program)
+        await child.ready(_SERVER_PATIENCE)
+
+    def _start(self, stage: str, program: Program) -> Child:
+        child = Child(lambda: program, self._place.logs, self._board)
+        self._stages[stage].append(child)
+        return child
+
+    async def _processes(self, programs: Programs) -> None:
+        recipes = [
+            *(("workers", partial(programs.worker, number)) for number in range(self._wish.workers)),
+            ("api", partial(programs.api, self._settings.port)),
+            ("relay", programs.relay),
+            ("clock", programs.clock),
+        ]
+        children: list[Child] = []
+        for stage, recipe in recipes:
+            child = Child(recipe, self._place.logs, self._board)
+            self._stages[stage].append(child)
+            children.append(child)
+        await asyncio.gather(*(child.ready(_PROCESS_PATIENCE) for child in children))
+
+    def _public(self, addresses: Addresses) -> dict[str, str]:
+        web = {
+            child.program.name: child.program.url or ""
+            for stage in ("api", "relay", "clock", "workers")
+            for child in self._stages[stage]
+        }
+        return addresses.public(web.get("api", ""), [f"{url}/metrics" for url in web.values()])

@@ -1,0 +1,138 @@
+"""One supervised process: started, watched, started again, stopped."""
+
+import asyncio
+import contextlib
+import logging
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+from ops.errors import Refusal
+from ops.kernel import ProcessId
+from ops.program import Program
+from ops.status import Board, ProcessState
+
+_FIRST_PAUSE = 0.5
+_LONGEST_PAUSE = 30.0
+_PROBE_WHILE_STARTING = 0.1
+_PROBE_WHILE_READY = 3.0
+# So often may a process die before it was ever ready, until the first start is given up.
+_HOPELESS = 4
+
+log = logging.getLogger(__name__)
+
+
+class Child:
+    """Keeps one program running until it is told to stop.
+
+    What dies after it had been ready is started again at once; what dies before, after a pause that doubles from
+    0.5 s to 30 s. `recipe` is asked anew for each start.
+    """
+
+    def __init__(self, recipe: Callable[[], Program], logs: Path, board: Board) -> None:
+        self.program = recipe()
+        self._recipe = recipe
+        self._board = board
+        self._log_path = logs / f"{self.program.name}.log"
+        self._entry = board.add(self.program)
+        self._process: asyncio.subprocess.Process | None = None
+        self._stopping = False
+        self._was_ready = False
+        self._first_ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._task = asyncio.create_task(self._keep_running(), name=self.program.name)
+
+    async def ready(self, patience: float) -> None:
+        """Wait until it is ready for the first time. Raises Refusal when that does not come (seconds)."""
+        try:
+            await asyncio.wait_for(asyncio.shield(self._first_ready), patience)
+        except TimeoutError:
+            raise Refusal(self._complaint(f"was not ready within {patience:.0f} s")) from None
+
+    async def stop(self) -> None:
+        """Ask it to end, wait as long as its program allows, then kill it."""
+        self._stopping = True
+        self._tell("stopping")
+        process = self._process
+        if process is None or process.returncode is not None:
+            self._task.cancel()
+        else:
+            process.send_signal(signal.Signals[f"SIG{self.program.stop_signal}"])
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(asyncio.shield(self._task), self.program.stop_seconds)
+            if process.returncode is None:
+                log.warning("%s did not stop in %s s: killed", self.program.name, self.program.stop_seconds)
+                process.kill()
+        await asyncio.gather(self._task, return_exceptions=True)
+        self._entry.process = None
+        self._tell("stopped")
+
+    async def _keep_running(self) -> None:
+        pause, deaths = _FIRST_PAUSE, 0
+        while True:
+            was_ready = await self._live()
+            if self._stopping:
+                return
+            self._entry.restarts += 1
+            self._entry.process = None
+            if was_ready:
+                pause, deaths = _FIRST_PAUSE, 0
+                continue
+            deaths += 1
+            if deaths >= _HOPELESS and not self._first_ready.done():
+                self._first_ready.set_exception(Refusal(self._complaint("does not start")))
+            self._tell("waiting")
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE)
+
+    async def _live(self) -> bool:
+        """One life, from start to death; whether it was ready in it."""
+        self.program = program = self._recipe()
+        self._process = process = await self._spawn(program)
+        self._entry.process, self._entry.url = ProcessId.of(process.pid), program.url
+        self._was_ready = False
+        self._tell("starting")
+        log.info("%s started, pid %s", program.name, process.pid)
+        watch = asyncio.create_task(self._watch(program))
+        try:
+            code = await process.wait()
+        finally:
+            watch.cancel()
+        log.log(logging.INFO if self._stopping else logging.WARNING, "%s ended, status %s", program.name, code)
+        return self._was_ready
+
+    async def _spawn(self, program: Program) -> asyncio.subprocess.Process:
+        # Straight into the file, not through us: a process outlives neither its log nor is it held up by us.
+        with self._log_path.open("ab") as output:
+            return await asyncio.create_subprocess_exec(
+                *program.identity.command(program.argv, death_signal=program.stop_signal),
+                cwd=program.cwd,
+                env=dict(program.env),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,  # Ctrl-C in a terminal is the supervisor's to handle, in order
+            )
+
+    async def _watch(self, program: Program) -> None:
+        """Keep the state that is shown true for as long as the process lives."""
+        while True:
+            answers = await program.probe()
+            if answers and not self._was_ready:
+                self._was_ready = True
+                if not self._first_ready.done():
+                    self._first_ready.set_result(None)
+            if self._was_ready and not self._stopping:
+                self._tell("ready" if answers else "unready")
+            await asyncio.sleep(_PROBE_WHILE_READY if self._was_ready else _PROBE_WHILE_STARTING)
+
+    def _tell(self, state: ProcessState) -> None:
+        if self._entry.state != state or state == "starting":
+            self._entry.state = state
+            self._board.publish()
+
+    def _complaint(self, what: str) -> str:
+        with contextlib.suppress(OSError):
+            lines = self._log_path.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+            last = lines[-1][:200] if lines else "its log is empty"
+            return f"{self.program.name} {what} (its last words: {last}): see {self._log_path}."
+        return f"{self.program.name} {what}: see {self._log_path}."

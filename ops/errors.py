@@ -1,0 +1,5 @@
+"""What the launcher says when it cannot go on."""
+
+
+class Refusal(Exception):
+    """One sentence for the person at the terminal: what is missing, and what to do about it."""

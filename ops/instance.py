@@ -1,0 +1,85 @@
+"""Private instances for tests and benchmarks: everything of their own, and nothing left behind.
+
+with private(workers=0, partitions=4, with_processes=False) as instance:
+    connect(instance.env["MANA_DATABASE_OWNER_URL"])
+"""
+
+import contextlib
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ops import envfile, packages, removal, state, status
+from ops.addresses import Addresses
+from ops.boot import Wish
+from ops.errors import Refusal
+from ops.launch import launch
+from ops.place import Place
+from ops.programs import surroundings
+from ops.settings import Settings
+from ops.status import Status
+
+
+@dataclass(frozen=True)
+class Instance:
+    """A running instance: its place, its public addresses (CONTRACT.md 4), and those of its own logins."""
+
+    place: Place
+    env: dict[str, str]
+    addresses: Addresses
+
+    @property
+    def status(self) -> Status:
+        """How its processes are now. Raises Refusal when its supervisor is gone."""
+        told = status.living(self.place.status)
+        if told is None:
+            raise Refusal(f"The instance in {self.place.home} does not run any more: see its logs there.")
+        return told
+
+
+@contextlib.contextmanager
+def private(
+    *,
+    workers: int = 1,
+    partitions: int = 32,
+    name: str = "private",
+    with_processes: bool = True,
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[Instance]:
+    """An instance in a temporary place, stopped and removed at the end.
+
+    With servers, roles, migrations, topology and logins; with front, relay, clock and workers unless
+    `with_processes` is false. `environment` adds settings for the processes. Given servers (DATABASE_URL …) of the
+    surroundings are not used: who asks for a private instance may break it.
+    Raises Refusal when it does not come up.
+    """
+    packages.ensure(Settings.model_construct(), watch=lambda _line: None)
+    with tempfile.TemporaryDirectory(prefix=f"mana-{name}-", ignore_cleanup_errors=True) as folder:
+        Path(folder).chmod(0o711)  # the servers' own users must pass through it to their data
+        place = Place(Path(folder) / "home")
+        settings = {**surroundings(front=True), **(environment or {})}
+        launched = launch(place, Wish(workers, partitions, with_processes), settings, attached=True)
+        try:
+            launched.wait_until_ready(lambda _status: None)
+            yield of(place)
+        finally:
+            if launched.process.poll() is None:
+                launched.stop()
+            removal.purge(place)
+
+
+def of(place: Place) -> Instance:
+    """The instance that runs in `place`. Raises Refusal when none does."""
+    told, remembered = status.living(place.status), state.load(place.state)
+    env = envfile.read(place.env)
+    if told is None or remembered is None or not env:
+        raise Refusal(f"Nothing runs in {place.home}: start it with ./mana up first.")
+    addresses = Addresses(
+        database=env["MANA_DATABASE_OWNER_URL"],
+        amqp=env["MANA_AMQP_URL"],
+        management=env["MANA_RABBITMQ_MANAGEMENT_URL"],
+        redis=env["MANA_REDIS_URL"],
+        secrets=remembered.secrets,
+    )
+    return Instance(place, env, addresses)

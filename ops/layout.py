@@ -1,0 +1,105 @@
+"""Chooses, at each start, what the instance's servers are: given ones, or private ones on free ports."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ops import ports, urls
+from ops.addresses import DATABASE, Addresses
+from ops.errors import Refusal
+from ops.identity import Identity
+from ops.place import Place
+from ops.servers.postgres import Postgres
+from ops.servers.rabbitmq import ADMINISTRATOR, RabbitMQ, RabbitPorts
+from ops.servers.redis import Redis
+from ops.settings import Settings
+from ops.state import PortName, State
+
+_SERVER_USERS = ("postgres", "rabbitmq", "redis")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The private servers (None where one is given), and the addresses of all three."""
+
+    postgres: Postgres | None
+    rabbitmq: RabbitMQ | None
+    redis: Redis | None
+    addresses: Addresses
+    management_candidates: list[str]
+
+
+def first_state(place: Place) -> State:
+    """What a first start remembers."""
+    return State(data=str(place.data_inside))
+
+
+def find_room(place: Place, state: State, settings: Settings) -> None:
+    """Make the data folder, where the servers' own users can reach it; `state.data` says where that is."""
+    needed = [
+        Identity.of_server(user)
+        for user, given in zip(
+            _SERVER_USERS, (settings.database_url, settings.amqp_url, settings.given_redis), strict=True
+        )
+        if not given
+    ]
+    folder = Path(state.data)
+    folder.mkdir(mode=0o711, parents=True, exist_ok=True)
+    if all(identity.can_enter(folder) for identity in needed):
+        return
+    if folder == place.data_outside:
+        raise Refusal(f"The servers' users may not enter {folder}: give its parent folders mode 755.")
+    folder.rmdir()
+    state.data = str(place.data_outside)
+    find_room(place, state, settings)
+
+
+def lay_out(state: State, settings: Settings) -> Layout:
+    """Decide on servers and ports; the ports are remembered in `state`."""
+    data = Path(state.data)
+    postgres, database = _database(data, state, settings.database_url)
+    rabbitmq, amqp, management = _broker(data, state, settings)
+    redis, cache = _cache(data, state, settings.given_redis)
+    addresses = Addresses(database, amqp, management[0], cache, state.secrets)
+    return Layout(postgres, rabbitmq, redis, addresses, management)
+
+
+def _database(data: Path, state: State, given: str | None) -> tuple[Postgres | None, str]:
+    if given:
+        return None, given
+    server = Postgres(data / "postgres", _port(state, "postgres"), state.secrets.postgres_admin)
+    return server, urls.with_database(server.url, DATABASE)
+
+
+def _cache(data: Path, state: State, given: str | None) -> tuple[Redis | None, str]:
+    if given:
+        return None, given
+    server = Redis(data / "redis", _port(state, "redis"), state.secrets.redis)
+    return server, server.url
+
+
+def _broker(data: Path, state: State, settings: Settings) -> tuple[RabbitMQ | None, str, list[str]]:
+    """The server, its administrator's address, and where its management API may be."""
+    if settings.amqp_url is None:
+        server = _rabbitmq(data, state)
+        return server, server.url, [server.management_url]
+    if settings.rabbitmq_management_url:
+        return None, settings.amqp_url, [settings.rabbitmq_management_url.rstrip("/")]
+    return None, settings.amqp_url, urls.management_candidates(settings.amqp_url)
+
+
+def _port(state: State, name: PortName) -> int:
+    others = {port for owner, port in state.ports.items() if owner != name}
+    state.ports[name] = ports.choose(state.ports.get(name), others)
+    return state.ports[name]
+
+
+def _rabbitmq(data: Path, state: State) -> RabbitMQ:
+    node_ports = RabbitPorts(
+        amqp=_port(state, "amqp"),
+        management=_port(state, "management"),
+        prometheus=_port(state, "prometheus"),
+        stream=_port(state, "stream"),
+        dist=_port(state, "dist"),
+        epmd=_port(state, "epmd"),
+    )
+    return RabbitMQ(data / "rabbitmq", node_ports, state.secrets.login(ADMINISTRATOR), state.secrets.erlang_cookie)

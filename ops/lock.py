@@ -1,0 +1,38 @@
+"""One supervisor for one place."""
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from ops.errors import Refusal
+
+
+class Taken(Refusal):
+    """Another start holds the place."""
+
+    def __init__(self, home: Path) -> None:
+        super().__init__(
+            f"Another ./mana is at work in {home}: wait for it, stop it with ./mana down,"
+            " or name another place in MANA_HOME."
+        )
+
+
+@contextlib.contextmanager
+def held(path: Path) -> Iterator[None]:
+    """Hold the place's lock. Raises Taken when another start holds it.
+
+    The descriptor is not inherited by the processes that are started meanwhile (Python's default), so the lock is
+    free the moment its holder is gone, whatever it left behind.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise Taken(path.parent) from None
+    try:
+        yield
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,62 @@
+"""RabbitMQ's management API: the few calls that the launcher makes."""
+
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import quote
+
+import httpx
+
+from ops.errors import Refusal
+
+_PATIENCE_SECONDS = 30.0
+
+
+class Management:
+    """A logged-in client. Every failure is a Refusal that names the broker."""
+
+    def __init__(self, url: str, login: str, password: str) -> None:
+        self._url = url
+        self._client = httpx.AsyncClient(
+            base_url=f"{url}/api", auth=(login, password), timeout=_PATIENCE_SECONDS, trust_env=False
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._client.aclose()
+
+    async def get(self, *path: str) -> Any:
+        """What is there, as JSON."""
+        return (await self._call("GET", path)).json()
+
+    async def put(self, *path: str, body: Mapping[str, Any]) -> None:
+        """Make it exist; the same again is no change."""
+        await self._call("PUT", path, body)
+
+    async def post(self, *path: str, body: Mapping[str, Any]) -> None:
+        """Add it."""
+        await self._call("POST", path, body)
+
+    async def delete(self, *path: str) -> None:
+        """Make it not exist; what is not there is no error."""
+        await self._call("DELETE", path)
+
+    async def _call(self, method: str, path: tuple[str, ...], body: Mapping[str, Any] | None = None) -> httpx.Response:
+        address = "/" + "/".join(quote(part, safe="") for part in path)
+        try:
+            response = await self._client.request(method, address, json=body)
+        except httpx.HTTPError as error:
+            raise Refusal(
+                f"RabbitMQ's management API at {self._url} could not be reached ({error!r}):"
+                " start it, or name it in RABBITMQ_MANAGEMENT_URL."
+            ) from error
+        if response.is_success or (method == "DELETE" and response.status_code == httpx.codes.NOT_FOUND):
+            return response
+        raise Refusal(
+            f"RabbitMQ at {self._url} refused {method} {'/'.join(path)}"
+            f" ({response.status_code} {response.text.strip()[:300]})."
+        )

@@ -1,0 +1,35 @@
+"""What a supervisor that was killed left behind."""
+
+import logging
+import signal
+import time
+
+from ops.kernel import ProcessId
+from ops.status import Status
+
+_GRACE_SECONDS = 20.0
+
+log = logging.getLogger(__name__)
+
+
+def stop(status: Status | None) -> None:
+    """Stop every process that `status` names and that is still the very same. Blocks up to twenty seconds.
+
+    The kernel has asked them already, when their supervisor died; what does not follow is killed.
+    """
+    left: list[ProcessId] = []
+    for entry in status.processes if status else []:
+        if entry.process and entry.process.is_alive():
+            log.warning("an earlier start left %s behind, pid %s: stopping it", entry.name, entry.pid)
+            entry.process.send(signal.Signals[f"SIG{entry.stop_signal}"])
+            left.append(entry.process)
+    _wait_or_kill(left)
+
+
+def _wait_or_kill(left: list[ProcessId]) -> None:
+    deadline = time.monotonic() + _GRACE_SECONDS
+    while any(process.is_alive() for process in left):
+        if time.monotonic() > deadline:
+            for process in left:
+                process.send(signal.SIGKILL)
+        time.sleep(0.05)

@@ -1,0 +1,91 @@
+"""The servers' programs: there, or installed from the system's packages."""
+
+import contextlib
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from ops.errors import Refusal
+from ops.servers import postgres, rabbitmq, redis
+from ops.settings import Settings
+
+Watch = Callable[[str], None]
+
+_POLICY = Path("/usr/sbin/policy-rc.d")
+_POLICY_TEXT = "#!/bin/sh\n# Put here by ./mana for as long as it installs packages: starts no service.\nexit 101\n"
+# Service names of the packages, for those that the policy could not keep from starting.
+_SERVICES = {"postgresql-15": "postgresql", "rabbitmq-server": "rabbitmq-server", "redis-server": "redis-server"}
+
+
+def missing(settings: Settings) -> list[str]:
+    """The packages of those servers that are to be ours and are not installed."""
+    wanted = {
+        "postgresql-15": settings.database_url or postgres.binaries(),
+        "rabbitmq-server": settings.amqp_url or rabbitmq.scripts(),
+        "redis-server": settings.given_redis or redis.binary(),
+    }
+    return [package for package, found in wanted.items() if not found]
+
+
+def ensure(settings: Settings, watch: Watch) -> None:
+    """Install what is missing; `watch` is called with each line of apt. Raises Refusal when that cannot be done."""
+    packages = missing(settings)
+    if not packages:
+        return
+    names = " ".join(packages)
+    if os.geteuid() != 0:
+        raise Refusal(f"Servers are missing: ask an administrator to run: apt-get install {names}")
+    if shutil.which("apt-get") is None:
+        raise Refusal(
+            f"Servers are missing ({names}) and there is no apt-get: install them by the system's own means,"
+            " or name running ones in DATABASE_URL, AMQP_URL and REDIS_URL."
+        )
+    with _no_services_started():
+        _apt(["update"], watch)
+        _apt(["install", "-y", "--no-install-recommends", *packages], watch)
+    for package in packages:
+        _keep_stopped(_SERVICES[package])
+
+
+@contextlib.contextmanager
+def _no_services_started() -> Iterator[None]:
+    """While packages are installed, a policy forbids them to start their services (Debian's invoke-rc.d)."""
+    if _POLICY.exists() and _POLICY.read_text(encoding="utf-8", errors="replace") != _POLICY_TEXT:
+        yield  # the machine's own policy is not ours to replace
+        return
+    _POLICY.write_text(_POLICY_TEXT, encoding="utf-8")
+    _POLICY.chmod(0o755)
+    try:
+        yield
+    finally:
+        _POLICY.unlink()
+
+
+def _keep_stopped(service: str) -> None:
+    """A service that came with a package which we installed neither runs now nor after the next boot."""
+    for command in (["service", service, "stop"], ["update-rc.d", service, "disable"]):
+        if shutil.which(command[0]):
+            subprocess.run(command, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def _apt(arguments: list[str], watch: Watch) -> None:
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"}
+    with subprocess.Popen(
+        ["apt-get", "-o", "DPkg::Lock::Timeout=300", *arguments],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    ) as process:
+        assert process.stdout is not None
+        last = ""
+        for line in process.stdout:
+            if line.startswith("E:"):
+                last = line.strip()
+            watch(line.strip())
+    if process.returncode != 0:
+        raise Refusal(f"apt-get {arguments[0]} failed ({last}): check the network and the disk, then start again.")

@@ -1,0 +1,59 @@
+"""Where an instance keeps its things. One place, one instance."""
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+
+# Where data goes that servers with users of their own cannot reach inside the home.
+REACHABLE = Path("/var/lib/mana")
+
+
+@dataclass(frozen=True)
+class Place:
+    """The folder `MANA_HOME` (`.mana` in the checkout by default) and the names in it."""
+
+    home: Path
+
+    @classmethod
+    def from_environment(cls) -> "Place":
+        """The place that MANA_HOME names, else the checkout's own."""
+        named = os.environ.get("MANA_HOME")
+        return cls(Path(named).expanduser().absolute() if named else CHECKOUT / ".mana")
+
+    @property
+    def lock(self) -> Path:
+        """Held by the supervisor for as long as it lives."""
+        return self.home / "lock"
+
+    @property
+    def state(self) -> Path:
+        """What must survive a stop: secrets, ports, where the data lies."""
+        return self.home / "state.json"
+
+    @property
+    def status(self) -> Path:
+        """What the supervisor tells about its processes."""
+        return self.home / "status.json"
+
+    @property
+    def env(self) -> Path:
+        """The addresses of a running instance, as KEY=value lines."""
+        return self.home / "env"
+
+    @property
+    def logs(self) -> Path:
+        """One file for each process."""
+        return self.home / "logs"
+
+    @property
+    def data_inside(self) -> Path:
+        """The servers' data, where their users can reach it."""
+        return self.home / "data"
+
+    @property
+    def data_outside(self) -> Path:
+        """The servers' data, where the home is for root's eyes only."""
+        return REACHABLE / hashlib.sha256(str(self.home).encode()).hexdigest()[:16]

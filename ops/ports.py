@@ -1,0 +1,48 @@
+"""Ports that are free now.
+
+Only below 32768: above it the kernel hands ports to outgoing connections, and a server that restarts would meet
+someone else's socket on its own port.
+"""
+
+import random
+import socket
+from collections.abc import Collection, Iterable
+
+from ops.errors import Refusal
+
+_LOWEST = 10_000
+_CEILING = 32_768
+_LOOPBACK = "127.0.0.1"
+
+
+def is_free(port: int) -> bool:
+    """Whether nobody listens on `port` of the loopback interface, nor on all interfaces."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((_LOOPBACK, port))
+        except OSError:
+            return False
+    return True
+
+
+def choose(preferred: int | None, taken: Collection[int]) -> int:
+    """`preferred` if it is free, else any free port that is not in `taken`.
+
+    Raises Refusal when there is none.
+    """
+    # Random, so that instances that start side by side rarely want the same one.
+    others = random.sample(range(_LOWEST, _CEILING), 200)
+    return _first_free([*([preferred] if preferred else []), *others], taken)
+
+
+def choose_upwards(preferred: int, taken: Collection[int]) -> int:
+    """`preferred` if it is free, else the next one above it: for the port that people type."""
+    return _first_free(range(preferred, _CEILING), taken)
+
+
+def _first_free(candidates: Iterable[int], taken: Collection[int]) -> int:
+    for port in candidates:
+        if port not in taken and is_free(port):
+            return port
+    raise Refusal("No free port below 32768 was found on 127.0.0.1: stop something that listens there.")

@@ -1,0 +1,120 @@
+"""Our own processes: which environment each is started with, and no more of it than it needs."""
+
+import os
+import sys
+from collections.abc import Mapping
+
+from contracts.topology import FRONT_LOGIN, WORKER_LOGIN
+from ops import ports, probes
+from ops.addresses import Addresses
+from ops.place import CHECKOUT
+from ops.program import Program
+
+# Secrets and addresses of the surroundings. Each process gets its own ones back, never an administrator's.
+_GUARDED = (
+    "DATABASE_URL",
+    "AMQP_URL",
+    "REDIS_",
+    "RABBITMQ_",
+    "PORT",
+    "METRICS_PORT",
+    "JWT_",
+    "STRIPE_",
+    "MANA_HOME",
+    "MANA_SECRET_KEY",
+    "MANA_API_URL",
+    "MANA_AMQP_URL",
+    "MANA_DATABASE_",
+    "MANA_RABBITMQ_",
+    "MANA_REDIS_URL",
+    "MANA_METRICS_URLS",
+    "PG",
+)
+_FRONT_ONLY = ("JWT_", "STRIPE_")
+
+
+def surroundings(*, front: bool = False) -> dict[str, str]:
+    """The environment that we were started in, without what is guarded; the front keeps its own secrets."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(_GUARDED) or (front and name.startswith(_FRONT_ONLY))
+    }
+
+
+def python(module: str) -> list[str]:
+    """How one of our modules is run: with the checkout in the path (PYTHONPATH), not the current folder."""
+    return [sys.executable, "-P", "-m", module]
+
+
+def run_environment(extra: Mapping[str, str], *, front: bool = False) -> dict[str, str]:
+    """The whole environment of one of our processes."""
+    return {**surroundings(front=front), "PYTHONPATH": str(CHECKOUT), "PYTHONUNBUFFERED": "1", **extra}
+
+
+class Programs:
+    """Makes the programs of one instance."""
+
+    def __init__(self, addresses: Addresses, partitions: int, taken: dict[str, int]) -> None:
+        self._addresses = addresses
+        self._partitions = partitions
+        self._ports = taken
+
+    def worker(self, number: int) -> Program:
+        """Ledger worker `number`."""
+        return self._behind_metrics(f"worker-{number}", "workers", self._worker_environment())
+
+    def clock(self) -> Program:
+        """The clock worker: wakes idle users."""
+        return self._behind_metrics("clock", "workers.clock", self._worker_environment())
+
+    def relay(self) -> Program:
+        """Sends what the front's outbox holds."""
+        environment = {
+            "DATABASE_URL": self._addresses.database_as("mana_relay"),
+            "AMQP_URL": self._addresses.amqp_as(FRONT_LOGIN),
+        }
+        return self._behind_metrics("relay", "api.relay", environment)
+
+    def api(self, preferred: int) -> Program:
+        """The HTTP front, on the first free port from `preferred` upwards."""
+        port = ports.choose_upwards(preferred, self._others("api"))
+        self._ports["api"] = port
+        environment = {
+            "DATABASE_URL": self._addresses.database_as("mana_api"),
+            "AMQP_URL": self._addresses.amqp_as(FRONT_LOGIN),
+            "REDIS_URL": self._addresses.redis,
+            "PORT": str(port),
+            "MANA_SECRET_KEY": os.environ.get("MANA_SECRET_KEY") or self._addresses.secrets.front_key,
+        }
+        return self._program("api", "api", run_environment(environment, front=True), port)
+
+    def _worker_environment(self) -> dict[str, str]:
+        return {
+            "DATABASE_URL": self._addresses.database_as("mana_worker"),
+            "AMQP_URL": self._addresses.amqp_as(WORKER_LOGIN),
+            "MANA_PARTITIONS": str(self._partitions),
+            "MANA_ADMIN_LOGINS": self._addresses.administrator,
+            "MANA_FRONT_LOGINS": FRONT_LOGIN,
+            "MANA_SYSTEM_LOGINS": WORKER_LOGIN,
+        }
+
+    def _behind_metrics(self, name: str, module: str, environment: dict[str, str]) -> Program:
+        port = ports.choose(self._ports.get(name), self._others(name))
+        self._ports[name] = port
+        own = {"MANA_PROCESS_NAME": name, "METRICS_PORT": str(port)}
+        return self._program(name, module, run_environment({**environment, **own}), port)
+
+    def _others(self, name: str) -> set[int]:
+        return {port for owner, port in self._ports.items() if owner != name}
+
+    def _program(self, name: str, module: str, environment: dict[str, str], port: int) -> Program:
+        url = f"http://127.0.0.1:{port}"
+        return Program(
+            name=name,
+            argv=python(module),
+            env=environment,
+            cwd=CHECKOUT,
+            probe=probes.http(f"{url}/health/ready"),
+            url=url,
+        )

@@ -1,0 +1,1 @@
+"""The three servers: how each is laid out on disk and started privately."""

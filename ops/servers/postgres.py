@@ -1,0 +1,104 @@
+"""A private PostgreSQL: SCRAM only, loopback only, durable."""
+
+import asyncio
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from ops import probes
+from ops.errors import Refusal
+from ops.identity import Identity, give_file, own_folder
+from ops.program import Program
+
+ADMINISTRATOR = "mana_admin"
+_OLDEST = 15
+
+# Nothing is relaxed: what durability rests on is said aloud, so that no default elsewhere can change it.
+_SETTINGS = {
+    "listen_addresses": "127.0.0.1",
+    "unix_socket_directories": "",
+    "password_encryption": "scram-sha-256",
+    "fsync": "on",
+    "full_page_writes": "on",
+    "synchronous_commit": "on",
+    "max_connections": "200",
+    "shared_buffers": "512MB",
+    "max_wal_size": "4GB",
+    "log_destination": "stderr",
+    "logging_collector": "off",
+    "log_timezone": "UTC",
+    "timezone": "UTC",
+}
+
+
+def binaries() -> Path | None:
+    """The folder of the newest installed PostgreSQL that is new enough, None where there is none."""
+    found = [
+        (int(match[1]), path.parent)
+        for path in Path("/usr/lib/postgresql").glob("*/bin/postgres")
+        if (match := re.fullmatch(r"(\d+)", path.parent.parent.name)) and int(match[1]) >= _OLDEST
+    ]
+    return max(found)[1] if found else None
+
+
+@dataclass(frozen=True)
+class Postgres:
+    """One private server: its folder, port and administrator's password."""
+
+    folder: Path
+    port: int
+    password: str
+
+    @property
+    def url(self) -> str:
+        """Logs in as the administrator, to the database that always exists."""
+        return f"postgresql://{ADMINISTRATOR}:{self.password}@127.0.0.1:{self.port}/postgres"
+
+    async def prepare(self) -> Program:
+        """Lay out the cluster where it is missing; say how to start it. Raises Refusal when initdb fails."""
+        identity = Identity.of_server("postgres")
+        own_folder(self.folder, identity)
+        cluster = self.folder / "cluster"
+        if not (cluster / "PG_VERSION").exists():
+            await self._initialise(cluster, identity)
+        settings = _SETTINGS | {"port": str(self.port)}
+        return Program(
+            name="postgres",
+            argv=[str(_folder() / "postgres"), "-D", str(cluster), *_options(settings)],
+            env={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"},
+            cwd=self.folder,
+            probe=probes.postgres(self.url),
+            url=f"postgresql://127.0.0.1:{self.port}",
+            identity=identity,
+            stop_signal="INT",  # fast shutdown: clients are disconnected, everything is written
+        )
+
+    async def _initialise(self, cluster: Path, identity: Identity) -> None:
+        """Make the cluster beside its final place, so that a start that was cut off leaves nothing half made."""
+        password_file, draft = self.folder / "password", self.folder / "draft"
+        give_file(password_file, self.password + "\n", identity)
+        script = 'rm -rf "$2" && "$1" -D "$2" -U "$3" --pwfile="$4" -A scram-sha-256 -E UTF8 --locale=C.UTF-8 && mv "$2" "$5"'
+        arguments = [str(_folder() / "initdb"), str(draft), ADMINISTRATOR, str(password_file), str(cluster)]
+        process = await asyncio.create_subprocess_exec(
+            *identity.command(["sh", "-c", script, "sh", *arguments]),
+            cwd=self.folder,
+            env={"PATH": "/usr/bin:/bin"},
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        output, _ = await process.communicate()
+        password_file.unlink()
+        if process.returncode != 0:
+            last = output.decode(errors="replace").strip().splitlines()[-1:]
+            raise Refusal(f"PostgreSQL could not lay out its data in {cluster}: {' '.join(last)}")
+
+
+def _folder() -> Path:
+    folder = binaries()
+    if folder is None:
+        raise Refusal("PostgreSQL 15 is not installed: install the package postgresql-15, then start again.")
+    return folder
+
+
+def _options(settings: dict[str, str]) -> list[str]:
+    return [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]

@@ -1,0 +1,54 @@
+"""The launcher's own settings, from the environment. Everything else is handed to the processes, which check it."""
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from ops.errors import Refusal
+
+_SCHEMES = {
+    "database_url": ("postgresql://", "postgres://"),
+    "amqp_url": ("amqp://", "amqps://"),
+    "redis_url": ("redis://", "rediss://"),
+    "rabbitmq_management_url": ("http://", "https://"),
+}
+
+
+class Settings(BaseSettings):
+    """Which servers to use, where they are given, and the port that the front should have."""
+
+    model_config = SettingsConfigDict(env_ignore_empty=True)
+
+    database_url: str | None = None
+    amqp_url: str | None = None
+    rabbitmq_management_url: str | None = None
+    redis_url: str | None = None
+    redis_host: str | None = None
+    redis_port: int = Field(default=6379, ge=1, le=65535)
+    redis_password: str | None = None
+    port: int = Field(default=3001, ge=1, le=32767)
+
+    @field_validator(*_SCHEMES)
+    @classmethod
+    def _known_scheme(cls, value: str | None, info: object) -> str | None:
+        name: str = getattr(info, "field_name", "")
+        if value is not None and not value.startswith(_SCHEMES[name]):
+            raise ValueError(f"must begin with {' or '.join(_SCHEMES[name])}")
+        return value
+
+    @property
+    def given_redis(self) -> str | None:
+        """The address of a given Redis, by REDIS_URL or by its parts; None where ours is to be used."""
+        if self.redis_url or not self.redis_host:
+            return self.redis_url
+        login = f":{self.redis_password}@" if self.redis_password else ""
+        return f"redis://{login}{self.redis_host}:{self.redis_port}/0"
+
+
+def read() -> Settings:
+    """The settings of this environment. Raises Refusal naming the first one that is wrong."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        name = str(first["loc"][0]).upper()
+        raise Refusal(f"The setting {name} is wrong: {first['msg'].removeprefix('Value error, ')}.") from error

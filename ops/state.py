@@ -1,0 +1,62 @@
+"""What an instance remembers from one start to the next: secrets, ports, where its data lies."""
+
+import base64
+import secrets as random_source
+from pathlib import Path
+from typing import Literal, get_args
+
+import msgspec
+
+from ops import private_file
+from ops.errors import Refusal
+
+DatabaseRole = Literal["mana_owner", "mana_api", "mana_worker", "mana_relay", "mana_readonly"]
+DATABASE_ROLES: tuple[DatabaseRole, ...] = get_args(DatabaseRole)
+
+PortName = Literal[
+    "postgres", "redis", "amqp", "management", "prometheus", "stream", "dist", "epmd", "api", "relay", "clock"
+]
+
+
+def _password() -> str:
+    return random_source.token_hex(24)
+
+
+class Secrets(msgspec.Struct):
+    """Made once, at the first start. Hexadecimal, so that they need no escaping in URLs and configuration files."""
+
+    postgres_admin: str = msgspec.field(default_factory=_password)
+    redis: str = msgspec.field(default_factory=_password)
+    erlang_cookie: str = msgspec.field(default_factory=_password)
+    roles: dict[str, str] = msgspec.field(default_factory=lambda: {r: _password() for r in DATABASE_ROLES})
+    logins: dict[str, str] = msgspec.field(default_factory=dict[str, str])
+    # Encrypts the signing keys in the database: losing it loses every session.
+    front_key: str = msgspec.field(default_factory=lambda: base64.b64encode(random_source.token_bytes(32)).decode())
+
+    def login(self, name: str) -> str:
+        """The password of a broker login, made when it is first asked for."""
+        return self.logins.setdefault(name, _password())
+
+
+class State(msgspec.Struct):
+    """The content of `state.json`."""
+
+    data: str
+    secrets: Secrets = msgspec.field(default_factory=Secrets)
+    ports: dict[str, int] = msgspec.field(default_factory=dict[str, int])
+    partitions: int | None = None
+
+
+def load(path: Path) -> State | None:
+    """The remembered state, None before the first start. Raises Refusal when the file cannot be understood."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=State)
+    except FileNotFoundError:
+        return None
+    except msgspec.DecodeError as error:
+        raise Refusal(f"{path} is damaged ({error}): restore it, or start over with ./mana down --purge.") from error
+
+
+def save(path: Path, state: State) -> None:
+    """Write the state so that only its owner can read it."""
+    private_file.write(path, msgspec.json.format(msgspec.json.encode(state)).decode() + "\n")

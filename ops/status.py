@@ -1,0 +1,81 @@
+"""What the supervisor tells the world: `status.json`, replaced whole at each change."""
+
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from ops import private_file
+from ops.kernel import ProcessId
+from ops.program import Program
+
+Phase = Literal["starting", "ready", "stopping", "failed"]
+ProcessState = Literal["starting", "ready", "unready", "waiting", "stopping", "stopped"]
+
+
+class ProcessStatus(msgspec.Struct):
+    """One process, as `./mana status` shows it."""
+
+    name: str
+    url: str | None
+    state: ProcessState = "starting"
+    process: ProcessId | None = None
+    restarts: int = 0
+    stop_signal: str = "TERM"
+
+    @property
+    def pid(self) -> int | None:
+        """The server's own process id while it runs."""
+        return self.process.pid if self.process else None
+
+
+class Status(msgspec.Struct):
+    """An instance: its supervisor, how far it is, and its processes."""
+
+    supervisor: ProcessId
+    phase: Phase = "starting"
+    step: str = ""
+    failure: str | None = None
+    processes: list[ProcessStatus] = msgspec.field(default_factory=list[ProcessStatus])
+
+
+def load(path: Path) -> Status | None:
+    """What was last told, None where nothing was."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Status)
+    except (FileNotFoundError, msgspec.DecodeError):
+        return None
+
+
+def living(path: Path) -> Status | None:
+    """What a supervisor that is alive tells, None where none is."""
+    status = load(path)
+    return status if status is not None and status.supervisor.is_alive() else None
+
+
+class Board:
+    """The supervisor's side: change it, then `publish`."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.status = Status(supervisor=ProcessId.own())
+
+    def publish(self) -> None:
+        """Write the file."""
+        private_file.write(self._path, msgspec.json.encode(self.status).decode())
+
+    def step(self, text: str) -> None:
+        """Say what is being done now."""
+        self.status.step = text
+        self.publish()
+
+    def phase(self, phase: Phase) -> None:
+        """Say how far the whole is."""
+        self.status.phase = phase
+        self.publish()
+
+    def add(self, program: Program) -> ProcessStatus:
+        """A new process."""
+        entry = ProcessStatus(name=program.name, url=program.url, stop_signal=program.stop_signal)
+        self.status.processes.append(entry)
+        return entry

@@ -1,0 +1,104 @@
+"""The process that owns all others: `python -m ops.supervisor`.
+
+It holds the place's lock, brings everything up in order, keeps it up, and takes it down in order on SIGTERM.
+What it does and what became of it stands in `status.json`; its own log is `logs/supervisor.log`.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import errno
+import logging
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+from ops import lock, logfiles, orphans, settings, status
+from ops.boot import Boot, Wish
+from ops.errors import Refusal
+from ops.place import Place
+from ops.status import Board
+
+# Exit status of a supervisor that found another one in its place (sysexits.h: try again later).
+TAKEN = os.EX_TEMPFAIL
+
+log = logging.getLogger(__name__)
+
+
+async def supervise(place: Place, wish: Wish, board: Board) -> None:
+    """Bring everything up, keep it up until SIGTERM or SIGINT, take it down. Raises Refusal when it cannot come up."""
+    told_to_stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, told_to_stop.set)
+    boot = Boot(place, wish, settings.read(), board)
+    starting = asyncio.create_task(boot.run())
+    stopping = asyncio.create_task(told_to_stop.wait())
+    bounding = asyncio.create_task(logfiles.keep_bounded(place.logs))
+    try:
+        await asyncio.wait([starting, stopping], return_when=asyncio.FIRST_COMPLETED)
+        if starting.done():
+            starting.result()
+            await stopping
+    finally:
+        board.phase("stopping")
+        for task in (starting, bounding):
+            task.cancel()
+        await asyncio.gather(starting, bounding, return_exceptions=True)
+        place.env.unlink(missing_ok=True)
+        await boot.drain()
+
+
+def run(place: Place, wish: Wish) -> str | None:
+    """Hold the place and supervise in it; the sentence that ended it, None after a regular stop."""
+    with lock.held(place.lock):
+        orphans.stop(status.load(place.status))
+        place.env.unlink(missing_ok=True)
+        board = Board(place.status)
+        board.publish()
+        try:
+            asyncio.run(supervise(place, wish, board))
+        except Refusal as refusal:
+            failure = str(refusal)
+        except OSError as error:
+            failure = _sentence(error)
+        else:
+            place.status.unlink(missing_ok=True)
+            return None
+        board.status.failure = failure
+        with contextlib.suppress(OSError):  # the disk may be what failed; the log has it too
+            board.phase("failed")
+        return failure
+
+
+def _sentence(error: OSError) -> str:
+    if error.errno == errno.ENOSPC:
+        return "The disk is full: free some space, then start again."
+    return f"The system refused something that is needed: {error}."
+
+
+def main() -> int:
+    """The program; its exit status is 1 when what it was asked for could not be had."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--home", type=Path, required=True)
+    parser.add_argument("--workers", type=int, required=True)
+    parser.add_argument("--partitions", type=int)
+    parser.add_argument("--servers-only", action="store_true")
+    asked = parser.parse_args()
+    logging.basicConfig(format="%(asctime)sZ %(levelname)s %(name)s %(message)s", level=logging.INFO, stream=sys.stdout)
+    logging.Formatter.converter = time.gmtime
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    wish = Wish(asked.workers, asked.partitions, processes=not asked.servers_only)
+    try:
+        failure = run(Place(asked.home), wish)
+    except lock.Taken as taken:
+        log.error("%s", taken)  # noqa: TRY400 - no trace: the sentence says it all
+        return TAKEN
+    if failure:
+        log.error("%s", failure)
+    return 1 if failure else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

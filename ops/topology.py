@@ -1,0 +1,154 @@
+"""Makes the broker's exchanges, queues, bindings, policies and logins exist as `contracts.topology` has them.
+
+A queue's arguments cannot be changed, and removing a binding of the hash exchange would send every user elsewhere.
+So what exists is compared first, only what is missing is made, and nothing is ever taken away.
+"""
+
+import asyncio
+import re
+from collections.abc import Coroutine, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from contracts.topology import (
+    ADMIN_LOGIN,
+    COMMANDS_EXCHANGE,
+    LOGINS,
+    PARTITIONS_DEFAULT,
+    QUEUE_LENGTH_DEFAULT,
+    BrokerLogin,
+    BrokerTopology,
+    broker_topology,
+)
+from ops.errors import Refusal
+from ops.management import Management
+
+# Each quorum queue costs the broker some disk work; more at once does not make it faster.
+_AT_ONCE = 8
+_PARTITION = re.compile(re.escape(COMMANDS_EXCHANGE) + r"\.(\d+)")
+
+
+@dataclass(frozen=True)
+class Existing:
+    """What a virtual host holds already."""
+
+    exchanges: Mapping[str, tuple[str, dict[str, Any]]]
+    queues: Mapping[str, dict[str, Any]]
+    bindings: frozenset[tuple[str, str, str]]
+
+    @property
+    def partitions(self) -> int:
+        """How many partitions there are; 0 for a fresh broker."""
+        return sum(1 for name in self.queues if _PARTITION.fullmatch(name))
+
+
+async def declare(broker: Management, vhost: str, partitions: int | None, passwords: Mapping[str, str]) -> int:
+    """Make topology and logins exist; answer the number of partitions.
+
+    `partitions` None means: those that exist, else the default. Raises Refusal when what exists differs.
+    """
+    existing = await _existing(broker, vhost)
+    count = _agreed(partitions, existing.partitions)
+    wanted = broker_topology(count, QUEUE_LENGTH_DEFAULT)
+    _compare(wanted, existing)
+    # Policies first: queues are born with their bounds. Bindings last: no command meets an exchange half bound
+    # to queues that are missing.
+    await _all(_policies(broker, vhost, wanted))
+    await _all([*_exchanges(broker, vhost, wanted, existing), *_queues(broker, vhost, wanted, existing)])
+    await _bind(broker, vhost, wanted, existing)
+    await _all(_login(broker, vhost, login, passwords[login.name]) for login in OUR_LOGINS)
+    return count
+
+
+# The administrator exists already: as the private broker's first user, or as who the given address logs in as.
+OUR_LOGINS = tuple(login for login in LOGINS if login.name != ADMIN_LOGIN)
+
+
+async def _existing(broker: Management, vhost: str) -> Existing:
+    held = await broker.get("definitions", vhost)
+    return Existing(
+        exchanges={e["name"]: (e["type"], e["arguments"]) for e in held["exchanges"]},
+        queues={q["name"]: q["arguments"] for q in held["queues"]},
+        bindings=frozenset((b["source"], b["destination"], b["routing_key"]) for b in held["bindings"]),
+    )
+
+
+def _agreed(asked: int | None, present: int) -> int:
+    if not present:
+        return asked or PARTITIONS_DEFAULT
+    if asked not in (None, present):
+        raise Refusal(
+            f"The broker holds {present} partitions, and {asked} were asked for: their number is fixed once commands"
+            f" flow, so start with --partitions {present}, or give up the data with ./mana down --purge."
+        )
+    return present
+
+
+def _compare(wanted: BrokerTopology, existing: Existing) -> None:
+    for queue in wanted.queues:
+        held = existing.queues.get(queue.name)
+        if held is not None and held != queue.arguments:
+            raise Refusal(_differs("queue", queue.name, held, queue.arguments))
+    for exchange in wanted.exchanges:
+        found = existing.exchanges.get(exchange.name)
+        if found is not None and found != (exchange.type, exchange.arguments):
+            raise Refusal(_differs("exchange", exchange.name, found, (exchange.type, exchange.arguments)))
+
+
+def _differs(kind: str, name: str, held: object, wanted: object) -> str:
+    return (
+        f"The {kind} {name} exists with {held} where {wanted} is needed: the broker cannot change it,"
+        f" so drain and delete it, or use another virtual host."
+    )
+
+
+def _policies(broker: Management, vhost: str, wanted: BrokerTopology) -> Iterable[Coroutine[Any, Any, None]]:
+    for policy in wanted.policies:
+        body = {
+            "pattern": policy.pattern,
+            "definition": policy.definition,
+            "apply-to": policy.apply_to,
+            "priority": policy.priority,
+        }
+        yield broker.put("policies", vhost, policy.name, body=body)
+
+
+def _exchanges(
+    broker: Management, vhost: str, wanted: BrokerTopology, existing: Existing
+) -> Iterable[Coroutine[Any, Any, None]]:
+    for exchange in wanted.exchanges:
+        if exchange.name not in existing.exchanges:
+            body = {"type": exchange.type, "durable": exchange.durable, "arguments": exchange.arguments}
+            yield broker.put("exchanges", vhost, exchange.name, body=body)
+
+
+def _queues(
+    broker: Management, vhost: str, wanted: BrokerTopology, existing: Existing
+) -> Iterable[Coroutine[Any, Any, None]]:
+    for queue in wanted.queues:
+        if queue.name not in existing.queues:
+            yield broker.put("queues", vhost, queue.name, body={"durable": True, "arguments": queue.arguments})
+
+
+async def _bind(broker: Management, vhost: str, wanted: BrokerTopology, existing: Existing) -> None:
+    """One after the other: the hash exchange's buckets are numbered in the order of the bindings."""
+    for binding in wanted.bindings:
+        if (binding.exchange, binding.queue, binding.routing_key) not in existing.bindings:
+            body = {"routing_key": binding.routing_key, "arguments": binding.arguments}
+            await broker.post("bindings", vhost, "e", binding.exchange, "q", binding.queue, body=body)
+
+
+async def _login(broker: Management, vhost: str, login: BrokerLogin, password: str) -> None:
+    await broker.put("users", login.name, body={"password": password, "tags": ",".join(login.tags)})
+    permissions = {"configure": login.configure, "write": login.write, "read": login.read}
+    await broker.put("permissions", vhost, login.name, body=permissions)
+
+
+async def _all(calls: Iterable[Coroutine[Any, Any, None]]) -> None:
+    places = asyncio.Semaphore(_AT_ONCE)
+
+    async def one(call: Coroutine[Any, Any, None]) -> None:
+        async with places:
+            await call
+
+    await asyncio.gather(*(one(call) for call in calls))
