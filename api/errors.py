@@ -1,0 +1,119 @@
+"""Errors as clients see them: problem documents (RFC 9457) with the contract's code and details, for everything.
+
+Whatever fails on the way to an answer ends here: our own refusals, the framework's, and what nobody expected.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any, Final
+
+import msgspec
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from contracts.errors import REST_STATUS, Error, ErrorCode, FieldError, invalid, invalid_field
+
+PROBLEM_TYPE: Final = "application/problem+json"
+RETRY_AFTER_SECONDS: Final = 1
+_UNPRINTABLE: Final = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
+_CODE_OF_STATUS: Final[dict[int, ErrorCode]] = {
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "payload_too_large",
+}
+
+
+class Refusal(Exception):  # noqa: N818 - a refusal is an answer, not a fault
+    """Ends a request with one of the contract's errors."""
+
+    def __init__(self, error: Error, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(error.code)
+        self.error = error
+        self.headers = dict(headers or {})
+
+
+class Unavailable(Exception):  # noqa: N818 - named for what it says of a server, like HTTP's 503
+    """A server that we need is away, or we are full: nothing was done, and a later try may succeed."""
+
+    def __init__(self, part: str, message: str) -> None:
+        super().__init__(message)
+        self.part = part
+
+
+def refuse(code: ErrorCode, message: str, details: dict[str, Any] | None = None) -> Refusal:
+    """A refusal to be raised."""
+    return Refusal(Error(code, message, details or {}))
+
+
+def refuse_field(field: str, message: str) -> Refusal:
+    """``invalid_request`` for one field, to be raised."""
+    return Refusal(invalid_field(field, message))
+
+
+def problem(error: Error, headers: Mapping[str, str] | None = None) -> Response:
+    """The error's problem document, with the status that the contract gives its code."""
+    status = REST_STATUS[error.code]
+    content = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": error.message,
+        "code": error.code,
+        "details": error.details,
+    }
+    response = Response(msgspec.json.encode(content), status, dict(headers or {}), PROBLEM_TYPE)
+    response.headers.setdefault("cache-control", "no-store")
+    if status == HTTPStatus.UNAUTHORIZED:
+        response.headers.setdefault("www-authenticate", "Bearer")
+    if error.code in {"overloaded", "rate_limited"}:
+        response.headers.setdefault("retry-after", str(RETRY_AFTER_SECONDS))
+    return response
+
+
+def install(app: FastAPI) -> None:
+    """Makes every error of the application a problem document."""
+    for kind in (Refusal, Unavailable, HTTPException, RequestValidationError, Exception):
+        app.add_exception_handler(kind, _answer)
+
+
+async def _answer(_: Request, error: Exception) -> Response:
+    match error:
+        case Refusal():
+            return problem(error.error, error.headers)
+        case Unavailable():
+            return problem(Error("overloaded", str(error)))
+        case RequestValidationError():
+            return problem(invalid(*(_field_error(entry) for entry in error.errors()[:50])))
+        case HTTPException():
+            return _framework_problem(error)
+        case _:
+            # The framework raises it again after this answer, and the edge logs it with the request's id.
+            return problem(Error("internal", "the service failed; the request's id finds the reason in our logs"))
+
+
+def _framework_problem(error: HTTPException) -> Response:
+    """404, 405 and the like; their headers (``Allow``) stay."""
+    if error.status_code == HTTPStatus.BAD_REQUEST:
+        return problem(invalid_field("body", "cannot be read"), error.headers)
+    code = _CODE_OF_STATUS.get(error.status_code, "internal")
+    return problem(Error(code, HTTPStatus(REST_STATUS[code]).description or code), error.headers)
+
+
+def _field_error(entry: Mapping[str, Any]) -> FieldError:
+    where, *path = entry["loc"]
+    name = ".".join(str(part) for part in path) if where in {"body", "query", "path", "header"} else str(where)
+    if entry["type"] == "json_invalid":
+        return FieldError("body", "is not JSON in UTF-8")
+    messages = {"extra_forbidden": "is not known", "missing": "is required"}
+    message = messages.get(entry["type"]) or str(entry["msg"]).removeprefix("Value error, ")
+    return FieldError(printable(name) or "body", printable(message))
+
+
+def printable(text: str) -> str:
+    """Text of a client's, safe to give back: no control characters, no lone surrogates, at most 200 characters."""
+    return _UNPRINTABLE.sub("\ufffd", text[:200])
