@@ -1,0 +1,134 @@
+"""Applies what is missing: one at a time, each file in a transaction of its own, under a lock of the whole database."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import asyncpg
+
+from migrations import files, history, partitions
+from migrations.errors import MigrationError
+from migrations.files import Migration
+
+Tell = Callable[[str], None]
+
+_LOCK: Final = 0x6D616E61
+"""Key of the advisory lock that two runs exclude each other by ("mana")."""
+_LOCK_PATIENCE_S: Final = 60.0
+_TRIES: Final = 10
+"""How often a file is tried that waits for a table longer than the lock time-out (2 s), so as not to hold up others."""
+_PAUSE_S: Final = 0.5
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is asked for: up to which number (all without one), how many partitions, or only to say what would be."""
+
+    up_to: int | None = None
+    partitions: int | None = None
+    dry_run: bool = False
+    folder: Path = files.FOLDER
+
+
+async def migrate(url: str, wish: Wish, tell: Tell) -> list[str]:
+    """Brings the schema where it is asked to be, and says each step; answers the labels of what was applied.
+
+    Raises MigrationError with a sentence that says what to do.
+    """
+    migrations = files.read_all(wish.folder)
+    async with _connected(url) as connection:
+        try:
+            return await _migrate(connection, migrations, wish, tell)
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            raise MigrationError(f"The database did not do as it was told ({error}): see its log.") from error
+
+
+async def _migrate(
+    connection: asyncpg.Connection, migrations: Sequence[Migration], wish: Wish, tell: Tell
+) -> list[str]:
+    await _lock(connection)
+    missing = history.pending(migrations, await history.read(connection))
+    due = [migration for migration in missing if wish.up_to is None or migration.number <= wish.up_to]
+    if wish.dry_run:
+        for migration in due:
+            tell(f"would apply {migration.label}")
+    else:
+        await history.prepare(connection)
+        await _apply_all(connection, due, tell)
+        made = await partitions.ensure(connection, wish.partitions)
+        if made:
+            tell(made)
+        if due or made:
+            await _analyze(connection)
+    if not due:
+        tell("nothing to apply")
+    return [migration.label for migration in due]
+
+
+async def _lock(connection: asyncpg.Connection) -> None:
+    try:
+        await connection.execute(f"SELECT pg_advisory_lock({_LOCK})", timeout=_LOCK_PATIENCE_S)
+    except TimeoutError as error:
+        raise MigrationError("Another run of the migrations goes on: wait for it to end, and try again.") from error
+
+
+async def _apply_all(connection: asyncpg.Connection, due: Sequence[Migration], tell: Tell) -> None:
+    await connection.execute("SET lock_timeout = '2s'")
+    for migration in due:
+        try:
+            await _apply_patiently(connection, migration, tell)
+        except asyncpg.PostgresError as error:
+            raise MigrationError(
+                f"{migration.label} failed ({error}): nothing of it was kept, correct it and try again."
+            ) from error
+        tell(f"applied {migration.label}")
+
+
+async def _apply_patiently(connection: asyncpg.Connection, migration: Migration, tell: Tell) -> None:
+    for attempt in range(1, _TRIES + 1):
+        try:
+            await _apply(connection, migration)
+        except asyncpg.LockNotAvailableError:
+            if attempt == _TRIES:
+                raise
+            tell(f"{migration.label} waits for a lock, try {attempt} of {_TRIES}")
+            await asyncio.sleep(_PAUSE_S * attempt)
+        else:
+            return
+
+
+async def _apply(connection: asyncpg.Connection, migration: Migration) -> None:
+    if not migration.in_transaction:
+        await connection.execute(migration.sql)
+        await history.record(connection, migration)
+        return
+    async with connection.transaction():
+        await connection.execute(migration.sql)
+        await history.record(connection, migration)
+
+
+async def _analyze(connection: asyncpg.Connection) -> None:
+    """Statistics at once: plans that are made before the first ones come stay wrong."""
+    tables = await connection.fetchval(
+        "SELECT string_agg(format('%I.%I', schemaname, tablename), ', ') FROM pg_tables"
+        " WHERE schemaname IN ('credits', 'auth') AND tableowner = current_user"
+    )
+    if tables:
+        await connection.execute(f"ANALYZE {tables}")
+
+
+@asynccontextmanager
+async def _connected(url: str) -> AsyncIterator[asyncpg.Connection]:
+    try:
+        connection = await asyncpg.connect(url, server_settings={"application_name": "mana-migrations"}, timeout=10)
+    except (OSError, TimeoutError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise MigrationError(f"The database cannot be reached ({error}): check DATABASE_URL.") from error
+    try:
+        yield connection
+    finally:
+        await connection.close(timeout=5)
