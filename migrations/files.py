@@ -8,6 +8,7 @@ one statement, and may be run again.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,7 @@ FOLDER: Final = Path(__file__).parent / "sql"
 _NAME: Final = re.compile(r"(?P<number>\d{4})_(?P<name>[a-z0-9_]+)\.sql")
 _PHASE: Final = re.compile(r"^-- phase: (expand|contract)$", re.MULTILINE)
 _NO_TRANSACTION: Final = re.compile(r"^-- mana: no-transaction$", re.MULTILINE)
-_TRANSACTION_COMMAND: Final = re.compile(r"^\s*(begin|commit|rollback|end)\s*;", re.IGNORECASE | re.MULTILINE)
+_TRANSACTION_COMMAND: Final = re.compile(r"^\s*(begin|commit|rollback)\s*;", re.IGNORECASE | re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ def read_all(folder: Path = FOLDER) -> list[Migration]:
     Raises MigrationError for a name or header that does not fit, and for a number that is given twice.
     """
     migrations = sorted((_read(path) for path in folder.glob("*.sql")), key=lambda found: found.number)
-    for earlier, later in zip(migrations, migrations[1:], strict=False):
+    for earlier, later in itertools.pairwise(migrations):
         if earlier.number == later.number:
             raise MigrationError(f"{earlier.label} and {later.label} have the same number: rename one of them.")
     return migrations
