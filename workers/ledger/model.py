@@ -160,7 +160,10 @@ class Posting(Struct, frozen=True):
 
 
 class Entry(Struct, frozen=True):
-    """A transaction with its postings, as it will be written; ``balance`` are the four figures after it."""
+    """A transaction with its postings, as it will be written; ``balance`` are the four figures after it.
+
+    ``reason`` is the administrator's, for an adjustment; it stands beside the transaction and is not part of answers.
+    """
 
     transaction: Transaction
     operation: str
@@ -168,6 +171,7 @@ class Entry(Struct, frozen=True):
     postings: tuple[Posting, ...]
     partition: int
     traceparent: str | None
+    reason: str | None = None
 
 
 class KeyRecord(Struct, frozen=True):

@@ -1,0 +1,113 @@
+"""A change of an account's figures becomes a transaction with its postings; a refusal becomes a value."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from msgspec import Raw, Struct
+
+from contracts.commands import NO_METADATA
+from contracts.decoding import compact
+from contracts.errors import Error, invalid_field
+from contracts.fields import BALANCE_MAX
+from contracts.replies import Done, Origin, Transaction, TransactionType
+from workers.ledger.model import Account, Entry, KeyRecord, Posting, Recorded, Request, SystemAccount
+from workers.ledger.rules.batch import Batch, Purse, mark_changed
+from workers.ledger.rules.lots import Move
+
+SYSTEM: Final[Origin] = "system"
+
+
+class Draft(Struct, frozen=True, kw_only=True):
+    """What a transaction says of itself. ``other`` is the system account that gives or takes; ``amount`` is signed."""
+
+    type: TransactionType
+    amount: int
+    other: SystemAccount
+    key: str
+    operation: str
+    origin: Origin
+    description: str
+    app_id: str | None = None
+    metadata: Raw = NO_METADATA
+    refers_to: str | None = None
+    reason: str | None = None
+
+
+def post(batch: Batch, purse: Purse, request: Request, draft: Draft, moves: Sequence[Move]) -> Done:
+    """Writes down what ``moves`` have just done to the account's lots and figures."""
+    account = purse.account
+    account.sequence += 1
+    transaction = _transaction(batch, account, draft)
+    balance = account.figures()
+    postings = _postings(account.account_id, draft, moves)
+    batch.outcome.entries.append(
+        Entry(transaction, draft.operation, balance, postings, request.partition, request.traceparent, draft.reason)
+    )
+    batch.state.recorded[account.account_id, draft.key] = Recorded(draft.operation, transaction, balance)
+    mark_changed(batch, purse)
+    return Done(transaction, balance)
+
+
+def record_key(batch: Batch, account: Account, key: str, operation: str) -> Done:
+    """Keeps the answer of a command that made no transaction."""
+    balance = account.figures()
+    batch.outcome.keys.append(KeyRecord(account.account_id, key, operation, balance))
+    batch.state.recorded[account.account_id, key] = Recorded(operation, None, balance)
+    return Done(None, balance)
+
+
+def operation_of_ours(name: str, amount: int) -> str:
+    """The operation of a transaction that no command asked for, in the shape of ``contracts.commands.operation``."""
+    return f'["{name}",{amount},null,null,null,null]'
+
+
+def tidy(metadata: Raw) -> Raw:
+    """The metadata as it is kept and answered: without the space between its parts."""
+    return metadata if metadata is NO_METADATA else Raw(compact(metadata))
+
+
+def overflow(account: Account, amount: int) -> Error | None:
+    """``invalid_request`` where so many credits more would pass what an account may hold."""
+    if account.available + amount <= BALANCE_MAX:
+        return None
+    return invalid_field("amount", f"would take the balance over {BALANCE_MAX}")
+
+
+def shortage(account: Account, required: int) -> Error | None:
+    """``insufficient_credits`` where the account holds less than ``required``."""
+    available = account.available
+    if required <= available:
+        return None
+    message = f"{required} credits are needed, {available} are available"
+    return Error("insufficient_credits", message, {"available": available, "required": required})
+
+
+def _transaction(batch: Batch, account: Account, draft: Draft) -> Transaction:
+    after = account.available
+    return Transaction(
+        id=next(batch.ids),
+        user_id=account.account_id,
+        type=draft.type,
+        status="completed",
+        amount=draft.amount,
+        balance_before=after - draft.amount,
+        balance_after=after,
+        app_id=draft.app_id,
+        origin=draft.origin,
+        description=draft.description,
+        metadata=draft.metadata,
+        idempotency_key=draft.key,
+        refers_to=draft.refers_to,
+        sequence=account.sequence,
+        created_at=batch.now,
+        completed_at=batch.now,
+    )
+
+
+def _postings(account_id: str, draft: Draft, moves: Sequence[Move]) -> tuple[Posting, ...]:
+    source, destination = (account_id, draft.other) if draft.amount < 0 else (draft.other, account_id)
+    return tuple(
+        [Posting(number, source, destination, lot.id, amount) for number, (lot, amount) in enumerate(moves, start=1)]
+    )
