@@ -1,0 +1,45 @@
+"""For every test: nothing of Mana's settings leaks in from the surroundings, and Hypothesis has its profiles.
+
+The environment is cleaned when this module is imported, which is before any test module can read it.
+"""
+
+from __future__ import annotations
+
+import os
+
+from hypothesis import HealthCheck, settings
+
+# Settings of CONTRACT.md section 5, by name or by the prefix that they share.
+_SETTINGS = (
+    "AMQP_URL",
+    "CORS_ORIGINS",
+    "CREDITS_",
+    "DATABASE_URL",
+    "JWT_",
+    "MANA_",
+    "METRICS_PORT",
+    "PORT",
+    "RABBITMQ_",
+    "RATE_LIMIT_",
+    "REDIS_",
+    "STRIPE_",
+    "TRUSTED_PROXIES",
+)
+_KEPT = ("MANA_TEST_",)
+"""What a test run itself is told by."""
+
+
+def _scrub() -> None:
+    for name in list(os.environ):
+        if name.startswith(_SETTINGS) and not name.startswith(_KEPT):
+            del os.environ[name]
+
+
+_scrub()
+
+# Machines that test are shared: an example that waits for its turn is no defect, so there are no deadlines.
+_UNHURRIED = (HealthCheck.too_slow,)
+settings.register_profile("ci", derandomize=True, deadline=None, max_examples=100, suppress_health_check=_UNHURRIED)
+settings.register_profile("dev", deadline=None, max_examples=100, suppress_health_check=_UNHURRIED)
+settings.register_profile("long", deadline=None, max_examples=5_000, suppress_health_check=_UNHURRIED)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
