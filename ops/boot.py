@@ -6,10 +6,11 @@ import shutil
 from dataclasses import dataclass
 from functools import partial
 
+from contracts.topology import PARTITIONS_DEFAULT
 from ops import envfile, layout, roles, schema, state, topology, urls
 from ops.addresses import Addresses
 from ops.child import Child
-from ops.errors import Refusal
+from ops.errors import LauncherError
 from ops.layout import Layout
 from ops.management import Management
 from ops.place import Place
@@ -19,7 +20,9 @@ from ops.settings import Settings
 from ops.status import Board
 
 # Below this RabbitMQ would soon block every publisher (its own limit is 1 GiB).
-_DISK_NEEDED = 1536 * 1024 * 1024
+_MIB = 1024 * 1024
+_DISK_NEEDED = 1536 * _MIB
+_OURS = ("api", "relay", "clock", "workers")
 _SERVER_PATIENCE = 120.0
 _PROCESS_PATIENCE = 90.0
 
@@ -44,18 +47,19 @@ class Boot:
         self._settings = settings
         self._board = board
         # Taken down stage by stage, what is inside one at the same time: nobody loses what it still needs.
-        self._stages: dict[str, list[Child]] = {
-            name: [] for name in ("api", "relay", "clock", "workers", "servers", "epmd")
-        }
+        self._stages: dict[str, list[Child]] = {name: [] for name in (*_OURS, "servers", "epmd")}
 
     async def run(self) -> None:
-        """Everything up and ready, and told in `env`. Raises Refusal with the reason why not."""
+        """Everything up and ready, and told in `env`. Raises LauncherError with the reason why not."""
         self._board.step("laying out")
         remembered = self._remember()
         plan = layout.lay_out(remembered, self._settings)
         state.save(self._place.state, remembered)
         self._board.step("starting the servers")
-        _, partitions, _ = await asyncio.gather(self._database(plan), self._broker(plan, remembered), self._cache(plan))
+        partitions = await self._partitions(plan, remembered)
+        await asyncio.gather(
+            self._database(plan, partitions), self._broker(plan, remembered, partitions), self._cache(plan)
+        )
         remembered.partitions = partitions
         programs = Programs(plan.addresses, partitions, remembered.ports)
         if self._wish.processes:
@@ -76,31 +80,36 @@ class Boot:
         layout.find_room(self._place, remembered, self._settings)
         free = shutil.disk_usage(remembered.data).free
         if free < _DISK_NEEDED:
-            raise Refusal(
-                f"The disk of {remembered.data} has {free // 1024**2} MiB left and {_DISK_NEEDED // 1024**2} are needed:"
+            raise LauncherError(
+                f"The disk of {remembered.data} has {free // _MIB} MiB left, and {_DISK_NEEDED // _MIB} are needed:"
                 " free some space, or name another place in MANA_HOME."
             )
         return remembered
 
-    async def _database(self, plan: Layout) -> None:
+    async def _partitions(self, plan: Layout, remembered: state.State) -> int:
+        """As asked for, else as it was, else as a given broker has it already, else the default."""
+        known = self._wish.partitions or remembered.partitions
+        if known is None and plan.rabbitmq is None:
+            known = await topology.partitions_of(_management(plan), urls.vhost_of(plan.addresses.amqp))
+        return known or PARTITIONS_DEFAULT
+
+    async def _database(self, plan: Layout, partitions: int) -> None:
         if plan.postgres:
             await self._serve(await plan.postgres.prepare())
         addresses = plan.addresses
         await roles.establish(addresses.database, addresses.database_name, addresses.secrets.roles)
-        said = await schema.migrate(addresses.database_as("mana_owner"))
+        said = await schema.migrate(addresses.database_as("mana_owner"), partitions)
         log.info("migrations: %s", said)
 
-    async def _broker(self, plan: Layout, remembered: state.State) -> int:
+    async def _broker(self, plan: Layout, remembered: state.State, partitions: int) -> None:
         if plan.rabbitmq:
             epmd, node = await plan.rabbitmq.prepare()
             await self._serve(epmd, stage="epmd")
             await self._serve(node)
-        login, password = urls.login_of(plan.addresses.amqp)
         passwords = {login.name: remembered.secrets.login(login.name) for login in topology.OUR_LOGINS}
         state.save(self._place.state, remembered)
-        async with Management(plan.addresses.management, login, password) as broker:
-            vhost = urls.vhost_of(plan.addresses.amqp)
-            return await topology.declare(broker, vhost, self._wish.partitions, passwords)
+        async with _management(plan) as broker:
+            await topology.declare(broker, urls.vhost_of(plan.addresses.amqp), partitions, passwords)
 
     async def _cache(self, plan: Layout) -> None:
         if plan.redis:
@@ -130,9 +139,11 @@ class Boot:
         await asyncio.gather(*(child.ready(_PROCESS_PATIENCE) for child in children))
 
     def _public(self, addresses: Addresses) -> dict[str, str]:
-        web = {
-            child.program.name: child.program.url or ""
-            for stage in ("api", "relay", "clock", "workers")
-            for child in self._stages[stage]
-        }
-        return addresses.public(web.get("api", ""), [f"{url}/metrics" for url in web.values()])
+        ours = [child.program for stage in _OURS for child in self._stages[stage]]
+        api = next((program.url or "" for program in ours if program.name == "api"), "")
+        return addresses.public(api, [f"{program.url}/metrics" for program in ours])
+
+
+def _management(plan: Layout) -> Management:
+    login, password = urls.login_of(plan.addresses.amqp)
+    return Management(plan.addresses.management, login, password)

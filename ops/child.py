@@ -7,7 +7,7 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 
-from ops.errors import Refusal
+from ops.errors import LauncherError
 from ops.kernel import ProcessId
 from ops.program import Program
 from ops.status import Board, ProcessState
@@ -42,11 +42,11 @@ class Child:
         self._task = asyncio.create_task(self._keep_running(), name=self.program.name)
 
     async def ready(self, patience: float) -> None:
-        """Wait until it is ready for the first time. Raises Refusal when that does not come (seconds)."""
+        """Wait until it is ready for the first time. Raises LauncherError when that does not come (seconds)."""
         try:
             await asyncio.wait_for(asyncio.shield(self._first_ready), patience)
         except TimeoutError:
-            raise Refusal(self._complaint(f"was not ready within {patience:.0f} s")) from None
+            raise LauncherError(self._complaint(f"was not ready within {patience:.0f} s")) from None
 
     async def stop(self) -> None:
         """Ask it to end, wait as long as its program allows, then kill it."""
@@ -79,7 +79,7 @@ class Child:
                 continue
             deaths += 1
             if deaths >= _HOPELESS and not self._first_ready.done():
-                self._first_ready.set_exception(Refusal(self._complaint("does not start")))
+                self._first_ready.set_exception(LauncherError(self._complaint("does not start")))
             self._tell("waiting")
             await asyncio.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)

@@ -26,24 +26,23 @@ class Identity:
         """
         options: list[str] = []
         if self.user is not None:
-            options += [f"--reuid={self.user}", f"--regid={self._group}", "--init-groups"]
+            options += [f"--reuid={self.user}", f"--regid={_group(self.user)}", "--init-groups"]
         if death_signal is not None:
             options.append(f"--pdeathsig={death_signal}")
         return ["setpriv", *options, "--", *argv] if options else argv
 
-    @property
-    def _group(self) -> int:
-        assert self.user is not None
-        return pwd.getpwnam(self.user).pw_gid
-
     def own(self, path: Path) -> None:
         """Give `path` to this user."""
         if self.user is not None:
-            shutil.chown(path, self.user, self._group)
+            shutil.chown(path, self.user, _group(self.user))
 
     def can_enter(self, folder: Path) -> bool:
         """Whether this user may pass through `folder` and all folders above it."""
         return subprocess.run(self.command(["test", "-x", str(folder)]), check=False).returncode == 0
+
+
+def _group(user: str) -> int:
+    return pwd.getpwnam(user).pw_gid
 
 
 def own_folder(path: Path, identity: Identity) -> Path:

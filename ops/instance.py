@@ -6,14 +6,14 @@ with private(workers=0, partitions=4, with_processes=False) as instance:
 
 import contextlib
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from ops import envfile, packages, removal, state, status
 from ops.addresses import Addresses
 from ops.boot import Wish
-from ops.errors import Refusal
+from ops.errors import LauncherError
 from ops.launch import launch
 from ops.place import Place
 from ops.programs import surroundings
@@ -31,10 +31,10 @@ class Instance:
 
     @property
     def status(self) -> Status:
-        """How its processes are now. Raises Refusal when its supervisor is gone."""
+        """How its processes are now. Raises LauncherError when its supervisor is gone."""
         told = status.living(self.place.status)
         if told is None:
-            raise Refusal(f"The instance in {self.place.home} does not run any more: see its logs there.")
+            raise LauncherError(f"The instance in {self.place.home} does not run any more: see its logs there.")
         return told
 
 
@@ -46,13 +46,13 @@ def private(
     name: str = "private",
     with_processes: bool = True,
     environment: Mapping[str, str] | None = None,
-) -> Iterator[Instance]:
+) -> Generator[Instance]:
     """An instance in a temporary place, stopped and removed at the end.
 
     With servers, roles, migrations, topology and logins; with front, relay, clock and workers unless
     `with_processes` is false. `environment` adds settings for the processes. Given servers (DATABASE_URL …) of the
     surroundings are not used: who asks for a private instance may break it.
-    Raises Refusal when it does not come up.
+    Raises LauncherError when it does not come up.
     """
     packages.ensure(Settings.model_construct(), watch=lambda _line: None)
     with tempfile.TemporaryDirectory(prefix=f"mana-{name}-", ignore_cleanup_errors=True) as folder:
@@ -70,11 +70,11 @@ def private(
 
 
 def of(place: Place) -> Instance:
-    """The instance that runs in `place`. Raises Refusal when none does."""
+    """The instance that runs in `place`. Raises LauncherError when none does."""
     told, remembered = status.living(place.status), state.load(place.state)
     env = envfile.read(place.env)
     if told is None or remembered is None or not env:
-        raise Refusal(f"Nothing runs in {place.home}: start it with ./mana up first.")
+        raise LauncherError(f"Nothing runs in {place.home}: start it with ./mana up first.")
     addresses = Addresses(
         database=env["MANA_DATABASE_OWNER_URL"],
         amqp=env["MANA_AMQP_URL"],

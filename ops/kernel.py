@@ -8,7 +8,8 @@ from typing import Self
 
 import msgspec
 
-_START_FIELD = 22 - 3  # of /proc/PID/stat, counted from behind the command's name
+_START_FIELD = 22 - 3  # field 22 of /proc/PID/stat (proc(5)), counted from the third
+_ENDED = ("Z", "X")
 
 
 class ProcessId(msgspec.Struct, frozen=True):
@@ -26,30 +27,38 @@ class ProcessId(msgspec.Struct, frozen=True):
     def of(cls, pid: int) -> Self | None:
         """The process that has this id now, None when there is none or it only waits to be reaped."""
         try:
-            stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+            fields = _stat(pid)
         except (FileNotFoundError, ProcessLookupError):
             return None
-        fields = stat.rpartition(")")[2].split()
-        if fields[0] in "ZX":
-            return None
-        return cls(pid, int(fields[_START_FIELD]), _boot())
+        return None if fields[0] in _ENDED else cls(pid, _started(fields), _boot())
 
     @classmethod
     def own(cls) -> Self:
         """This process."""
-        own = cls.of(os.getpid())
-        assert own is not None
-        return own
+        return cls(os.getpid(), _started(_stat(os.getpid())), _boot())
 
     def is_alive(self) -> bool:
         """Whether this very process still runs."""
         return ProcessId.of(self.pid) == self
+
+    def terminate(self) -> None:
+        """Ask it to end, in order."""
+        self.send(signal.SIGTERM)
 
     def send(self, number: signal.Signals) -> None:
         """Signal it, unless it is gone."""
         if self.is_alive():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, number)
+
+
+def _stat(pid: int) -> list[str]:
+    """The fields of /proc/PID/stat from the state on: the command's name before it may hold blanks."""
+    return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+
+
+def _started(fields: list[str]) -> int:
+    return int(fields[_START_FIELD])
 
 
 def _boot() -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ops import lock, status, supervisor
 from ops.boot import Wish
-from ops.errors import Refusal
+from ops.errors import LauncherError
 from ops.identity import Identity
 from ops.place import CHECKOUT, Place
 from ops.status import Status
@@ -26,7 +26,7 @@ class Launched:
     process: subprocess.Popen[bytes]
 
     def wait_until_ready(self, watch: Callable[[Status], None]) -> Status:
-        """Block until all is ready; `watch` sees each look at the status. Raises Refusal when that fails."""
+        """Block until all is ready; `watch` sees each look at the status. Raises LauncherError when that fails."""
         while True:
             code = self.process.poll()
             told = self._told()
@@ -47,12 +47,12 @@ class Launched:
         told = status.load(self.place.status)
         return told if told and told.supervisor.pid == self.process.pid else None
 
-    def _refusal(self, code: int, told: Status | None) -> Refusal:
+    def _refusal(self, code: int, told: Status | None) -> LauncherError:
         if code == supervisor.TAKEN:
-            return lock.Taken(self.place.home)
+            return lock.PlaceTakenError(self.place.home)
         if told is not None and told.failure:
-            return Refusal(told.failure)
-        return Refusal(f"The supervisor ended (status {code}) without a word: see {log_of(self.place)}.")
+            return LauncherError(told.failure)
+        return LauncherError(f"The supervisor ended (status {code}) without a word: see {log_of(self.place)}.")
 
 
 def log_of(place: Place) -> Path:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ops import ports, urls
 from ops.addresses import DATABASE, Addresses
-from ops.errors import Refusal
+from ops.errors import LauncherError
 from ops.identity import Identity
 from ops.place import Place
 from ops.servers.postgres import Postgres
@@ -47,7 +47,7 @@ def find_room(place: Place, state: State, settings: Settings) -> None:
     if all(identity.can_enter(folder) for identity in needed):
         return
     if folder == place.data_outside:
-        raise Refusal(f"The servers' users may not enter {folder}: give its parent folders mode 755.")
+        raise LauncherError(f"The servers' users may not enter {folder}: give its parent folders mode 755.")
     folder.rmdir()
     state.data = str(place.data_outside)
     find_room(place, state, settings)

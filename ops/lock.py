@@ -3,13 +3,13 @@
 import contextlib
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 
-from ops.errors import Refusal
+from ops.errors import LauncherError
 
 
-class Taken(Refusal):
+class PlaceTakenError(LauncherError):
     """Another start holds the place."""
 
     def __init__(self, home: Path) -> None:
@@ -20,8 +20,8 @@ class Taken(Refusal):
 
 
 @contextlib.contextmanager
-def held(path: Path) -> Iterator[None]:
-    """Hold the place's lock. Raises Taken when another start holds it.
+def held(path: Path) -> Generator[None]:
+    """Hold the place's lock. Raises PlaceTakenError when another start holds it.
 
     The descriptor is not inherited by the processes that are started meanwhile (Python's default), so the lock is
     free the moment its holder is gone, whatever it left behind.
@@ -31,7 +31,7 @@ def held(path: Path) -> Iterator[None]:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(descriptor)
-        raise Taken(path.parent) from None
+        raise PlaceTakenError(path.parent) from None
     try:
         yield
     finally:

@@ -11,10 +11,15 @@ _PAUSE_SECONDS = 10.0
 async def keep_bounded(folder: Path) -> None:
     """Cut every log that grows beyond 16 MiB, for ever; the part before stays as `NAME.log.1`."""
     while True:
-        for log in folder.glob("*.log"):
-            if log.stat().st_size > _BOUND_BYTES:
-                cut(log)
+        cut_long_ones(folder)
         await asyncio.sleep(_PAUSE_SECONDS)
+
+
+def cut_long_ones(folder: Path) -> None:
+    """Cut those that are too long now."""
+    for log in folder.glob("*.log"):
+        if log.stat().st_size > _BOUND_BYTES:
+            cut(log)
 
 
 def cut(log: Path) -> None:

@@ -7,13 +7,14 @@ from urllib.parse import quote
 
 import httpx
 
-from ops.errors import Refusal
+from ops.errors import LauncherError
 
 _PATIENCE_SECONDS = 30.0
+_NOT_FOUND = 404
 
 
 class Management:
-    """A logged-in client. Every failure is a Refusal that names the broker."""
+    """A logged-in client. Every failure is a LauncherError that names the broker."""
 
     def __init__(self, url: str, login: str, password: str) -> None:
         self._url = url
@@ -50,13 +51,13 @@ class Management:
         try:
             response = await self._client.request(method, address, json=body)
         except httpx.HTTPError as error:
-            raise Refusal(
+            raise LauncherError(
                 f"RabbitMQ's management API at {self._url} could not be reached ({error!r}):"
                 " start it, or name it in RABBITMQ_MANAGEMENT_URL."
             ) from error
-        if response.is_success or (method == "DELETE" and response.status_code == httpx.codes.NOT_FOUND):
+        if response.is_success or (method == "DELETE" and response.status_code == _NOT_FOUND):
             return response
-        raise Refusal(
+        raise LauncherError(
             f"RabbitMQ at {self._url} refused {method} {'/'.join(path)}"
             f" ({response.status_code} {response.text.strip()[:300]})."
         )

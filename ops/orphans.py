@@ -12,10 +12,10 @@ _GRACE_SECONDS = 20.0
 log = logging.getLogger(__name__)
 
 
-def stop(status: Status | None) -> None:
-    """Stop every process that `status` names and that is still the very same. Blocks up to twenty seconds.
+def stop(status: Status | None) -> bool:
+    """Stop every process that `status` names and that is still the very same; whether there was any.
 
-    The kernel has asked them already, when their supervisor died; what does not follow is killed.
+    The kernel has asked them already, when their supervisor died; what does not follow in twenty seconds is killed.
     """
     left: list[ProcessId] = []
     for entry in status.processes if status else []:
@@ -24,6 +24,7 @@ def stop(status: Status | None) -> None:
             entry.process.send(signal.Signals[f"SIG{entry.stop_signal}"])
             left.append(entry.process)
     _wait_or_kill(left)
+    return bool(left)
 
 
 def _wait_or_kill(left: list[ProcessId]) -> None:

@@ -4,10 +4,10 @@ import contextlib
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from pathlib import Path
 
-from ops.errors import Refusal
+from ops.errors import LauncherError
 from ops.servers import postgres, rabbitmq, redis
 from ops.settings import Settings
 
@@ -30,15 +30,15 @@ def missing(settings: Settings) -> list[str]:
 
 
 def ensure(settings: Settings, watch: Watch) -> None:
-    """Install what is missing; `watch` is called with each line of apt. Raises Refusal when that cannot be done."""
+    """Install what is missing; `watch` sees each line of apt. Raises LauncherError when that cannot be."""
     packages = missing(settings)
     if not packages:
         return
     names = " ".join(packages)
     if os.geteuid() != 0:
-        raise Refusal(f"Servers are missing: ask an administrator to run: apt-get install {names}")
+        raise LauncherError(f"Servers are missing: ask an administrator to run: apt-get install {names}")
     if shutil.which("apt-get") is None:
-        raise Refusal(
+        raise LauncherError(
             f"Servers are missing ({names}) and there is no apt-get: install them by the system's own means,"
             " or name running ones in DATABASE_URL, AMQP_URL and REDIS_URL."
         )
@@ -50,7 +50,7 @@ def ensure(settings: Settings, watch: Watch) -> None:
 
 
 @contextlib.contextmanager
-def _no_services_started() -> Iterator[None]:
+def _no_services_started() -> Generator[None]:
     """While packages are installed, a policy forbids them to start their services (Debian's invoke-rc.d)."""
     if _POLICY.exists() and _POLICY.read_text(encoding="utf-8", errors="replace") != _POLICY_TEXT:
         yield  # the machine's own policy is not ours to replace
@@ -72,20 +72,16 @@ def _keep_stopped(service: str) -> None:
 
 def _apt(arguments: list[str], watch: Watch) -> None:
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"}
+    command = ["apt-get", "-o", "DPkg::Lock::Timeout=300", *arguments]
+    reading, writing = os.pipe()
     with subprocess.Popen(
-        ["apt-get", "-o", "DPkg::Lock::Timeout=300", *arguments],
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
+        command, env=environment, stdin=subprocess.DEVNULL, stdout=writing, stderr=writing
     ) as process:
-        assert process.stdout is not None
+        os.close(writing)
         last = ""
-        for line in process.stdout:
-            if line.startswith("E:"):
-                last = line.strip()
-            watch(line.strip())
+        with os.fdopen(reading, encoding="utf-8", errors="replace") as lines:
+            for line in lines:
+                watch(line.strip())
+                last = line.strip() if line.startswith("E:") else last
     if process.returncode != 0:
-        raise Refusal(f"apt-get {arguments[0]} failed ({last}): check the network and the disk, then start again.")
+        raise LauncherError(f"apt-get {arguments[0]} failed ({last}): check network and disk, then start again.")

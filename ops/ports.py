@@ -8,7 +8,7 @@ import random
 import socket
 from collections.abc import Collection, Iterable
 
-from ops.errors import Refusal
+from ops.errors import LauncherError
 
 _LOWEST = 10_000
 _CEILING = 32_768
@@ -29,7 +29,7 @@ def is_free(port: int) -> bool:
 def choose(preferred: int | None, taken: Collection[int]) -> int:
     """`preferred` if it is free, else any free port that is not in `taken`.
 
-    Raises Refusal when there is none.
+    Raises LauncherError when there is none.
     """
     # Random, so that instances that start side by side rarely want the same one.
     others = random.sample(range(_LOWEST, _CEILING), 200)
@@ -45,4 +45,4 @@ def _first_free(candidates: Iterable[int], taken: Collection[int]) -> int:
     for port in candidates:
         if port not in taken and is_free(port):
             return port
-    raise Refusal("No free port below 32768 was found on 127.0.0.1: stop something that listens there.")
+    raise LauncherError("No free port below 32768 was found on 127.0.0.1: stop something that listens there.")

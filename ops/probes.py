@@ -26,7 +26,7 @@ def http(url: str) -> Probe:
     async def ask() -> bool:
         # trust_env: a proxy of the environment has no business with the loopback interface.
         async with httpx.AsyncClient(trust_env=False) as client:
-            return (await client.get(url)).status_code == httpx.codes.OK
+            return (await client.get(url)).is_success
 
     return lambda: _in_time(ask())
 

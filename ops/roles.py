@@ -3,12 +3,13 @@
 What a role may do to tables is the migrations' business; here is only who exists, and who may connect.
 """
 
+import contextlib
 from collections.abc import Mapping
 
 import asyncpg
 
 from ops import urls
-from ops.errors import Refusal
+from ops.errors import LauncherError
 from ops.state import DATABASE_ROLES
 
 # A worker that falls silent must lose its leases soon: they are advisory locks of its connection.
@@ -19,17 +20,17 @@ _DUPLICATE = (asyncpg.DuplicateObjectError, asyncpg.UniqueViolationError, asyncp
 async def establish(administrator_url: str, database: str, passwords: Mapping[str, str]) -> None:
     """Make roles and database exist, with these passwords. May be repeated.
 
-    Raises Refusal when the server cannot be reached or the administrator may not do this.
+    Raises LauncherError when the server cannot be reached or the administrator may not do this.
     """
     try:
         await _establish(administrator_url, database, passwords)
     except asyncpg.InsufficientPrivilegeError as error:
-        raise Refusal(
+        raise LauncherError(
             f"The login of DATABASE_URL may not make roles and databases at {urls.where(administrator_url)}"
             f" ({error}): name an administrator's."
         ) from error
     except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as error:
-        raise Refusal(
+        raise LauncherError(
             f"PostgreSQL at {urls.where(administrator_url)} could not be used ({error}): check DATABASE_URL."
         ) from error
 
@@ -55,13 +56,14 @@ async def _connect_anywhere(administrator_url: str, database: str) -> asyncpg.Co
 
 
 async def _establish_role(connection: asyncpg.Connection, role: str, password: str) -> None:
-    try:
+    # A duplicate was made by an earlier start, perhaps by one that runs beside this one.
+    with contextlib.suppress(*_DUPLICATE):
         await connection.execute(f"CREATE ROLE {role} LOGIN")
-    except _DUPLICATE:
-        pass  # made by an earlier start, perhaps by one that runs beside this one
-    # Passwords are our own and hexadecimal; a utility statement takes no parameters.
-    assert password.isalnum()
-    await connection.execute(f"ALTER ROLE {role} LOGIN PASSWORD '{password}'")
+    # A utility statement takes no parameters, so the server quotes for us.
+    statement = await connection.fetchval(
+        "SELECT format('ALTER ROLE %I LOGIN PASSWORD %L', $1::text, $2::text)", role, password
+    )
+    await connection.execute(str(statement))
 
 
 async def _establish_database(connection: asyncpg.Connection, database: str) -> None:
@@ -69,10 +71,8 @@ async def _establish_database(connection: asyncpg.Connection, database: str) -> 
     # Without superuser rights one may only give to roles that one is a member of.
     await connection.execute("GRANT mana_owner TO CURRENT_USER")
     if not await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", database):
-        try:
+        with contextlib.suppress(*_DUPLICATE):
             await connection.execute(f"CREATE DATABASE {name} OWNER mana_owner")
-        except _DUPLICATE:
-            pass
         await connection.execute(f"REVOKE ALL ON DATABASE {name} FROM PUBLIC")
     await connection.execute(f"GRANT ALL ON DATABASE {name} TO mana_owner")
     await connection.execute(f"GRANT CONNECT ON DATABASE {name} TO {', '.join(DATABASE_ROLES)}")

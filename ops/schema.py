@@ -2,19 +2,17 @@
 
 import asyncio
 
-from ops.errors import Refusal
+from ops.errors import LauncherError
 from ops.place import CHECKOUT
 from ops.programs import python, run_environment
 
 
-async def migrate(owner_url: str) -> str:
-    """Apply what is missing; answer what the program said. Raises Refusal with its last words."""
-    if not (CHECKOUT / "migrations" / "__main__.py").exists():
-        return "no migrations yet"
+async def migrate(owner_url: str, partitions: int) -> str:
+    """Apply what is missing; answer what the program said. Raises LauncherError with its last words."""
     process = await asyncio.create_subprocess_exec(
         *python("migrations"),
         cwd=CHECKOUT,
-        env=run_environment({"DATABASE_URL": owner_url}),
+        env=run_environment({"DATABASE_URL": owner_url, "MANA_PARTITIONS": str(partitions)}),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
@@ -27,5 +25,5 @@ async def migrate(owner_url: str) -> str:
         raise
     text = output.decode(errors="replace").strip()
     if process.returncode != 0:
-        raise Refusal(f"The migrations failed: {(text.splitlines() or ['no output'])[-1]}")
+        raise LauncherError(f"The migrations failed: {(text.splitlines() or ['no output'])[-1]}")
     return text

@@ -3,7 +3,7 @@
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from ops.errors import Refusal
+from ops.errors import LauncherError
 
 _SCHEMES = {
     "database_url": ("postgresql://", "postgres://"),
@@ -45,10 +45,10 @@ class Settings(BaseSettings):
 
 
 def read() -> Settings:
-    """The settings of this environment. Raises Refusal naming the first one that is wrong."""
+    """The settings of this environment. Raises LauncherError naming the first one that is wrong."""
     try:
         return Settings()
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         name = str(first["loc"][0]).upper()
-        raise Refusal(f"The setting {name} is wrong: {first['msg'].removeprefix('Value error, ')}.") from error
+        raise LauncherError(f"The setting {name} is wrong: {first['msg'].removeprefix('Value error, ')}.") from error

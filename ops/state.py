@@ -8,7 +8,7 @@ from typing import Literal, get_args
 import msgspec
 
 from ops import private_file
-from ops.errors import Refusal
+from ops.errors import LauncherError
 
 DatabaseRole = Literal["mana_owner", "mana_api", "mana_worker", "mana_relay", "mana_readonly"]
 DATABASE_ROLES: tuple[DatabaseRole, ...] = get_args(DatabaseRole)
@@ -48,13 +48,13 @@ class State(msgspec.Struct):
 
 
 def load(path: Path) -> State | None:
-    """The remembered state, None before the first start. Raises Refusal when the file cannot be understood."""
+    """The remembered state, None before the first start. Raises LauncherError when the file cannot be understood."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=State)
     except FileNotFoundError:
         return None
     except msgspec.DecodeError as error:
-        raise Refusal(f"{path} is damaged ({error}): restore it, or start over with ./mana down --purge.") from error
+        raise LauncherError(f"{path} is damaged ({error}): restore it, or remove the whole folder.") from error
 
 
 def save(path: Path, state: State) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from ops import lock, logfiles, orphans, settings, status
 from ops.boot import Boot, Wish
-from ops.errors import Refusal
+from ops.errors import LauncherError
 from ops.place import Place
 from ops.status import Board
 
@@ -28,7 +28,10 @@ log = logging.getLogger(__name__)
 
 
 async def supervise(place: Place, wish: Wish, board: Board) -> None:
-    """Bring everything up, keep it up until SIGTERM or SIGINT, take it down. Raises Refusal when it cannot come up."""
+    """Bring everything up, keep it up until SIGTERM or SIGINT, take it down.
+
+    Raises LauncherError when it cannot come up.
+    """
     told_to_stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, told_to_stop.set)
@@ -59,10 +62,13 @@ def run(place: Place, wish: Wish) -> str | None:
         board.publish()
         try:
             asyncio.run(supervise(place, wish, board))
-        except Refusal as refusal:
+        except LauncherError as refusal:
             failure = str(refusal)
         except OSError as error:
             failure = _sentence(error)
+        except Exception as error:  # a fault of ours: told like the others, and kept whole in the log
+            log.exception("the launcher failed")
+            failure = f"The launcher failed by a fault of its own ({error!r}): see {place.logs}/supervisor.log."
         else:
             place.status.unlink(missing_ok=True)
             return None
@@ -92,7 +98,7 @@ def main() -> int:
     wish = Wish(asked.workers, asked.partitions, processes=not asked.servers_only)
     try:
         failure = run(Place(asked.home), wish)
-    except lock.Taken as taken:
+    except lock.PlaceTakenError as taken:
         log.error("%s", taken)  # noqa: TRY400 - no trace: the sentence says it all
         return TAKEN
     if failure:

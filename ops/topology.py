@@ -14,13 +14,12 @@ from contracts.topology import (
     ADMIN_LOGIN,
     COMMANDS_EXCHANGE,
     LOGINS,
-    PARTITIONS_DEFAULT,
     QUEUE_LENGTH_DEFAULT,
     BrokerLogin,
     BrokerTopology,
     broker_topology,
 )
-from ops.errors import Refusal
+from ops.errors import LauncherError
 from ops.management import Management
 
 # Each quorum queue costs the broker some disk work; more at once does not make it faster.
@@ -42,14 +41,11 @@ class Existing:
         return sum(1 for name in self.queues if _PARTITION.fullmatch(name))
 
 
-async def declare(broker: Management, vhost: str, partitions: int | None, passwords: Mapping[str, str]) -> int:
-    """Make topology and logins exist; answer the number of partitions.
-
-    `partitions` None means: those that exist, else the default. Raises Refusal when what exists differs.
-    """
+async def declare(broker: Management, vhost: str, partitions: int, passwords: Mapping[str, str]) -> None:
+    """Make topology and logins exist. Raises LauncherError when what exists differs."""
     existing = await _existing(broker, vhost)
-    count = _agreed(partitions, existing.partitions)
-    wanted = broker_topology(count, QUEUE_LENGTH_DEFAULT)
+    _agree(partitions, existing.partitions)
+    wanted = broker_topology(partitions, QUEUE_LENGTH_DEFAULT)
     _compare(wanted, existing)
     # Policies first: queues are born with their bounds. Bindings last: no command meets an exchange half bound
     # to queues that are missing.
@@ -57,7 +53,12 @@ async def declare(broker: Management, vhost: str, partitions: int | None, passwo
     await _all([*_exchanges(broker, vhost, wanted, existing), *_queues(broker, vhost, wanted, existing)])
     await _bind(broker, vhost, wanted, existing)
     await _all(_login(broker, vhost, login, passwords[login.name]) for login in OUR_LOGINS)
-    return count
+
+
+async def partitions_of(broker: Management, vhost: str) -> int | None:
+    """How many partitions a running broker has, None for a fresh one."""
+    async with broker:
+        return (await _existing(broker, vhost)).partitions or None
 
 
 # The administrator exists already: as the private broker's first user, or as who the given address logs in as.
@@ -73,26 +74,23 @@ async def _existing(broker: Management, vhost: str) -> Existing:
     )
 
 
-def _agreed(asked: int | None, present: int) -> int:
-    if not present:
-        return asked or PARTITIONS_DEFAULT
-    if asked not in (None, present):
-        raise Refusal(
+def _agree(asked: int, present: int) -> None:
+    if present not in (0, asked):
+        raise LauncherError(
             f"The broker holds {present} partitions, and {asked} were asked for: their number is fixed once commands"
             f" flow, so start with --partitions {present}, or give up the data with ./mana down --purge."
         )
-    return present
 
 
 def _compare(wanted: BrokerTopology, existing: Existing) -> None:
     for queue in wanted.queues:
         held = existing.queues.get(queue.name)
         if held is not None and held != queue.arguments:
-            raise Refusal(_differs("queue", queue.name, held, queue.arguments))
+            raise LauncherError(_differs("queue", queue.name, held, queue.arguments))
     for exchange in wanted.exchanges:
         found = existing.exchanges.get(exchange.name)
         if found is not None and found != (exchange.type, exchange.arguments):
-            raise Refusal(_differs("exchange", exchange.name, found, (exchange.type, exchange.arguments)))
+            raise LauncherError(_differs("exchange", exchange.name, found, (exchange.type, exchange.arguments)))
 
 
 def _differs(kind: str, name: str, held: object, wanted: object) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ops import probes
-from ops.errors import Refusal
+from ops.errors import LauncherError
 from ops.identity import Identity, give_file, own_folder
 from ops.program import Program
 
@@ -55,7 +55,7 @@ class Postgres:
         return f"postgresql://{ADMINISTRATOR}:{self.password}@127.0.0.1:{self.port}/postgres"
 
     async def prepare(self) -> Program:
-        """Lay out the cluster where it is missing; say how to start it. Raises Refusal when initdb fails."""
+        """Lay out the cluster where it is missing; say how to start it. Raises LauncherError when initdb fails."""
         identity = Identity.of_server("postgres")
         own_folder(self.folder, identity)
         cluster = self.folder / "cluster"
@@ -77,7 +77,8 @@ class Postgres:
         """Make the cluster beside its final place, so that a start that was cut off leaves nothing half made."""
         password_file, draft = self.folder / "password", self.folder / "draft"
         give_file(password_file, self.password + "\n", identity)
-        script = 'rm -rf "$2" && "$1" -D "$2" -U "$3" --pwfile="$4" -A scram-sha-256 -E UTF8 --locale=C.UTF-8 && mv "$2" "$5"'
+        initdb = '"$1" -D "$2" -U "$3" --pwfile="$4" -A scram-sha-256 -E UTF8 --locale=C.UTF-8'
+        script = f'rm -rf "$2" && {initdb} && mv "$2" "$5"'
         arguments = [str(_folder() / "initdb"), str(draft), ADMINISTRATOR, str(password_file), str(cluster)]
         process = await asyncio.create_subprocess_exec(
             *identity.command(["sh", "-c", script, "sh", *arguments]),
@@ -90,13 +91,13 @@ class Postgres:
         password_file.unlink()
         if process.returncode != 0:
             last = output.decode(errors="replace").strip().splitlines()[-1:]
-            raise Refusal(f"PostgreSQL could not lay out its data in {cluster}: {' '.join(last)}")
+            raise LauncherError(f"PostgreSQL could not lay out its data in {cluster}: {' '.join(last)}")
 
 
 def _folder() -> Path:
     folder = binaries()
     if folder is None:
-        raise Refusal("PostgreSQL 15 is not installed: install the package postgresql-15, then start again.")
+        raise LauncherError("PostgreSQL 15 is not installed: install the package postgresql-15, then start again.")
     return folder
 
 

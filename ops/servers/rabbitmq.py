@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ops import probes
-from ops.errors import Refusal
+from ops.errors import LauncherError
 from ops.identity import Identity, give_file, own_folder
 from ops.program import Program
 
@@ -59,7 +59,7 @@ class RabbitMQ:
         """Write the configuration; say how to start epmd and then the node."""
         folder = scripts()
         if folder is None:
-            raise Refusal("RabbitMQ is not installed: install the package rabbitmq-server, then start again.")
+            raise LauncherError("RabbitMQ is not installed: install the package rabbitmq-server, then start again.")
         identity = Identity.of_server("rabbitmq")
         own_folder(self.folder, identity)
         give_file(self.folder / "rabbitmq.conf", self._configuration(), identity)
@@ -112,6 +112,7 @@ class RabbitMQ:
             "RABBITMQ_LOG_BASE": str(folder / "log"),
             "RABBITMQ_DIST_PORT": str(self.ports.dist),
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1}",
+            "ERL_CRASH_DUMP_BYTES": str(16 * _MIB),
             "ERL_EPMD_ADDRESS": "127.0.0.1",
             "ERL_EPMD_PORT": str(self.ports.epmd),
             # Makes the script exec the Erlang machine instead of guarding it: the process id is the server's.
@@ -134,6 +135,7 @@ class RabbitMQ:
             "default_user_tags.administrator": "true",
             "log.console": "true",
             "log.console.level": "info",
+            "log.console.use_colors": "off",
             "log.file": "false",
             "max_message_size": _MIB,
             # The defaults (40 % of memory, 50 MB of disk) misread machines that are shared.

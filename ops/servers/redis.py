@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ops import probes
-from ops.errors import Refusal
+from ops.errors import LauncherError
 from ops.identity import Identity, give_file, own_folder
 from ops.program import Program
 
@@ -32,7 +32,7 @@ class Redis:
         """Write the configuration; say how to start it."""
         server = binary()
         if server is None:
-            raise Refusal("Redis is not installed: install the package redis-server, then start again.")
+            raise LauncherError("Redis is not installed: install the package redis-server, then start again.")
         identity = Identity.of_server("redis")
         own_folder(self.folder, identity)
         configuration = self.folder / "redis.conf"

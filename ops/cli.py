@@ -1,0 +1,202 @@
+"""The commands of ./mana (CONTRACT.md 4): each reads what was asked, and hands over."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import msgspec
+import typer
+
+from ops import checks, demo, envfile, instance, launch, packages, running, screen, settings, status
+from ops.boot import Wish
+from ops.errors import LauncherError
+from ops.place import Place
+from ops.programs import python, run_environment
+
+app = typer.Typer(
+    help="Central sign-in and credit ledger: starts, watches and stops everything.",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+_PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
+
+
+def main() -> NoReturn:
+    """Run a command; what cannot be done ends in one sentence on standard error."""
+    try:
+        app()
+    except LauncherError as error:
+        sys.exit(str(error))
+    except KeyboardInterrupt:
+        sys.exit(130)
+    sys.exit(0)
+
+
+@app.command()
+def up(
+    *,
+    detach: Annotated[bool, typer.Option("--detach", "-d", help="Return when everything is ready.")] = False,
+    with_demo: Annotated[bool, typer.Option("--demo", help="Spend a first credit, step by step.")] = False,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Ledger workers.")] = 1,
+    partitions: Annotated[int | None, typer.Option(min=1, max=1024, help="Command queues; fixed once made.")] = None,
+) -> None:
+    """Start everything: servers, migrations, front, workers."""
+    place = Place.from_environment()
+    running.refuse_other_partitions(place, partitions)
+    if running.find(place):
+        screen.results.print(f"Already running in {place.home}: nothing was changed.", markup=False)
+        _show_addresses(place)
+        _demonstrate(place, with_demo)
+        return
+    launched = _start(place, Wish(workers, partitions), attached=not detach)
+    _show_addresses(place)
+    _demonstrate(place, with_demo)
+    if not detach:
+        _stay(launched)
+
+
+@app.command()
+def down(*, purge: Annotated[bool, typer.Option("--purge", help="Delete the data too.")] = False) -> None:
+    """Stop what `up` started; the workers finish what they have begun."""
+    place = Place.from_environment()
+    with screen.steps("stopping") as show:
+        stopped = running.stop(place, show)
+    if purge:
+        running.purge(place)
+    screen.results.print("Stopped." if stopped else f"Nothing was running in {place.home}.", markup=False)
+    if purge:
+        screen.results.print("The data is deleted.")
+
+
+@app.command("status")
+def show_status(*, as_json: Annotated[bool, typer.Option("--json", help="As a JSON array.")] = False) -> None:
+    """Each process: name, process id, state, address."""
+    place = Place.from_environment()
+    told = status.living(place.status)
+    entries = told.processes if told else []
+    if as_json:
+        shown = [
+            {"name": e.name, "pid": e.pid, "state": e.state, "restarts": e.restarts, "url": e.url} for e in entries
+        ]
+        sys.stdout.write(msgspec.json.encode(shown).decode() + "\n")
+    elif told is None:
+        screen.results.print(f"Nothing runs in {place.home}.", markup=False)
+    else:
+        screen.results.print(screen.processes(entries))
+        if told.phase != "ready":
+            screen.results.print(f"{told.phase}: {told.step}", markup=False)
+
+
+@app.command()
+def logs(name: Annotated[str | None, typer.Argument(help="One process, as ./mana status names it.")] = None) -> None:
+    """Print the log of one process, or of all."""
+    place = Place.from_environment()
+    wanted = [place.logs / f"{name}.log"] if name else sorted(place.logs.glob("*.log"))
+    for log in wanted:
+        if not log.exists():
+            there = ", ".join(sorted(path.stem for path in place.logs.glob("*.log"))) or "none"
+            raise LauncherError(f"There is no log of {name} in {place.home}; there are: {there}.")
+        if not name:
+            sys.stdout.write(f"==> {log.stem} <==\n")
+            sys.stdout.flush()
+        with log.open("rb") as content:
+            shutil.copyfileobj(content, sys.stdout.buffer)
+        sys.stdout.buffer.flush()
+
+
+@app.command("test", context_settings=_PASS_ON)
+def check(
+    context: typer.Context,
+    *,
+    everything: Annotated[bool, typer.Option("--all", help="The slow tests too.")] = False,
+) -> None:
+    """Lint, types, import rules, schemas, and the test suite with its own servers."""
+    sys.exit(checks.run(context.args, everything=everything))
+
+
+@app.command()
+def verify() -> None:
+    """Check every invariant over the whole ledger; exit status 1 where one is broken."""
+    env = instance.of(Place.from_environment()).env
+    _become("workers.ledger.audit", [], {"DATABASE_URL": env["MANA_DATABASE_OWNER_URL"]})
+
+
+@app.command()
+def replay(
+    file: Annotated[Path, typer.Argument(help="A trace: TIMESTAMP, ContextTokens, GeneratedTokens.")],
+    *,
+    users: Annotated[int, typer.Option(min=1)] = 100,
+    speed: Annotated[str, typer.Option(help="How many times as fast as recorded, or max.")] = "max",
+    sample: Annotated[int | None, typer.Option(min=1, help="First write a trace of so many requests to FILE.")] = None,
+) -> None:
+    """Charge a trace of LLM requests through AMQP, and account for every credit."""
+    arguments = [str(file.absolute()), "--users", str(users), "--speed", speed]
+    arguments += ["--sample", str(sample)] if sample else []
+    _become("bench.replay", arguments, instance.of(Place.from_environment()).env)
+
+
+@app.command(context_settings=_PASS_ON)
+def bench(context: typer.Context) -> None:
+    """Run the benchmarks, on an instance of their own."""
+    _become("bench", context.args, {})
+
+
+@app.command()
+def migrate() -> None:
+    """Apply the migrations, and say what was applied."""
+    env = instance.of(Place.from_environment()).env
+    _become("migrations", [], {"DATABASE_URL": env["MANA_DATABASE_OWNER_URL"]})
+
+
+def _start(place: Place, wish: Wish, *, attached: bool) -> launch.Launched:
+    given = settings.read()
+    with screen.steps("looking for the servers") as show:
+        packages.ensure(given, watch=lambda line: show(f"installing: {line[:90]}"))
+        launched = launch.launch(place, wish, os.environ, attached=attached)
+        try:
+            launched.wait_until_ready(lambda told: show(told.step))
+        except KeyboardInterrupt:
+            show("stopping")
+            launched.stop()
+            raise
+    return launched
+
+
+def _stay(launched: launch.Launched) -> None:
+    """Until Ctrl-C, SIGTERM, or the end of the supervisor by other means."""
+    screen.results.print("Ctrl-C stops everything.")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        code = launched.process.wait()
+    except KeyboardInterrupt:
+        with screen.steps("stopping") as show:
+            running.stop(launched.place, show)
+        code = launched.process.wait()
+    if code:
+        raise LauncherError(f"The supervisor ended (status {code}): see {launch.log_of(launched.place)}.")
+
+
+def _demonstrate(place: Place, wanted: bool) -> None:
+    if wanted:
+        demo.run(envfile.read(place.env))
+
+
+def _show_addresses(place: Place) -> None:
+    env = envfile.read(place.env)
+    screen.results.print(f"front  {env['MANA_API_URL']}  (docs: {env['MANA_API_URL']}/docs)", markup=False)
+    screen.results.print(f"state  {place.home}  (addresses and logins: {place.env})", markup=False)
+
+
+def _become(module: str, arguments: list[str], env: dict[str, str]) -> NoReturn:
+    """Run one of our programs in the foreground, and end as it ends."""
+    program = subprocess.Popen([*python(module), *arguments], env={**run_environment({}), **env})
+    while True:
+        try:
+            sys.exit(program.wait())
+        except KeyboardInterrupt:  # it got the signal too, and ends by itself
+            continue

@@ -1,0 +1,67 @@
+"""Commands for an instance that runs, or that is to be stopped."""
+
+import time
+from collections.abc import Callable
+
+from ops import lock, orphans, removal, state, status
+from ops.errors import LauncherError
+from ops.place import Place
+from ops.status import Status
+
+# The longest drain that is in order: each stage's patience, and some air.
+_DRAIN_SECONDS = 120.0
+_LOOK_EVERY = 0.1
+
+
+def find(place: Place) -> Status | None:
+    """The instance that is up, None when nothing runs. Raises LauncherError while one starts or stops."""
+    told = status.living(place.status)
+    if told is not None and told.phase != "ready":
+        raise lock.PlaceTakenError(place.home)
+    return told
+
+
+def refuse_other_partitions(place: Place, asked: int | None) -> None:
+    """Raises LauncherError when another number of partitions is asked for than there is."""
+    remembered = state.load(place.state)
+    if asked and remembered and remembered.partitions not in (None, asked):
+        raise LauncherError(
+            f"This instance has {remembered.partitions} partitions, not {asked}, and their number is fixed: leave"
+            " --partitions out, or give up the data with ./mana down --purge."
+        )
+
+
+def stop(place: Place, watch: Callable[[str], None]) -> bool:
+    """Stop what runs in the place, also what a killed supervisor left; whether there was anything."""
+    if not place.home.is_dir():
+        return False
+    told = status.living(place.status)
+    if told is not None:
+        _stop_supervisor(place, told, watch)
+    with lock.held(place.lock):
+        left = orphans.stop(status.load(place.status))
+        place.status.unlink(missing_ok=True)
+        place.env.unlink(missing_ok=True)
+    return told is not None or left
+
+
+def purge(place: Place) -> None:
+    """Delete the data of a stopped instance."""
+    if place.home.is_dir():
+        with lock.held(place.lock):
+            removal.purge(place)
+
+
+def _stop_supervisor(place: Place, told: Status, watch: Callable[[str], None]) -> None:
+    told.supervisor.terminate()
+    deadline = time.monotonic() + _DRAIN_SECONDS
+    while told.supervisor.is_alive():
+        if time.monotonic() > deadline:
+            raise LauncherError(
+                f"The supervisor (pid {told.supervisor.pid}) does not end: see {place.logs}/supervisor.log;"
+                " kill it, then run ./mana down again."
+            )
+        now = status.load(place.status)
+        going = [entry.name for entry in now.processes if entry.process] if now else []
+        watch(f"stopping {', '.join(going)}" if going else "stopping")
+        time.sleep(_LOOK_EVERY)
