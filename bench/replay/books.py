@@ -1,0 +1,32 @@
+"""The ledger's own rows, read by the login that may only read: an independent look at what replies claimed."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import asyncpg
+
+from bench.errors import BenchError
+from bench.replay.accounting import Books
+
+_HELD: Final = """
+SELECT coalesce(sum(balance + free_credits_remaining), 0)::bigint FROM credits.balances WHERE account_id = any($1)
+"""
+_USED: Final = """
+SELECT count(*), coalesce(-sum(amount), 0)::bigint FROM credits.transactions
+WHERE account_id = any($1) AND type = 'usage'
+"""
+
+
+async def read_books(url: str, users: list[str]) -> Books:
+    """What the database says of these users. Raises ``BenchError`` where it cannot be asked."""
+    try:
+        connection = await asyncpg.connect(url)
+        try:
+            held = await connection.fetchval(_HELD, users)
+            usages, credits_used = await connection.fetchrow(_USED, users)
+        finally:
+            await connection.close()
+    except (OSError, asyncpg.PostgresError) as error:
+        raise BenchError(f"The database could not be asked for the users' balances: {error}.") from error
+    return Books(held, usages, credits_used)
