@@ -1,0 +1,159 @@
+"""One partition's channel: its deliveries in order, and the one way back for replies and acknowledgements."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+from msgspec import Struct
+from pamqp import commands as spec
+from pamqp.body import ContentBody
+from pamqp.header import ContentHeader
+
+from contracts.decoding import Envelope
+from workers.broker import lenient
+from workers.broker.errors import BrokerLostError
+from workers.broker.frames import Framer
+from workers.broker.link import CALL_SECONDS, FAILURES, Link
+from workers.broker.tap import Frame, TappedChannel
+
+_DEFAULT_EXCHANGE: Final = ""
+
+
+class Delivery(Struct, frozen=True):
+    """A message as it came. ``returns``: how often it went back to the queue before. ``damaged``: a property of it
+    that could not be read as its sender meant it."""
+
+    tag: int
+    envelope: Envelope
+    body: bytes
+    returns: int
+    damaged: str | None
+
+
+class Reply(Struct, frozen=True):
+    """A reply to be sent by the default exchange; ``header`` is what ``frames.properties`` made."""
+
+    to: str
+    header: bytes
+    body: bytes
+
+
+class Consumer:
+    """Consumes one queue on a channel of its own. ``lost`` is set once nothing more comes from it."""
+
+    def __init__(self, link: Link, take: Callable[[Delivery], None]) -> None:
+        self.lost = asyncio.Event()
+        self.reason = ""
+        self._link = link
+        self._take = take
+        self._channel: TappedChannel
+        self._framer: Framer
+        self._deliver: spec.Basic.Deliver | None = None
+        self._header: ContentHeader | None = None
+        self._parts: list[bytes] = []
+        self._missing = 0
+
+    @classmethod
+    async def open(cls, link: Link, queue: str, prefetch: int, take: Callable[[Delivery], None]) -> Consumer:
+        """Subscribes; ``take`` is called with each delivery, in order, as it arrives. Raises ``BrokerLostError``."""
+        consumer = cls(link, take)
+        channel = consumer._channel = await link.channel(consumer._on_frame)
+        consumer._framer = Framer(channel.number, link.frame_max)
+        channel.closing.add_done_callback(consumer._on_closed)
+        channel.on_consumer_cancel_callbacks.add(consumer._on_cancelled)
+        try:
+            async with asyncio.timeout(CALL_SECONDS):
+                await channel.basic_qos(prefetch_count=prefetch)
+                await channel.basic_consume(queue, _nothing)
+        except FAILURES as error:
+            await consumer.close()
+            raise BrokerLostError(f"{queue}: not consuming: {error!r}") from error
+        return consumer
+
+    def answer(self, replies: Iterable[Reply]) -> None:
+        """Sends replies, in this order. One whose address is gone is dropped by the broker (no ``mandatory``)."""
+        publish = self._framer.publish
+        self._write(
+            b"".join(
+                publish(_DEFAULT_EXCHANGE, reply.to, reply.header, reply.body, mandatory=False) for reply in replies
+            )
+        )
+
+    def ack(self, tag: int) -> None:
+        """Acknowledges every delivery up to this tag, behind the replies sent before."""
+        self._write(self._framer.ack(tag))
+
+    async def close(self) -> None:
+        """Closes the channel: the broker takes back what is unacknowledged, in order. Never raises."""
+        self._lose("closed")
+        try:
+            async with asyncio.timeout(CALL_SECONDS):
+                await self._channel.close()
+        except FAILURES as error:
+            self.reason = f"{self.reason} ({error!r})"
+
+    def _write(self, data: bytes) -> None:
+        if data and not self.lost.is_set():
+            self._link.write(data)
+
+    def _on_frame(self, frame: Frame) -> bool:
+        kind = type(frame)
+        if kind is spec.Basic.Deliver:
+            self._deliver, self._header = frame, None
+            return True
+        if self._deliver is None:
+            return False
+        if kind is ContentHeader:
+            self._header, self._missing = frame, frame.body_size
+        elif kind is ContentBody:
+            self._parts.append(frame.value)
+            self._missing -= len(frame.value)
+        else:
+            return False
+        if self._missing == 0:
+            self._finish(self._deliver)
+        return True
+
+    def _finish(self, deliver: spec.Basic.Deliver) -> None:
+        header, parts = self._header, self._parts
+        self._deliver, self._header, self._parts = None, None, []
+        if header is not None and not self.lost.is_set():
+            self._take(_delivery(deliver, header, parts[0] if len(parts) == 1 else b"".join(parts)))
+
+    def _on_cancelled(self, _: spec.Basic.Cancel) -> None:
+        self._lose("the broker cancelled the consumer: the queue was deleted, or its leader is gone")
+
+    def _on_closed(self, closing: asyncio.Future[Any]) -> None:
+        cause = None if closing.cancelled() else closing.exception()
+        self._lose(str(cause) if cause else "closed")
+
+    def _lose(self, reason: str) -> None:
+        self.reason = self.reason or reason
+        self.lost.set()
+
+
+def _delivery(deliver: spec.Basic.Deliver, header: ContentHeader, body: bytes) -> Delivery:
+    properties = header.properties
+    headers: dict[str, Any] = properties.headers or {}
+    routing_key = deliver.routing_key or ""
+    returns = headers.get("x-delivery-count", 0)
+    envelope = Envelope(
+        routing_key=routing_key,
+        type=properties.message_type,
+        login=properties.user_id,
+        content_encoding=properties.content_encoding,
+        correlation_id=properties.correlation_id,
+        reply_to=properties.reply_to,
+        message_id=properties.message_id,
+        deadline=headers.get("deadline"),
+        traceparent=headers.get("traceparent"),
+        redelivered=bool(deliver.redelivered),
+    )
+    damaged = "routing_key" if isinstance(routing_key, lenient.Damaged) else lenient.damaged_property(properties)
+    return Delivery(deliver.delivery_tag or 0, envelope, body, returns if isinstance(returns, int) else 0, damaged)
+
+
+async def _nothing(_: object) -> None:
+    """The library wants a callback; it never sees a delivery."""

@@ -1,0 +1,122 @@
+"""One plain connection: it does not come back by itself, since leases come before consuming (DESIGN.md)."""
+
+from __future__ import annotations
+
+import asyncio
+from itertools import count
+from typing import Any, Final
+
+import aiormq
+from aiormq.abc import URLorStr
+from aiormq.connection import TCPTransportFactory, TLSTransportFactory, TransportFactory
+from aiormq.exceptions import AMQPError
+from yarl import URL
+
+from workers.broker import lenient
+from workers.broker.errors import BrokerLostError
+from workers.broker.tap import FrameTaker, TappedChannel
+
+HEARTBEAT_SECONDS: Final = 5
+CALL_SECONDS: Final = 10
+"""How long any question to the broker may take before the connection counts as lost."""
+
+FAILURES: Final = (AMQPError, OSError, TimeoutError, RuntimeError, EOFError)
+"""How the library says that connection or channel are gone."""
+
+lenient.install()
+
+
+class _Connection(aiormq.Connection):
+    # Two missed heartbeats and a grace: a frozen connection is given up after 12 s.
+    HEARTBEAT_GRACE_MULTIPLIER = 2
+
+
+class _Transport(TransportFactory):
+    """Opens the library's stream and keeps its writer: our own frames go straight into it, whole and in order."""
+
+    writer: asyncio.StreamWriter | None = None
+
+    async def create(self, url: URL, **kwargs: Any) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        factory = TLSTransportFactory() if url.scheme == "amqps" else TCPTransportFactory()
+        reader, self.writer = await factory.create(url, **kwargs)
+        return reader, self.writer
+
+
+class Link:
+    """A connection to the broker. ``lost`` is set once it is gone, whoever closed it; ``reason`` says why."""
+
+    def __init__(self, connection: _Connection, writer: asyncio.StreamWriter, name: str) -> None:
+        self.name = name
+        self.lost = asyncio.Event()
+        self.reason = ""
+        self._connection = connection
+        self._writer = writer
+        self._closing = connection.closing
+        self._closing.add_done_callback(self._on_closed)
+
+    @classmethod
+    async def open(cls, url: str, name: str) -> Link:
+        """Connects; ``name`` is what the broker's management shows. Raises ``BrokerLostError``."""
+        transport = _Transport()
+        connection = _Connection(_with(url, name), transport_factory=transport)
+        try:
+            async with asyncio.timeout(CALL_SECONDS):
+                await connection.connect()
+        except FAILURES as error:
+            raise BrokerLostError(f"{name}: no connection to the broker: {error}") from error
+        if transport.writer is None:
+            raise BrokerLostError(f"{name}: the transport was not opened")
+        return cls(connection, transport.writer, name)
+
+    @property
+    def blocked(self) -> bool:
+        """True while the broker takes nothing from us for lack of memory or disk."""
+        if self.lost.is_set():
+            return False
+        question = self._connection.ready()
+        try:
+            question.send(None)
+        except StopIteration:
+            return False
+        question.close()
+        return True
+
+    @property
+    def frame_max(self) -> int:
+        """The largest frame that the broker takes, in bytes."""
+        return self._connection.connection_tune.frame_max or 131_072
+
+    def write(self, frames: bytes) -> None:
+        """Sends whole frames. On a lost connection they vanish: what was not acknowledged comes again."""
+        if not self.lost.is_set() and not self._writer.is_closing():
+            self._writer.write(frames)
+
+    async def channel(self, take: FrameTaker, *, confirms: bool = False) -> TappedChannel:
+        """Opens a channel whose frames go to ``take`` first. Raises ``BrokerLostError``."""
+        number = next(number for number in count(1) if number not in self._connection.channels)
+        try:
+            channel = TappedChannel(self._connection, number, take, confirms=confirms)
+            self._connection.channels[number] = channel
+            async with asyncio.timeout(CALL_SECONDS):
+                await channel.open()
+        except FAILURES as error:
+            raise BrokerLostError(f"{self.name}: no channel: {error!r}") from error
+        return channel
+
+    async def close(self) -> None:
+        """Says goodbye and closes. Never raises."""
+        try:
+            async with asyncio.timeout(CALL_SECONDS):
+                await self._connection.close()
+        except FAILURES as error:
+            self.reason = self.reason or str(error)
+        self.lost.set()
+
+    def _on_closed(self, closing: asyncio.Future[Any]) -> None:
+        cause = None if closing.cancelled() else closing.exception()
+        self.reason = self.reason or (str(cause) or type(cause).__name__ if cause else "closed")
+        self.lost.set()
+
+
+def _with(url: str, name: str) -> URLorStr:
+    return URL(url).update_query(heartbeat=str(HEARTBEAT_SECONDS), name=name)

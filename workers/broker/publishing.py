@@ -1,0 +1,105 @@
+"""A publisher that is there again after each loss, on a connection of its own.
+
+While the broker blocks publishers, that connection stands still and the ones that consume and answer do not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+from typing import Final
+
+import structlog
+
+from workers.broker.errors import BrokerLostError
+from workers.broker.link import Link
+from workers.broker.publisher import Publication, Publisher, Verdict
+
+_log = structlog.get_logger(__name__)
+
+CONFIRM_SECONDS: Final = 30.0
+"""A broker that is not blocked and owes a confirm for longer counts as lost; what it owes goes out again."""
+_LOOK_SECONDS: Final = 1.0
+_PAUSE_SECONDS: Final = (0.2, 2.0)
+
+Opened = Callable[[Publisher], None]
+
+
+class Publishing:
+    """Keeps one :class:`Publisher` open; ``on_open`` is called with each new one before anybody else gets it."""
+
+    def __init__(self, url: str, name: str, on_open: Opened | None = None) -> None:
+        self._url = url
+        self._name = name
+        self._on_open = on_open
+        self._publisher: Publisher | None = None
+        self._opened = asyncio.Event()
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is a publisher now."""
+        return self._publisher is not None
+
+    @property
+    def blocked(self) -> bool:
+        """Whether the broker takes nothing from it now."""
+        return self._publisher is not None and self._publisher.link.blocked
+
+    async def run(self) -> None:
+        """Opens, and opens again, until cancelled; then closes."""
+        pause = _PAUSE_SECONDS[0]
+        while True:
+            try:
+                await self._live()
+                pause = _PAUSE_SECONDS[0]
+            except BrokerLostError as error:
+                _log.warning("publisher not connected", name=self._name, reason=str(error))
+                pause = min(2 * pause, _PAUSE_SECONDS[1])
+            await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311  spreads the workers' attempts
+
+    async def keep(self, message: Publication, otherwise: Publication | None = None) -> None:
+        """Publishes until the broker has confirmed it. Where it refuses ``message``, ``otherwise`` takes its place."""
+        pause = _PAUSE_SECONDS[0]
+        while (verdict := await self._once(message)) is not Verdict.CONFIRMED:
+            if verdict is Verdict.LOST:
+                continue
+            if otherwise is not None:
+                message, otherwise = otherwise, None
+                continue
+            _log.error("the broker does not take it", to=message.routing_key, verdict=verdict.value)
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, _PAUSE_SECONDS[1])
+
+    async def _once(self, message: Publication) -> Verdict:
+        await self._opened.wait()
+        if self._publisher is None:
+            return Verdict.LOST
+        verdict: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
+        self._publisher.publish(message, lambda value: None if verdict.done() else verdict.set_result(value))
+        return await verdict
+
+    async def _live(self) -> None:
+        link = await Link.open(self._url, self._name)
+        try:
+            publisher = await Publisher.open(link)
+            if self._on_open is not None:
+                self._on_open(publisher)
+            self._publisher = publisher
+            self._opened.set()
+            await _until_lost(publisher)
+        finally:
+            self._publisher = None
+            self._opened.clear()
+            await link.close()
+
+
+async def _until_lost(publisher: Publisher) -> None:
+    while not publisher.lost.is_set():
+        try:
+            async with asyncio.timeout(_LOOK_SECONDS):
+                await publisher.lost.wait()
+        except TimeoutError:
+            if publisher.overdue() > CONFIRM_SECONDS and not publisher.link.blocked:
+                _log.warning("the broker owes confirms for too long", seconds=publisher.overdue())
+                return
