@@ -1,0 +1,1 @@
+DELETE FROM credits.workers WHERE id = $1
