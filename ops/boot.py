@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from contracts.topology import PARTITIONS_DEFAULT
-from ops import envfile, layout, roles, schema, state, topology, urls
+from ops import envfile, given, layout, roles, schema, state, topology, urls
 from ops.addresses import Addresses
 from ops.child import Child
 from ops.errors import LauncherError
@@ -53,7 +53,7 @@ class Boot:
         """Everything up and ready, and told in `env`. Raises LauncherError with the reason why not."""
         self._board.step("laying out")
         remembered = self._remember()
-        plan = layout.lay_out(remembered, self._settings)
+        plan = await given.reached(layout.lay_out(remembered, self._settings))
         state.save(self._place.state, remembered)
         self._board.step("starting the servers")
         partitions = await self._partitions(plan, remembered)

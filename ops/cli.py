@@ -42,6 +42,7 @@ def up(
     *,
     detach: Annotated[bool, typer.Option("--detach", "-d", help="Return when everything is ready.")] = False,
     with_demo: Annotated[bool, typer.Option("--demo", help="Spend a first credit, step by step.")] = False,
+    servers_only: Annotated[bool, typer.Option("--servers-only", help="No front and no workers.")] = False,
     workers: Annotated[int, typer.Option(min=1, max=64, help="Ledger workers.")] = 1,
     partitions: Annotated[int | None, typer.Option(min=1, max=1024, help="Command queues; fixed once made.")] = None,
 ) -> None:
@@ -53,7 +54,7 @@ def up(
         _show_addresses(place)
         _demonstrate(place, with_demo)
         return
-    launched = _start(place, Wish(workers, partitions), attached=not detach)
+    launched = _start(place, Wish(workers, partitions, not servers_only), attached=not detach)
     _show_addresses(place)
     _demonstrate(place, with_demo)
     if not detach:
@@ -188,7 +189,8 @@ def _demonstrate(place: Place, wanted: bool) -> None:
 
 def _show_addresses(place: Place) -> None:
     env = envfile.read(place.env)
-    screen.results.print(f"front  {env['MANA_API_URL']}  (docs: {env['MANA_API_URL']}/docs)", markup=False)
+    front = env["MANA_API_URL"]
+    screen.results.print(f"front  {front}  (docs: {front}/docs)" if front else "front  not asked for", markup=False)
     screen.results.print(f"state  {place.home}  (addresses and logins: {place.env})", markup=False)
 
 
