@@ -1,0 +1,8 @@
+-- Locked in the order of ids. All that hangs on an account is read in the next statement: in this one it would come
+-- from the snapshot of before the wait.
+SELECT account_id::text AS account_id, balance, free_credits_remaining, total_earned, total_spent, sequence, frozen,
+    last_daily, opening_key
+FROM credits.balances
+WHERE account_id = ANY($1::uuid[])
+ORDER BY credits.balances.account_id
+FOR NO KEY UPDATE

@@ -1,0 +1,157 @@
+"""Writes what a batch has come to: one statement for the ledger, one for the answers that have no transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+from msgspec import Struct
+
+from workers.ledger.faults import BatchRejected
+from workers.ledger.model import Account, Entry, Lot, Outcome
+from workers.ledger.store.session import Statements
+from workers.ledger.store.statements import statement
+
+_OUTCOME: Final = statement("write_outcome")
+_ANSWERS: Final = statement("write_answers")
+
+_Columns = Sequence[Sequence[Any]]
+_NO_METADATA: Final = b"null"
+
+
+class Progress(Struct, frozen=True):
+    """Where a partition stands after the batch; ``confirmed`` is the mark to write, 0 where there is none."""
+
+    partition: int
+    epoch: int
+    position: int
+    confirmed: int
+
+
+async def write(
+    run: Statements, outcome: Outcome, placed: Sequence[tuple[int, Entry]], progress: Sequence[Progress]
+) -> None:
+    """Writes an outcome; ``placed``: its entries with their positions. Raises ``BatchRejected`` unless all goes in."""
+    if placed or outcome.accounts or outcome.lots or progress:
+        await _write_outcome(run, outcome, placed, progress)
+    if outcome.keys or outcome.refusals:
+        await _write_answers(run, outcome)
+
+
+async def _write_outcome(
+    run: Statements, outcome: Outcome, placed: Sequence[tuple[int, Entry]], progress: Sequence[Progress]
+) -> None:
+    postings = _postings(placed)
+    new_lots = [lot for lot in outcome.lots if lot.is_new]
+    changed_lots = [(lot.account_id, lot.id, lot.remaining) for lot in outcome.lots if not lot.is_new]
+    opened = [account for account in outcome.accounts if account.is_new]
+    changed = [account for account in outcome.accounts if not account.is_new]
+    (written,) = await run.fetch(
+        _OUTCOME,
+        *_columns((_transaction(position, entry) for position, entry in placed), 24),
+        *_columns(postings, 8),
+        *_columns(map(_lot, new_lots), 8),
+        *_columns(changed_lots, 3),
+        *_columns(((*_account(account), account.opening_key) for account in opened), 9),
+        *_columns(map(_account, changed), 8),
+        *_columns(((one.partition, one.epoch, one.position, one.confirmed) for one in progress), 4),
+    )
+    expected = (len(placed), len(postings), len(new_lots), len(changed_lots), len(opened), len(changed), len(progress))
+    _check(written, expected)
+
+
+async def _write_answers(run: Statements, outcome: Outcome) -> None:
+    keys = [
+        (record.account_id, record.idempotency_key, record.operation, *msgspec.structs.astuple(record.balance))
+        for record in outcome.keys
+    ]
+    refusals = [
+        (
+            record.account_id,
+            record.idempotency_key,
+            record.identity,
+            record.error.code,
+            record.error.message,
+            msgspec.json.encode(record.error.details).decode(),
+        )
+        for record in outcome.refusals
+    ]
+    (written,) = await run.fetch(_ANSWERS, *_columns(keys, 7), *_columns(refusals, 6))
+    _check(written, (len(keys), len(refusals)))
+
+
+def _check(written: Mapping[str, int], expected: tuple[int, ...]) -> None:
+    """A part that wrote fewer rows than it was given met another state than the one that was read."""
+    if tuple(written.values()) != expected:
+        raise BatchRejected(f"wrote {dict(written)}, expected {expected}")
+
+
+def _columns(table: Iterable[tuple[Any, ...]], width: int) -> _Columns:
+    """Rows as columns, for ``unnest``."""
+    return list(zip(*table, strict=True)) or [()] * width
+
+
+def _transaction(position: int, entry: Entry) -> tuple[Any, ...]:
+    of, figures = entry.transaction, entry.balance
+    metadata = bytes(of.metadata)
+    return (
+        entry.partition,
+        position,
+        of.user_id,
+        of.id,
+        of.sequence,
+        of.type,
+        of.amount,
+        of.balance_before,
+        of.balance_after,
+        of.app_id,
+        of.origin,
+        of.description,
+        None if metadata == _NO_METADATA else metadata.decode(),
+        of.idempotency_key,
+        of.refers_to,
+        entry.operation,
+        entry.reason,
+        entry.traceparent,
+        figures.balance,
+        figures.free_credits_remaining,
+        figures.total_earned,
+        figures.total_spent,
+        of.created_at,
+        of.completed_at,
+    )
+
+
+def _postings(placed: Sequence[tuple[int, Entry]]) -> list[tuple[Any, ...]]:
+    return [
+        (
+            entry.partition,
+            position,
+            posting.number,
+            entry.transaction.user_id,
+            posting.source,
+            posting.destination,
+            posting.lot_id,
+            posting.amount,
+        )
+        for position, entry in placed
+        for posting in entry.postings
+    ]
+
+
+def _lot(lot: Lot) -> tuple[Any, ...]:
+    return (lot.account_id, lot.id, lot.kind, lot.free, lot.granted, lot.remaining, lot.expires_at, lot.created_at)
+
+
+def _account(account: Account) -> tuple[Any, ...]:
+    return (
+        account.account_id,
+        account.balance,
+        account.free_credits_remaining,
+        account.total_earned,
+        account.total_spent,
+        account.sequence,
+        account.frozen,
+        account.last_daily,
+    )
