@@ -5,7 +5,6 @@ Whatever fails on the way to an answer ends here: our own refusals, the framewor
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Final
@@ -16,11 +15,11 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from api.text import printable
 from contracts.errors import REST_STATUS, Error, ErrorCode, FieldError, invalid, invalid_field
 
 PROBLEM_TYPE: Final = "application/problem+json"
 RETRY_AFTER_SECONDS: Final = 1
-_UNPRINTABLE: Final = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 _CODE_OF_STATUS: Final[dict[int, ErrorCode]] = {
     404: "not_found",
     405: "method_not_allowed",
@@ -112,8 +111,3 @@ def _field_error(entry: Mapping[str, Any]) -> FieldError:
     messages = {"extra_forbidden": "is not known", "missing": "is required"}
     message = messages.get(entry["type"]) or str(entry["msg"]).removeprefix("Value error, ")
     return FieldError(printable(name) or "body", printable(message))
-
-
-def printable(text: str) -> str:
-    """Text of a client's, safe to give back: no control characters, no lone surrogates, at most 200 characters."""
-    return _UNPRINTABLE.sub("\ufffd", text[:200])

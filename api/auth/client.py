@@ -1,0 +1,28 @@
+"""Where a request comes from, as it may be written down."""
+
+from __future__ import annotations
+
+import ipaddress
+
+from fastapi import Request
+
+from api.auth.model import Client
+from api.text import printable
+
+_USER_AGENT_LENGTH_MAX = 500
+
+
+def client_of(request: Request) -> Client:
+    """The peer's address and what it calls itself; control characters are replaced (SECURITY.md 68)."""
+    agent = request.headers.get("user-agent")
+    return Client(
+        address=None if request.client is None else _address(request.client.host),
+        user_agent=None if agent is None else printable(agent, _USER_AGENT_LENGTH_MAX),
+    )
+
+
+def _address(host: str) -> str | None:
+    try:
+        return str(ipaddress.ip_address(host.partition("%")[0]))
+    except ValueError:
+        return None

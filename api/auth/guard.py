@@ -1,0 +1,56 @@
+"""Who is asking: the bearer token of a request, verified, and its session alive."""
+
+from __future__ import annotations
+
+from typing import Annotated, TypeAlias
+
+from fastapi import Request, Security
+from fastapi.openapi.models import HTTPBearer
+from fastapi.security.base import SecurityBase
+
+from api.auth.sessions import Sessions
+from api.auth.tokens import Claims, Tokens
+from api.errors import Refusal, refuse
+
+
+class Guard:
+    """Turns a request into the claims of whoever sent it."""
+
+    def __init__(self, tokens: Tokens, sessions: Sessions) -> None:
+        self._tokens = tokens
+        self._sessions = sessions
+
+    async def admit(self, request: Request) -> Claims:
+        """The claims. Raises ``Refusal`` (``unauthorized``), and ``Unavailable`` where that cannot be told."""
+        claims = await self._tokens.verify(_bearer(request))
+        if claims is None or not await self._sessions.is_live(claims):
+            raise _unauthorized()
+        return claims
+
+
+class _Bearer(SecurityBase):
+    """The dependency of every route that needs a signed-in user; the guard itself is the application's."""
+
+    def __init__(self) -> None:
+        self.model = HTTPBearer(bearerFormat="JWT", description="accessToken of POST /auth/login")
+        self.scheme_name = "bearer"
+
+    async def __call__(self, request: Request) -> Claims:
+        guard: Guard = request.app.state.guard
+        return await guard.admit(request)
+
+
+SignedIn: TypeAlias = Annotated[Claims, Security(_Bearer())]
+"""Parameter of a route that only a signed-in user may use."""
+
+
+def _bearer(request: Request) -> str:
+    values = request.headers.getlist("authorization")
+    scheme, _, token = values[0].partition(" ") if len(values) == 1 else ("", "", "")
+    if scheme.lower() != "bearer" or not token:
+        raise _unauthorized()
+    return token
+
+
+def _unauthorized() -> Refusal:
+    return refuse("unauthorized", "a valid access token is needed: Authorization: Bearer …")

@@ -1,0 +1,105 @@
+"""Signing keys: one algorithm each, made here or imported as PEM, published as JWK without their private half."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
+from jwt.algorithms import OKPAlgorithm, RSAAlgorithm
+
+Algorithm = Literal["EdDSA", "RS256"]
+PrivateKey: TypeAlias = Ed25519PrivateKey | RSAPrivateKey
+PublicKey: TypeAlias = Ed25519PublicKey | RSAPublicKey
+
+_RSA_BITS_MIN = 2048
+_THUMBPRINT_MEMBERS = {"OKP": ("crv", "kty", "x"), "RSA": ("e", "kty", "n")}
+
+
+@dataclass(frozen=True)
+class SigningKey:
+    """A key pair; its ``kid`` is its thumbprint, so the same key has the same name wherever it is imported."""
+
+    private: PrivateKey
+    public: PublicKey
+    algorithm: Algorithm
+    kid: str
+
+    @property
+    def jwk(self) -> dict[str, Any]:
+        """The public half as it is published."""
+        return {**_public_jwk(self.public), "kid": self.kid, "alg": self.algorithm, "use": "sig"}
+
+    @property
+    def pkcs8(self) -> bytes:
+        """The private half, unencrypted: to be sealed before it goes anywhere."""
+        return self.private.private_bytes(
+            serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+
+
+def generate() -> SigningKey:
+    """A new Ed25519 key."""
+    return _of(Ed25519PrivateKey.generate())
+
+
+def from_pkcs8(der: bytes) -> SigningKey:
+    """The key whose private half this is. Raises ``ValueError``."""
+    return _of(serialization.load_der_private_key(der, password=None))
+
+
+def from_pem(private_pem: str, public_pem: str | None) -> SigningKey:
+    """Imports a key. Raises ``ValueError`` naming the setting that is wrong."""
+    try:
+        key = _of(serialization.load_pem_private_key(private_pem.encode(), password=None))
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise ValueError(
+            "JWT_PRIVATE_KEY is no unencrypted PEM of an Ed25519 or RSA key (2048 bits or more)"
+        ) from error
+    if public_pem is not None and _spki_of_pem(public_pem) != _spki(key.public):
+        raise ValueError("JWT_PUBLIC_KEY is not the public half of JWT_PRIVATE_KEY")
+    return key
+
+
+def _of(private: object) -> SigningKey:
+    if isinstance(private, Ed25519PrivateKey):
+        public = private.public_key()
+        return SigningKey(private, public, "EdDSA", thumbprint(public))
+    if isinstance(private, RSAPrivateKey) and private.key_size >= _RSA_BITS_MIN:
+        rsa_public = private.public_key()
+        return SigningKey(private, rsa_public, "RS256", thumbprint(rsa_public))
+    raise ValueError("is neither an Ed25519 key nor an RSA key of 2048 bits or more")
+
+
+def thumbprint(public: PublicKey) -> str:
+    """The key's name by RFC 7638."""
+    jwk = _public_jwk(public)
+    members = {name: jwk[name] for name in _THUMBPRINT_MEMBERS[jwk["kty"]]}
+    canonical = json.dumps(members, sort_keys=True, separators=(",", ":")).encode()
+    return base64.urlsafe_b64encode(hashlib.sha256(canonical).digest()).rstrip(b"=").decode()
+
+
+def _public_jwk(public: PublicKey) -> dict[str, Any]:
+    if isinstance(public, Ed25519PublicKey):
+        jwk = OKPAlgorithm.to_jwk(public, as_dict=True)
+        return {name: jwk[name] for name in ("kty", "crv", "x")}
+    jwk = RSAAlgorithm.to_jwk(public, as_dict=True)
+    return {name: jwk[name] for name in ("kty", "n", "e")}
+
+
+def _spki(public: PublicKey) -> bytes:
+    return public.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+
+
+def _spki_of_pem(pem: str) -> bytes:
+    try:
+        loaded = serialization.load_pem_public_key(pem.encode())
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise ValueError("JWT_PUBLIC_KEY is no PEM of a public key") from error
+    return loaded.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)

@@ -1,0 +1,81 @@
+"""Plain data of sign-in, as it stands in the database."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+from uuid import UUID
+
+EndReason = Literal["logout", "reuse", "revoked", "banned", "password", "deleted"]
+EventType = Literal[
+    "user.registered", "sign_in.succeeded", "sign_in.failed", "session.ended", "refresh.retried", "refresh.reused"
+]
+
+
+@dataclass(frozen=True)
+class User:
+    """Somebody who may sign in."""
+
+    id: UUID
+    email: str
+    name: str | None
+    role: str
+    email_verified: bool
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class SignInCandidate:
+    """What is known of an address before its password was checked; no hash where the user has no password."""
+
+    user_id: UUID
+    password_hash: str | None
+    banned: bool
+
+
+@dataclass(frozen=True)
+class Client:
+    """Where a request came from: its peer's address, and what it calls itself."""
+
+    address: str | None
+    user_agent: str | None
+
+
+@dataclass(frozen=True)
+class Device:
+    """What a client calls the device that it signs in from."""
+
+    id: str | None
+    name: str | None
+
+
+@dataclass(frozen=True)
+class Lifetimes:
+    """How long a refresh token lives unused, and a session at all."""
+
+    refresh: timedelta
+    session: timedelta
+
+
+@dataclass(frozen=True)
+class SecurityEvent:
+    """One security-relevant act; ``subject_hash`` is the keyed hash of an address that nobody has."""
+
+    type: EventType
+    client: Client
+    user_id: UUID | None = None
+    session_id: UUID | None = None
+    subject_hash: bytes | None = None
+
+
+@dataclass(frozen=True)
+class PresentedToken:
+    """A refresh token and its session, read under the session's lock, by the database's clock."""
+
+    session_id: UUID
+    token_generation: int
+    session_generation: int
+    since_rotation: timedelta
+    expired: bool
+    sealed_successor: bytes | None

@@ -1,0 +1,59 @@
+"""Registration: the user, the password and the command that opens the account are committed together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+import uuid_utils.compat
+
+from api.auth import store
+from api.auth.emails import Email
+from api.auth.hashing import Hasher
+from api.auth.model import Client, SecurityEvent, User
+from api.database import Database
+from api.outbox import store as outbox
+from api.outbox.delivery import Delivery
+from api.outbox.store import PendingCommand
+from contracts.commands import Open
+from contracts.replies import as_json
+
+OPENING_KEY = "mana:open"
+
+
+@dataclass(frozen=True)
+class NewUser:
+    """What somebody registers with."""
+
+    email: Email
+    password: str
+    name: str | None
+
+
+class Registration:
+    """Makes users; ``signup_bonus`` says whether their accounts open with one."""
+
+    def __init__(self, database: Database, hasher: Hasher, delivery: Delivery, *, signup_bonus: bool) -> None:
+        self._database = database
+        self._hasher = hasher
+        self._delivery = delivery
+        self._signup_bonus = signup_bonus
+
+    async def register(self, new: NewUser, client: Client) -> User:
+        """Returns once the account is open in the ledger, or 2 s after the user was committed.
+
+        Raises ``Refusal`` (``email_taken``), and ``Unavailable``.
+        """
+        password_hash = await self._hasher.hash(new.password)
+        user_id = uuid_utils.compat.uuid7()
+        opening = self._opening(user_id)
+        async with self._database.as_user(user_id) as connection:
+            user = await store.register(connection, user_id, new.email, new.name, password_hash)
+            await outbox.add(connection, opening)
+            await store.add_event(connection, SecurityEvent("user.registered", client, user_id))
+        await self._delivery.deliver_now(opening)
+        return user
+
+    def _opening(self, user_id: UUID) -> PendingCommand:
+        command = Open(user_id=str(user_id), idempotency_key=OPENING_KEY, signup_bonus=self._signup_bonus)
+        return PendingCommand(uuid_utils.compat.uuid7(), user_id, command.type, as_json(command).decode())

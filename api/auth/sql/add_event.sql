@@ -1,0 +1,2 @@
+INSERT INTO auth.security_events (id, user_id, session_id, type, subject_hash, address, user_agent)
+VALUES ($1, $2, $3, $4, $5, $6::text::inet, $7)

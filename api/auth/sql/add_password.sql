@@ -1,0 +1,2 @@
+INSERT INTO auth.passwords (user_id, hash)
+VALUES ($1, $2)

@@ -1,0 +1,1 @@
+SELECT auth.find_refresh_token_owner($1)

@@ -1,0 +1,1 @@
+SELECT auth.list_ended_sessions(now() - $1::interval)

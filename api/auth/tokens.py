@@ -1,0 +1,140 @@
+"""Access tokens: JWTs (RFC 9068's ``at+jwt``) that say who somebody is for some minutes. Strict about what it reads.
+
+One algorithm for each key, fixed by the key's kind and never by the token; every claim is required and typed; a header
+holds ``alg``, ``kid`` and ``typ`` and nothing else (SECURITY.md 12 to 15).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final, Literal
+from uuid import UUID
+
+import jwt
+import msgspec
+import uuid_utils
+
+from api.auth.keyring import Keyring
+from api.clock import Clock
+from api.lru import LeastRecentlyUsed
+from contracts.fields import Uuid
+
+TYPE: Final = "at+jwt"
+TOKEN_LENGTH_MAX: Final = 8_192
+CACHED_MAX: Final = 20_000
+CLOCK_SKEW_SECONDS: Final = 60
+"""How far another front's clock may be ahead of ours; expiry is exact."""
+_HEADER: Final = frozenset({"alg", "kid", "typ"})
+_REQUIRED: Final = ["sub", "email", "role", "sid", "iss", "aud", "iat", "exp", "jti"]
+
+
+class Claims(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What an access token says; times are seconds since 1970."""
+
+    sub: Uuid
+    email: str
+    role: Literal["user", "admin"]
+    sid: Uuid
+    iss: str
+    aud: str
+    iat: int
+    exp: int
+    jti: Uuid
+
+    @property
+    def user_id(self) -> UUID:
+        """Whose token it is."""
+        return UUID(self.sub)
+
+    @property
+    def session_id(self) -> UUID:
+        """The sign-in that it comes from."""
+        return UUID(self.sid)
+
+
+@dataclass(frozen=True)
+class TokenRules:
+    """Who issues, for whom, for how long."""
+
+    issuer: str
+    audience: str
+    life: timedelta
+
+
+class Tokens:
+    """Signs and verifies access tokens; what was verified once is remembered until it expires (LIMITS.md 5)."""
+
+    def __init__(self, keyring: Keyring, rules: TokenRules, clock: Clock) -> None:
+        self._keyring = keyring
+        self._rules = rules
+        self._clock = clock
+        self._verified: LeastRecentlyUsed[str, Claims] = LeastRecentlyUsed(CACHED_MAX)
+
+    @property
+    def life_seconds(self) -> int:
+        """How long a new token lives."""
+        return int(self._rules.life.total_seconds())
+
+    async def issue(self, user_id: UUID, email: str, role: str, session_id: UUID) -> str:
+        """A new token. Raises ``Unavailable`` without a key to sign with."""
+        key = await self._keyring.current()
+        now = int(self._clock())
+        claims = {
+            "sub": str(user_id),
+            "email": email,
+            "role": role,
+            "sid": str(session_id),
+            "iss": self._rules.issuer,
+            "aud": self._rules.audience,
+            "iat": now,
+            "exp": now + self.life_seconds,
+            "jti": str(uuid_utils.uuid7()),
+        }
+        return jwt.encode(claims, key.private, key.algorithm, {"kid": key.kid, "typ": TYPE})
+
+    async def verify(self, token: str) -> Claims | None:
+        """The token's claims, or ``None`` for anything that is not good. Raises ``Unavailable`` without any key."""
+        known = self._verified.get(token)
+        if known is None:
+            known = await self._verify(token)
+            if known is not None:
+                self._verified.put(token, known)
+        if known is None or known.exp <= self._clock():
+            return None
+        return known
+
+    async def _verify(self, token: str) -> Claims | None:
+        kid = _key_name(token)
+        key = None if kid is None else await self._keyring.find(kid)
+        if key is None:
+            return None
+        try:
+            claims = self._decode(token, key.public, key.algorithm)
+            return claims if claims.iat <= self._clock() + CLOCK_SKEW_SECONDS else None
+        except (jwt.InvalidTokenError, msgspec.ValidationError, ValueError):
+            return None
+
+    def _decode(self, token: str, public: Any, algorithm: str) -> Claims:
+        payload = jwt.decode(
+            token,
+            public,
+            algorithms=[algorithm],
+            audience=self._rules.audience,
+            issuer=self._rules.issuer,
+            # Times are judged by our own clock, above; the library would ask the machine's.
+            options={"require": _REQUIRED, "verify_iat": False, "verify_exp": False},
+        )
+        return msgspec.convert(payload, Claims, strict=True)
+
+
+def _key_name(token: str) -> str | None:
+    """The token's ``kid`` if its header has exactly the form of ours."""
+    if len(token) > TOKEN_LENGTH_MAX:
+        return None
+    try:
+        header = jwt.get_unverified_header(token)
+    except (jwt.InvalidTokenError, ValueError, RecursionError):
+        return None
+    kid = header.get("kid")
+    return kid if header.keys() == _HEADER and header["typ"] == TYPE and isinstance(kid, str) else None

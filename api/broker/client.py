@@ -1,0 +1,169 @@
+"""Commands to the ledger by request-reply, over a connection that is made again whenever it is lost."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+from typing import Final
+
+import structlog
+import uuid_utils
+
+from api.broker.commands import NoAnswer, NotAccepted, OutgoingCommand
+from api.broker.link import Link, Lost, Rejected
+from api.metrics import BrokerMetrics
+
+CONFIRM_SECONDS_MAX: Final = 5.0
+PENDING_MAX: Final = 4_096
+_CONFIRM_SECONDS_MIN: Final = 1.0
+_PROBE_SECONDS: Final = 1.0
+"""While the broker confirms nothing, one command in this time still goes out, to learn when it does again."""
+_PAUSES: Final = (0.1, 0.25, 0.5, 1.0, 2.0)
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class _Request:
+    """A command whose reply is awaited."""
+
+    command: OutgoingCommand
+    correlation_id: str
+    reply: asyncio.Future[bytes] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+
+class BrokerClient:
+    """Run ``keep_connected`` as a task for as long as the process lives."""
+
+    def __init__(self, url: str, metrics: BrokerMetrics) -> None:
+        self._url = url
+        self._metrics = metrics
+        self._link: Link | None = None
+        self._pending: dict[str, _Request] = {}
+        self._unheard_since: float | None = None
+        self._resending: set[asyncio.Task[None]] = set()
+
+    @property
+    def problem(self) -> str | None:
+        """Why no command can be sent now; ``None`` where one can."""
+        if self._link is None:
+            return "the broker cannot be reached"
+        return None if self._unheard_since is None else "the broker confirms nothing"
+
+    async def ask(self, command: OutgoingCommand, wait_seconds: float) -> bytes:
+        """The reply's body. Raises ``NotAccepted``, and ``NoAnswer`` where none came within ``wait_seconds``."""
+        deadline = asyncio.get_running_loop().time() + wait_seconds
+        request = self._remember(command)
+        try:
+            confirm_seconds = max(_CONFIRM_SECONDS_MIN, min(wait_seconds, CONFIRM_SECONDS_MAX))
+            await self._publish(command, request.correlation_id, confirm_seconds, reply=True)
+            async with asyncio.timeout_at(deadline):
+                reply = await request.reply
+        except (TimeoutError, NoAnswer) as error:
+            self._metrics.outcome(command.type, "unknown")
+            raise NoAnswer from error
+        finally:
+            self._forget(request)
+        self._metrics.outcome(command.type, "answered")
+        return reply
+
+    async def send(self, command: OutgoingCommand) -> None:
+        """Returns once the command is queued. Raises ``NotAccepted``, and ``NoAnswer`` where that is unknown."""
+        try:
+            await self._publish(command, str(uuid_utils.uuid7()), CONFIRM_SECONDS_MAX, reply=False)
+        except Lost as error:
+            raise NoAnswer from error
+        self._metrics.outcome(command.type, "confirmed")
+
+    async def keep_connected(self) -> None:
+        """Connects, and does it again after each loss; ends only when it is cancelled."""
+        failures = 0
+        while True:
+            try:
+                link = await Link.open(self._url, self._hear)
+            except Lost as error:
+                if failures == 0:
+                    _log.warning("the broker cannot be reached", reason=str(error))
+                await asyncio.sleep(_PAUSES[min(failures, len(_PAUSES) - 1)])
+                failures += 1
+                continue
+            failures = 0
+            await self._use(link)
+
+    async def _use(self, link: Link) -> None:
+        """From a connection's opening to its end. What is pending goes out again: its first sending may be lost."""
+        self._link, self._unheard_since = link, None
+        self._metrics.reconnects.inc()
+        self._metrics.connected.set(1)
+        try:
+            for request in list(self._pending.values()):
+                task = asyncio.create_task(self._send_again(link, request))
+                self._resending.add(task)
+                task.add_done_callback(self._resending.discard)
+            await link.ended()
+            _log.warning("the connection to the broker was lost")
+        finally:
+            self._link = None
+            self._metrics.connected.set(0)
+            await link.close()
+
+    async def _send_again(self, link: Link, request: _Request) -> None:
+        """Whatever comes of it, the first sending's outcome is unknown; so nobody is told but by a reply."""
+        command = request.command
+        try:
+            async with asyncio.timeout(CONFIRM_SECONDS_MAX):
+                await link.publish(command.type, command.user_id, command.body, request.correlation_id, reply=True)
+        except (Lost, Rejected, TimeoutError) as error:
+            _log.warning("a command could not be sent again", command=command.type, reason=repr(error))
+
+    async def _publish(
+        self, command: OutgoingCommand, correlation_id: str, confirm_seconds: float, *, reply: bool
+    ) -> None:
+        """Sends over the present connection. A loss while a reply is awaited is made good by sending again."""
+        link = self._link
+        if link is None or self._must_wait():
+            self._metrics.outcome(command.type, "refused")
+            raise NotAccepted(self.problem or "the broker confirms nothing")
+        try:
+            async with asyncio.timeout(confirm_seconds):
+                await link.publish(command.type, command.user_id, command.body, correlation_id, reply=reply)
+            self._unheard_since = None
+        except TimeoutError as error:
+            self._unheard_since = time.monotonic()
+            raise NoAnswer from error
+        except Rejected as error:
+            self._metrics.outcome(command.type, "refused")
+            raise NotAccepted("the queue is full") from error
+        except Lost:
+            if not reply:
+                raise
+
+    def _must_wait(self) -> bool:
+        """Whether the broker is silent and was tried just now; else the caller is the one that tries it."""
+        if self._unheard_since is None:
+            return False
+        if time.monotonic() - self._unheard_since < _PROBE_SECONDS:
+            return True
+        self._unheard_since = time.monotonic()
+        return False
+
+    def _remember(self, command: OutgoingCommand) -> _Request:
+        if len(self._pending) >= PENDING_MAX:
+            raise NotAccepted("too many requests wait for their replies")
+        request = _Request(command, str(uuid_utils.uuid7()))
+        self._pending[request.correlation_id] = request
+        self._metrics.pending.set(len(self._pending))
+        return request
+
+    def _forget(self, request: _Request) -> None:
+        self._pending.pop(request.correlation_id, None)
+        self._metrics.pending.set(len(self._pending))
+
+    def _hear(self, correlation_id: str, body: bytes) -> None:
+        """A reply goes to the request that it names, and to no other."""
+        request = self._pending.get(correlation_id)
+        if request is None or request.reply.done():
+            self._metrics.late_replies.inc()
+            return
+        request.reply.set_result(body)

@@ -1,0 +1,40 @@
+"""The face of the broker's room: what is sent, and what may become of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from api.errors import Unavailable
+
+
+@dataclass(frozen=True)
+class OutgoingCommand:
+    """A command: ``type`` its name, ``user_id`` whose it is (and so its routing key), ``body`` its JSON."""
+
+    type: str
+    user_id: str
+    body: bytes
+
+
+class NotAccepted(Unavailable):
+    """The broker has not taken the command, for certain: nothing will come of it."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("rabbitmq", message)
+
+
+class NoAnswer(Exception):  # noqa: N818 - an outcome, not a fault
+    """Neither a refusal nor a reply came in time: the command may have been done, or may be done later."""
+
+
+class Broker(Protocol):
+    """Where commands go: the running connection, or a scripted one in tests of what stands above it."""
+
+    async def ask(self, command: OutgoingCommand, wait_seconds: float) -> bytes:
+        """Sends a command and returns its reply's body. Raises ``NotAccepted`` or ``NoAnswer``."""
+        ...
+
+    async def send(self, command: OutgoingCommand) -> None:
+        """Sends a command that wants no reply; returns once the broker has it. Raises as ``ask`` does."""
+        ...

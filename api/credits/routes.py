@@ -1,0 +1,115 @@
+"""The routes of credits. What needs no parsing is passed on as it came."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Final
+from uuid import UUID
+
+import msgspec
+from fastapi import APIRouter, Path, Query, Request, Response
+
+from api.auth.guard import SignedIn
+from api.credits.documented import USE_HEADERS, body_of_use, result, results_of_use
+from api.credits.queries import TransactionsQuery
+from api.credits.spending import Spending, wait_seconds
+from api.credits.store import CreditsStore
+from api.credits.use_request import read_use
+from api.credits.views import BalanceView, Completed, Package, Purchase, RefusedOperation
+from api.errors import refuse
+from api.problems_documented import answers
+from api.text import PlainText
+from contracts.fields import KEY_LENGTH_MAX
+from contracts.replies import Lot, Transaction
+
+_JSON: Final = "application/json"
+_ENCODER: Final = msgspec.json.Encoder()
+
+Key = Annotated[PlainText, Path(min_length=1, max_length=KEY_LENGTH_MAX)]
+
+
+@dataclass(frozen=True)
+class CreditsRoutes:
+    """The routes' handlers, over the store and the way to the ledger."""
+
+    store: CreditsStore
+    spending: Spending
+
+    def router(self) -> APIRouter:
+        """The routes below ``/credits``."""
+        router = APIRouter(prefix="/credits", tags=["credits"])
+        router.add_api_route(
+            "/use",
+            self.use,
+            methods=["POST"],
+            responses=results_of_use() | answers(401, 402, 403, 404, 409, 422, 503, 504),
+            openapi_extra={"requestBody": body_of_use(), "parameters": USE_HEADERS},
+        )
+
+        def read(path: str, handler: Any, shape: Any, *statuses: int) -> None:
+            responses = result(shape) | answers(401, 503, *statuses)
+            router.add_api_route(path, handler, methods=["GET"], responses=responses)
+
+        read("/balance", self.balance, BalanceView, 404)
+        read("/operations/{key:path}", self.operation, Completed | RefusedOperation, 404, 422)
+        read("/transactions", self.transactions, list[Transaction], 422)
+        read("/transactions/{transaction_id}", self.transaction, Transaction, 404, 422)
+        read("/lots", self.lots, list[Lot])
+        read("/purchases", self.purchases, list[Purchase])
+        read("/packages", self.packages, list[Package])
+        return router
+
+    async def use(self, claims: SignedIn, request: Request) -> Response:
+        """Takes credits for one use of an app; 202 says where to look when the answer did not come in time."""
+        headers = [value for name, value in request.headers.raw if name == b"idempotency-key"]
+        command, key = read_use(claims.sub, await request.body(), headers)
+        wait = wait_seconds(", ".join(request.headers.getlist("prefer")))
+        return await self.spending.use(claims.user_id, command, key, wait)
+
+    async def balance(self, claims: SignedIn) -> Response:
+        """The balance as the next command would find it: today's credits in, what has expired out."""
+        balance = await self.store.balance(claims.user_id)
+        if balance is None:
+            raise refuse("unknown_user", "the account is not open yet")
+        return _json(balance)
+
+    async def operation(self, claims: SignedIn, key: Key) -> Response:
+        """What became of the command with this idempotency key."""
+        operation = await self.store.operation(claims.user_id, key)
+        if operation is None:
+            raise refuse("not_found", "nothing is known of this key (yet)")
+        return _json(operation)
+
+    async def transactions(
+        self, claims: SignedIn, request: Request, query: Annotated[TransactionsQuery, Query()]
+    ) -> Response:
+        """Transactions, the newest first; `Link: rel="next"` leads to the next page."""
+        found = await self.store.transactions(claims.user_id, query.selection())
+        page = found[: query.limit]
+        response = _json(page)
+        if len(found) > query.limit:
+            response.headers["link"] = f'<{query.next_page(request.url.path, page[-1].sequence)}>; rel="next"'
+        return response
+
+    async def transaction(self, claims: SignedIn, transaction_id: UUID) -> Response:
+        """One transaction."""
+        transaction = await self.store.transaction(claims.user_id, transaction_id)
+        if transaction is None:
+            raise refuse("not_found", "you have no such transaction")
+        return _json(transaction)
+
+    async def lots(self, claims: SignedIn) -> Response:
+        """What is left of the credits, in the order in which it will be used."""
+        return _json(await self.store.lots(claims.user_id))
+
+    async def purchases(self, claims: SignedIn) -> Response:
+        """Purchases, the newest first."""
+        return _json(await self.store.purchases(claims.user_id))
+
+    async def packages(self, claims: SignedIn) -> Response:
+        """What can be bought."""
+        return _json(await self.store.packages())
+
+
+def _json(value: Any) -> Response:
+    return Response(_ENCODER.encode(value), media_type=_JSON, headers={"cache-control": "no-store"})

@@ -1,0 +1,62 @@
+"""A use over REST: sent to the ledger, and answered with what the ledger says, or with where to look."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+from urllib.parse import quote
+from uuid import UUID
+
+import msgspec
+from msgspec import Raw
+from starlette.responses import Response
+
+from api.broker.commands import Broker, NoAnswer, OutgoingCommand
+from api.credits.views import Pending
+from api.errors import Refusal
+from api.outbox.delivery import Delivery
+from contracts.errors import Error
+
+WAIT_SECONDS: Final = 5.0
+WAIT_SECONDS_MAX: Final = 30.0
+OPERATIONS: Final = "/api/v1/credits/operations/"
+_JSON: Final = "application/json"
+_WAIT: Final = re.compile(r"(?:^|[,;])\s*wait\s*=\s*\"?(\d{1,9})\"?\s*(?:$|[,;])", re.IGNORECASE)
+_MEMBERS: Final = msgspec.json.Decoder(dict[str, Raw])
+_ERROR: Final = msgspec.json.Decoder(Error)
+
+
+class Spending:
+    """Sends uses and answers for them."""
+
+    def __init__(self, broker: Broker, delivery: Delivery) -> None:
+        self._broker = broker
+        self._delivery = delivery
+
+    async def use(self, user_id: UUID, command: OutgoingCommand, key: str, wait_seconds: float) -> Response:
+        """200 with the reply, or 202 with a place to look. Raises ``Refusal``, and ``Unavailable``."""
+        await self._delivery.ensure_delivered(user_id)
+        try:
+            return _answer(await self._broker.ask(command, wait_seconds))
+        except NoAnswer:
+            return _pending(key)
+
+
+def wait_seconds(prefer: str) -> float:
+    """How long the client wants to wait (``Prefer: wait=10``, RFC 7240); what cannot be read is ignored, as it says."""
+    match = _WAIT.search(prefer)
+    return WAIT_SECONDS if match is None else min(float(match[1]), WAIT_SECONDS_MAX)
+
+
+def _answer(reply: bytes) -> Response:
+    """The reply less ``ok``, its parts as the ledger wrote them."""
+    members = _MEMBERS.decode(reply)
+    if bytes(members.pop("ok")) != b"true":
+        raise Refusal(_ERROR.decode(bytes(members["error"])))
+    return Response(msgspec.json.encode(members), 200, media_type=_JSON, headers={"cache-control": "no-store"})
+
+
+def _pending(key: str) -> Response:
+    location = OPERATIONS + quote(key, safe="")
+    headers = {"location": location, "cache-control": "no-store"}
+    return Response(msgspec.json.encode(Pending(key, location)), 202, headers, _JSON)

@@ -1,0 +1,126 @@
+"""The user's own rows of the ledger, read only; row-level security shows nobody else's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+from msgspec import Raw
+
+from api.credits.views import BalanceView, Completed, Package, Purchase, RefusedOperation
+from api.database import Database
+from api.sql import Statements
+from contracts.errors import Error
+from contracts.fields import BALANCE_MAX
+from contracts.replies import Balance, Lot, Transaction
+
+_SQL: Final = Statements(Path(__file__).parent / "sql")
+_PURCHASES_MAX: Final = 1_000
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which transactions; ``before`` is a sequence number, the times are ``from`` (included) and ``to`` (excluded)."""
+
+    limit: int
+    offset: int = 0
+    before: int | None = None
+    type: str | None = None
+    app_id: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+class CreditsStore:
+    """Reads of one user's credits. Methods raise ``Unavailable`` where the database is away."""
+
+    def __init__(self, database: Database, daily_free: int) -> None:
+        self._database = database
+        self._daily_free = daily_free
+
+    async def balance(self, user_id: UUID) -> BalanceView | None:
+        """The balance as the next command would find it; ``None`` without an account."""
+        async with self._database.as_user(user_id) as connection:
+            row = await connection.fetchrow(_SQL["read_balance"], user_id, self._daily_free, BALANCE_MAX)
+        return None if row is None else BalanceView(**row, daily_free_credits=self._daily_free)
+
+    async def transactions(self, user_id: UUID, wanted: Selection) -> list[Transaction]:
+        """Transactions, the newest first."""
+        async with self._database.as_user(user_id) as connection:
+            rows = await connection.fetch(
+                _SQL["list_transactions"],
+                user_id,
+                wanted.before,
+                wanted.type,
+                wanted.app_id,
+                wanted.since,
+                wanted.until,
+                wanted.offset,
+                wanted.limit,
+            )
+        return [_transaction(row) for row in rows]
+
+    async def transaction(self, user_id: UUID, transaction_id: UUID) -> Transaction | None:
+        """One transaction."""
+        async with self._database.as_user(user_id) as connection:
+            row = await connection.fetchrow(_SQL["get_transaction"], user_id, transaction_id)
+        return None if row is None else _transaction(row)
+
+    async def operation(self, user_id: UUID, key: str) -> Completed | RefusedOperation | None:
+        """What became of the command with this key: a success outlives refusals, of which the last one counts."""
+        async with self._database.as_user(user_id) as connection:
+            if row := await connection.fetchrow(_SQL["find_completed"], user_id, key):
+                return Completed(_transaction(row), _balance(row))
+            if row := await connection.fetchrow(_SQL["find_completed_without_transaction"], user_id, key):
+                return Completed(None, _balance(row))
+            row = await connection.fetchrow(_SQL["find_latest_refusal"], user_id, key)
+        if row is None:
+            return None
+        return RefusedOperation(Error(row["code"], row["message"], msgspec.json.decode(row["details"])))
+
+    async def lots(self, user_id: UUID) -> list[Lot]:
+        """What is left of the user's credits, in the order in which it will be used."""
+        async with self._database.as_user(user_id) as connection:
+            rows = await connection.fetch(_SQL["list_lots"], user_id)
+        return [Lot(**{**row, "id": str(row["id"])}) for row in rows]
+
+    async def purchases(self, user_id: UUID) -> list[Purchase]:
+        """The user's purchases, the newest first."""
+        async with self._database.as_user(user_id) as connection:
+            rows = await connection.fetch(_SQL["list_purchases"], user_id, _PURCHASES_MAX)
+        return [Purchase(**{**row, "id": str(row["id"])}) for row in rows]
+
+    async def packages(self) -> list[Package]:
+        """What can be bought now, in the order in which it is shown."""
+        async with self._database.transaction() as connection:
+            return [Package(**row) for row in await connection.fetch(_SQL["list_packages"])]
+
+
+def _transaction(row: Any) -> Transaction:
+    """A row as the contract's structure; metadata stays the text that the client wrote."""
+    return Transaction(
+        id=str(row["id"]),
+        user_id=str(row["account_id"]),
+        type=row["type"],
+        status=row["status"],
+        amount=row["amount"],
+        balance_before=row["balance_before"],
+        balance_after=row["balance_after"],
+        app_id=row["app_id"],
+        origin=row["origin"],
+        description=row["description"],
+        metadata=Raw(b"null") if row["metadata"] is None else Raw(row["metadata"].encode()),
+        idempotency_key=row["idempotency_key"],
+        refers_to=None if row["refers_to"] is None else str(row["refers_to"]),
+        sequence=row["sequence"],
+        created_at=row["created_at"],
+        completed_at=row["completed_at"],
+    )
+
+
+def _balance(row: Any) -> Balance:
+    return Balance(row["balance"], row["free_credits_remaining"], row["total_earned"], row["total_spent"])

@@ -1,0 +1,80 @@
+"""What the credits routes answer with, beside the structures of the contract."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from msgspec import Struct
+
+from contracts.errors import Error
+from contracts.replies import Balance, Transaction
+
+
+class BalanceView(Struct, frozen=True, rename="camel"):
+    """A balance with what is due today already in it, and the daily free credits as configured."""
+
+    balance: int
+    free_credits_remaining: int
+    total_earned: int
+    total_spent: int
+    daily_free_credits: int
+
+
+class UseResult(Struct, frozen=True, rename="camel"):
+    """The ledger's reply to a use."""
+
+    transaction: Transaction
+    balance: Balance
+    replayed: bool
+
+
+class Pending(Struct, frozen=True, rename="camel"):
+    """The command was sent and its outcome is not known yet: ask at ``location``, or repeat with the same key."""
+
+    idempotency_key: str
+    location: str
+    status: Literal["pending"] = "pending"
+
+
+class Completed(Struct, frozen=True, rename="camel"):
+    """What an operation did; ``transaction`` is ``null`` where it made none."""
+
+    transaction: Transaction | None
+    balance: Balance
+    status: Literal["completed"] = "completed"
+
+
+class RefusedOperation(Struct, frozen=True, rename="camel"):
+    """Why an operation was refused."""
+
+    error: Error
+    status: Literal["refused"] = "refused"
+
+
+class Purchase(Struct, frozen=True, rename="camel"):
+    """Credits bought, or on the way to be."""
+
+    id: str
+    package_id: str
+    credits: int
+    price_euro_cents: int
+    currency: str
+    status: Literal["pending", "completed", "failed", "refunded", "disputed"]
+    stripe_checkout_session_id: str | None
+    stripe_payment_intent_id: str | None
+    created_at: datetime
+    completed_at: datetime | None
+
+
+class Package(Struct, frozen=True, rename="camel"):
+    """Credits that can be bought."""
+
+    id: str
+    name: str
+    description: str
+    credits: int
+    price_euro_cents: int
+    stripe_price_id: str | None
+    sort_order: int
+    active: bool

@@ -1,0 +1,101 @@
+"""Connections to PostgreSQL, for the stores: a pool, and transactions that are bound to one user's rows."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Final, TypeAlias
+from uuid import UUID
+
+import asyncpg
+
+from api.errors import Unavailable
+
+Connection: TypeAlias = asyncpg.Connection | asyncpg.pool.PoolConnectionProxy
+
+STATEMENT_SECONDS_MAX: Final = 5.0
+ACQUIRE_SECONDS_MAX: Final = 2.0
+
+_AWAY: Final = (
+    OSError,
+    TimeoutError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.TransactionRollbackError,
+)
+"""What says nothing about the request: the server is away, full, restarting, or asks for another try."""
+
+
+@contextmanager
+def translated() -> Generator[None]:
+    """Turns the driver's words for "the server is away" into ``Unavailable``."""
+    try:
+        yield
+    except _AWAY as error:
+        raise Unavailable("postgresql", "the database cannot be reached") from error
+
+
+def one(row: asyncpg.Record | None) -> asyncpg.Record:
+    """The row of a statement that always answers with one."""
+    if row is None:
+        raise LookupError("a statement that answers with one row gave none")
+    return row
+
+
+async def _keep(_: Connection) -> None:
+    """Nothing to reset: we change no session settings, only those of a transaction."""
+
+
+class Database:
+    """A pool of connections as the front's role, whose rows are those of the user named in each transaction."""
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+
+    @classmethod
+    @asynccontextmanager
+    async def connected(cls, url: str, size: int) -> AsyncGenerator[Database]:
+        """Opens the pool; connections are made when they are first needed, so a server that is away stops no start."""
+        pool = asyncpg.create_pool(
+            url,
+            min_size=0,
+            max_size=size,
+            max_inactive_connection_lifetime=0,
+            command_timeout=STATEMENT_SECONDS_MAX,
+            timeout=ACQUIRE_SECONDS_MAX,
+            reset=_keep,
+            server_settings={"application_name": "mana-api", "timezone": "UTC"},
+        )
+        await pool
+        try:
+            yield cls(pool)
+        finally:
+            try:
+                async with asyncio.timeout(STATEMENT_SECONDS_MAX):
+                    await pool.close()
+            except TimeoutError:
+                pool.terminate()
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncGenerator[Connection]:
+        """A transaction that sees no user's rows. Raises ``Unavailable`` where the server cannot be used."""
+        with translated():
+            async with self._pool.acquire(timeout=ACQUIRE_SECONDS_MAX) as connection, connection.transaction():
+                yield connection
+
+    @asynccontextmanager
+    async def as_user(self, user_id: UUID) -> AsyncGenerator[Connection]:
+        """A transaction that sees one user's rows and no other's. Raises ``Unavailable`` as above."""
+        async with self.transaction() as connection:
+            await connection.execute("SELECT set_config('app.user_id', $1, true)", str(user_id))
+            yield connection
+
+    async def ping(self) -> None:
+        """Returns once the server has answered. Raises ``Unavailable`` where it does not."""
+        with translated():
+            async with self._pool.acquire(timeout=ACQUIRE_SECONDS_MAX) as connection:
+                await connection.execute("SELECT 1")

@@ -1,0 +1,67 @@
+"""The outermost layer: every answer gets its request's id, is measured, and what was unexpected is logged."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import Any, Final
+
+import structlog
+import uuid_utils
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.metrics import HttpMetrics
+
+_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,100}")
+_HEADER: Final = "x-request-id"
+
+_log = structlog.get_logger(__name__)
+
+
+class Edge:
+    """Wraps the whole application, its own error handling included."""
+
+    def __init__(self, app: ASGIApp, metrics: HttpMetrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serves one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        await self._serve(scope, receive, send)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request_id = _request_id(scope)
+        started = time.perf_counter()
+        status = 500
+
+        async def answer(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)[_HEADER] = request_id
+            await send(message)
+
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            try:
+                await self._app(scope, receive, answer)
+            except Exception:
+                # The framework has answered 500 before it raised this again.
+                _log.exception("a request failed", method=scope["method"], path=scope["path"])
+            finally:
+                self._metrics.observe(scope["method"], _route(scope), status, time.perf_counter() - started)
+
+
+def _request_id(scope: Scope) -> str:
+    """The client's own id where it is harmless, else a new one."""
+    given = Headers(scope=scope).get(_HEADER, "")
+    return given if _REQUEST_ID.fullmatch(given) else str(uuid_utils.uuid7())
+
+
+def _route(scope: Scope) -> str:
+    """The route's template: never the path itself, of which there are endlessly many."""
+    route: Any = scope.get("route")
+    return getattr(route, "path", None) or "none"

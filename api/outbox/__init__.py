@@ -1,0 +1,1 @@
+"""Commands that were committed together with what caused them, kept until the broker has them."""

@@ -1,0 +1,4 @@
+SELECT id, user_id, command, body
+FROM auth.outbox
+WHERE user_id = $1
+ORDER BY created_at, id

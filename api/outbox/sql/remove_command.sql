@@ -1,0 +1,2 @@
+DELETE FROM auth.outbox
+WHERE id = $1
