@@ -20,7 +20,9 @@ def new_users(count: int) -> list[str]:
     return [str(uuid_utils.uuid7()) for _ in range(count)]
 
 
-async def open_accounts(caller: Caller, users: list[str], run: str, on_opened: Callable[[], None]) -> None:
+async def open_accounts(
+    caller: Caller, users: list[str], run: str, on_opened: Callable[[], None] = lambda: None
+) -> None:
     """Opens an account, with its signup bonus, for each. Raises ``BenchError`` where one is refused."""
 
     def opened(call: Call, reply: ReplyView) -> None:

@@ -37,9 +37,13 @@ def main(arguments: list[str]) -> int:
 
 
 def _requests(options: Options) -> list[Request]:
-    if options.file is not None:
+    if options.sample is None:
+        assert options.file is not None  # noqa: S101 -- read_options() saw to it
         return trace.read(options.file)
-    return trace.parse(sample.lines(options.sample or 0), "the sample")
+    if options.file is None:
+        return trace.parse(sample.lines(options.sample), "the sample")
+    sample.write(options.file, options.sample)
+    return trace.read(options.file)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from bench.books import Books
 from bench.errors import BenchError
 from contracts.errors import Error
 from contracts.replies import Balance, ReplyView
@@ -46,15 +47,6 @@ class Credits:
         """Sums up."""
         held = sum(balance.balance + balance.free_credits_remaining for balance in balances)
         return cls(held, sum(balance.total_earned for balance in balances))
-
-
-@dataclass(frozen=True)
-class Books:
-    """What the ledger's own rows say of these users."""
-
-    held: int
-    usages: int
-    credits_used: int
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ from bench.errors import BenchError
 
 @dataclass(frozen=True)
 class Options:
-    """``file`` or ``sample`` is set, never both; ``speed`` is a multiple of the trace's own, ``None`` for no limit."""
+    """``file`` or ``sample`` is set; both: the sample is written to the file first. ``speed`` is a multiple of the
+    trace's own, ``None`` for no limit."""
 
     file: Path | None
     sample: int | None
@@ -21,14 +22,16 @@ class Options:
 
 def read_options(arguments: list[str]) -> Options:
     """Reads them. Ends the process with the usage where they cannot be read; raises ``BenchError`` for no trace."""
-    parser = argparse.ArgumentParser(prog="mana replay", description=__doc__)
+    parser = argparse.ArgumentParser(prog="mana replay", description="Charge a trace of LLM requests.")
     parser.add_argument("file", nargs="?", type=Path, help="CSV: TIMESTAMP,ContextTokens,GeneratedTokens")
     parser.add_argument("--users", type=_count, default=500, help="users that are opened for it (500)")
     parser.add_argument("--speed", type=_speed, default="max", help="times the trace's own speed, or max (max)")
-    parser.add_argument("--sample", type=_count, metavar="N", help="make a trace of N requests instead of a file")
+    parser.add_argument(
+        "--sample", type=_count, metavar="N", help="make a trace of N requests; in FILE where it is named"
+    )
     read = parser.parse_args(arguments)
-    if (read.file is None) == (read.sample is None):
-        raise BenchError("Give a trace: either a CSV file, or --sample N.")
+    if read.file is None and read.sample is None:
+        raise BenchError("Give a trace: a CSV file, or --sample N for one that is made up.")
     return Options(read.file, read.sample, read.users, read.speed)
 
 

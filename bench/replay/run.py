@@ -11,11 +11,11 @@ from itertools import accumulate
 from typing import Final, Protocol
 
 from bench.accounts import new_users, open_accounts, read_balances
+from bench.books import read_books
 from bench.caller import Caller
 from bench.calls import APP, Call, Sendings
 from bench.environment import Addresses
 from bench.replay.accounting import Accounting, Credits, Tally
-from bench.replay.books import read_books
 from bench.replay.trace import Request
 from contracts.commands import Use
 from contracts.replies import ReplyView, as_json

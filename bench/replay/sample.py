@@ -5,8 +5,10 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Final
 
+from bench.errors import BenchError
 from bench.replay.trace import COLUMNS
 
 _SEED: Final = 20231116
@@ -28,6 +30,17 @@ def lines(requests: int) -> Iterator[str]:
         context = _tokens(chance, _CONTEXT_LOG_MEAN, _CONTEXT_LOG_DEVIATION, _CONTEXT_MAX)
         generated = _tokens(chance, _GENERATED_LOG_MEAN, _GENERATED_LOG_DEVIATION, _GENERATED_MAX)
         yield f"{moment.isoformat(sep=' ', timespec='microseconds')},{context},{generated}\n"
+
+
+def write(path: Path, requests: int) -> None:
+    """Makes a file of it. Raises ``BenchError`` where there is one already: it may be somebody's own trace."""
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.writelines(lines(requests))
+    except FileExistsError as error:
+        raise BenchError(f"{path} exists already: leave out --sample to charge it.") from error
+    except OSError as error:
+        raise BenchError(f"{path} cannot be written: {error.strerror}.") from error
 
 
 def _tokens(chance: random.Random, log_mean: float, log_deviation: float, most: int) -> int:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 import asyncpg
 
 from bench.errors import BenchError
-from bench.replay.accounting import Books
 
 _HELD: Final = """
 SELECT coalesce(sum(balance + free_credits_remaining), 0)::bigint FROM credits.balances WHERE account_id = any($1)
@@ -16,6 +16,15 @@ _USED: Final = """
 SELECT count(*), coalesce(-sum(amount), 0)::bigint FROM credits.transactions
 WHERE account_id = any($1) AND type = 'usage'
 """
+
+
+@dataclass(frozen=True)
+class Books:
+    """What the database says of some users: credits they hold, their usages, and the credits that these took."""
+
+    held: int
+    usages: int
+    credits_used: int
 
 
 async def read_books(url: str, users: list[str]) -> Books:

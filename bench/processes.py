@@ -1,0 +1,73 @@
+"""The process that is measured: started for a round, stopped behind it, since queues have a single active consumer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from bench.errors import BenchError
+from ops.program import Program
+from ops.programs import python
+
+_READY_SECONDS: Final = 60.0
+_LOOK_SECONDS: Final = 0.2
+
+
+def echo(worker: Program) -> Program:
+    """The echo in the worker's place: same login, same partitions, same queues."""
+    return replace(worker, name="echo", argv=python("bench.echo"))
+
+
+@asynccontextmanager
+async def running(program: Program, log: Path) -> AsyncGenerator[int]:
+    """Its process id, once it is ready; stopped by its own signal at the end.
+
+    Raises ``BenchError`` where it does not become ready, or does not stop.
+    """
+    with log.open("wb") as output:
+        process = await asyncio.create_subprocess_exec(
+            *program.argv, env=dict(program.env), cwd=program.cwd, stdout=output, stderr=output
+        )
+    try:
+        await _until_ready(program, process, log)
+        yield process.pid
+    finally:
+        await _stop(program, process)
+
+
+async def _until_ready(program: Program, process: asyncio.subprocess.Process, log: Path) -> None:
+    try:
+        async with asyncio.timeout(_READY_SECONDS):
+            while not await _is_ready(program, log):
+                if process.returncode is not None:
+                    raise BenchError(f"{program.name} ended with status {process.returncode}: {_last_words(log)}")
+                await asyncio.sleep(_LOOK_SECONDS)
+    except TimeoutError as error:
+        raise BenchError(f"{program.name} was not ready within {_READY_SECONDS:.0f} s: {_last_words(log)}") from error
+
+
+async def _is_ready(program: Program, log: Path) -> bool:
+    if program.name == "echo":  # it has no health page: that would be work which the echo should not have
+        return _last_words(log) == "ready"
+    return await program.probe()
+
+
+async def _stop(program: Program, process: asyncio.subprocess.Process) -> None:
+    if process.returncode is None:
+        process.terminate()
+    try:
+        async with asyncio.timeout(program.stop_seconds):
+            await process.wait()
+    except TimeoutError as error:
+        process.kill()
+        await process.wait()
+        raise BenchError(f"{program.name} did not stop within {program.stop_seconds:.0f} s.") from error
+
+
+def _last_words(log: Path) -> str:
+    lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    return lines[-1][:300] if lines else "it said nothing"
