@@ -1,0 +1,216 @@
+"""The ledger in the plainest words, written from CONTRACT.md. It shares no code with the rules that it judges.
+
+Commands and answers are the wire's JSON as dicts, times are datetimes. Where the service makes ids, this counts: a
+transaction is known by its sequence number, a lot by the number of the transaction that made it and its place there.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+SIGNUP, DAILY, MOST = 150, 5, 2**53 - 1
+
+
+class No(Exception):  # noqa: N818 - a refusal is no error
+    """A refusal: its code, and its details."""
+
+
+class User:
+    """One account. ``lots``: oldest first; ``out``: what each usage still has, by lot, in the order it was taken."""
+
+    def __init__(self, opening: str, now: datetime) -> None:
+        self.opening, self.day, self.frozen, self.earned, self.spent = opening, now.date(), False, 0, 0
+        self.lots: list[dict[str, Any]] = []
+        self.log: list[dict[str, Any]] = []
+        self.moves: list[list[tuple[str, int]]] = []
+        self.out: dict[int, list[list[Any]]] = {}
+        self.answers: dict[str, tuple[object, dict[str, Any]]] = {}
+
+    def sum(self, *, free: bool) -> int:
+        return sum(lot["left"] for lot in self.lots if lot["free"] == free)
+
+    def all(self) -> int:
+        return self.sum(free=True) + self.sum(free=False)
+
+    def balance(self) -> dict[str, int]:
+        free, paid = self.sum(free=True), self.sum(free=False)
+        return {"balance": paid, "freeCreditsRemaining": free, "totalEarned": self.earned, "totalSpent": self.spent}
+
+    def room(self, amount: int) -> None:
+        if self.all() + amount > MOST:
+            raise No("invalid_request", ["amount"])
+
+    def new_lot(self, kind: str, amount: int, expires: datetime | None, place: int = 1) -> tuple[str, int]:
+        free = kind not in ("purchase", "adjustment")
+        name = f"{len(self.log) + 1}.{place}"
+        self.lots.append({"name": name, "kind": kind, "free": free, "left": amount, "expires": expires})
+        return name, amount
+
+    def burn(self, amount: int) -> list[list[Any]]:
+        if amount > self.all():
+            raise No("insufficient_credits", {"available": self.all(), "required": amount})
+        taken: list[list[Any]] = []
+        for free in (True, False):
+            mine = [lot for lot in self.lots if lot["free"] == free and lot["left"]]
+            ending = sorted((lot for lot in mine if lot["expires"]), key=lambda lot: lot["expires"])
+            for lot in ending + [lot for lot in mine if not lot["expires"]]:
+                part = min(lot["left"], amount)
+                if part:
+                    lot["left"] -= part
+                    amount -= part
+                    taken.append([lot, part])
+        return taken
+
+    def write(
+        self, now: datetime, kind: str, amount: int, key: str, asked: object, moves: list[tuple[str, int]], **more: Any
+    ) -> dict[str, Any]:
+        after = self.all()
+        row = {"type": kind, "amount": amount, "idempotencyKey": key, "sequence": len(self.log) + 1, "createdAt": now}
+        row |= {"balanceBefore": after - amount, "balanceAfter": after, "origin": "system", "appId": None}
+        row |= {"refersTo": None, "metadata": None} | more
+        self.log.append(row)
+        self.moves.append(moves)
+        return self.answer(key, asked, row)
+
+    def answer(self, key: str, asked: object, row: dict[str, Any] | None) -> dict[str, Any]:
+        reply = {"ok": True, "replayed": False, "transaction": row, "balance": self.balance()}
+        self.answers[key] = (asked, reply)
+        return reply
+
+
+class PlainLedger:
+    """All users, one command at a time."""
+
+    def __init__(self) -> None:
+        self.users: dict[str, User] = {}
+        self.refused: dict[object, dict[str, Any]] = {}
+
+    def ask(
+        self,
+        command: dict[str, Any],
+        now: datetime,
+        *,
+        deadline: datetime | None = None,
+        message: str = "",
+        redelivered: bool = False,
+        login: str | None = None,
+        origin: str = "app",
+    ) -> dict[str, Any]:
+        name, key, kind = command["userId"], command.get("idempotencyKey"), command["type"]
+        asked = [command.get(part) for part in ("type", "amount", "appId", "transactionId", "source", "expiresAt")]
+        user = self.users.get(name)
+        first = user.answers.get(user.opening if kind == "account.open" else str(key)) if user else None
+        # Without a message id the broker's flag only hints at a repeat; what was done under the key is surer.
+        same = key and (message or (redelivered and not first))
+        if same and (name, key, message) in self.refused:
+            return self.refused[name, key, message]
+        try:
+            if first:
+                return self.again(first, asked)
+            more = {"origin": origin, "metadata": command.get("metadata")}
+            return self.do(command, now, user, asked, login, more, late=deadline is not None and now > deadline)
+        except No as no:
+            answer = {"ok": False, "error": {"code": no.args[0], "details": no.args[1]}}
+            if key:
+                self.refused[name, key, message] = answer
+            return answer
+
+    def again(self, first: tuple[object, dict[str, Any]], asked: object) -> dict[str, Any]:
+        if first[0] != asked:
+            raise No("idempotency_conflict", {})
+        return first[1] | {"replayed": True}
+
+    def do(
+        self,
+        command: dict[str, Any],
+        now: datetime,
+        user: User | None,
+        asked: object,
+        login: str | None,
+        more: Any,
+        *,
+        late: bool,
+    ) -> dict[str, Any]:
+        if late:
+            raise No("deadline_exceeded", {})
+        kind, key, amount = command["type"], command.get("idempotencyKey", ""), command.get("amount", 0)
+        if kind == "account.open":
+            user = self.users[command["userId"]] = User(key, now)
+            if not command.get("signupBonus", True):
+                return user.answer(key, asked, None)
+            user.earned += SIGNUP
+            return user.write(now, "bonus", SIGNUP, key, asked, [user.new_lot("signup", SIGNUP, None)], **more)
+        if user is None:
+            raise No("unknown_user", {})
+        self.what_time_brings(user, now, daily=kind in ("credits.use", "credits.balance"))
+        if kind in ("credits.balance", "credits.expire"):
+            return {"ok": True, "balance": user.balance()}
+        if kind in ("account.freeze", "account.unfreeze"):
+            user.frozen = kind == "account.freeze"
+            return user.answer(key, asked, None)
+        if kind == "credits.use":
+            if user.frozen:
+                raise No("account_frozen", {})
+            taken = user.burn(amount)
+            user.spent += amount
+            user.out[len(user.log) + 1] = taken
+            moves = [(lot["name"], part) for lot, part in taken]
+            return user.write(now, "usage", -amount, key, asked, moves, **more | {"appId": command["appId"]})
+        if kind == "credits.adjust" and amount < 0:
+            moves = [(lot["name"], part) for lot, part in user.burn(-amount)]
+            return user.write(now, "adjustment", amount, key, asked, moves, **more)
+        if kind == "credits.refund":
+            return self.refund(command, now, user, asked, login, more)
+        expires = command.get("expiresAt")
+        if expires and expires <= now:
+            raise No("invalid_request", ["expiresAt"])
+        user.room(amount)
+        user.earned += amount
+        moves = [user.new_lot(command.get("source", "adjustment"), amount, expires)]
+        return user.write(now, "bonus" if "source" in command else "adjustment", amount, key, asked, moves, **more)
+
+    def refund(
+        self, command: dict[str, Any], now: datetime, user: User, asked: object, login: str | None, more: Any
+    ) -> dict[str, Any]:
+        number = command["transactionId"]
+        if number not in user.out:
+            raise No("invalid_request", ["transactionId"])
+        usage, out = user.log[number - 1], user.out[number]
+        if login and login != usage["appId"]:
+            raise No("app_mismatch", {})
+        if not out:
+            raise No("invalid_request", ["transactionId"])
+        left = sum(part for _, part in out)
+        amount = back = command.get("amount") or left
+        if amount > left:
+            raise No("invalid_request", ["amount"])
+        user.room(amount)
+        user.spent -= amount
+        moves: list[tuple[str, int]] = []
+        while back:
+            lot, part = out.pop()
+            if part > back:
+                out.append([lot, part - back])
+                part = back
+            back -= part
+            if lot["expires"] and lot["expires"] <= now:
+                ends = now + (lot["expires"] - usage["createdAt"])
+                moves.append(user.new_lot(lot["kind"], part, ends, len(moves) + 1))
+            else:
+                lot["left"] += part
+                moves.append((lot["name"], part))
+        more = more | {"appId": usage["appId"], "refersTo": number}
+        return user.write(now, "refund", amount, command["idempotencyKey"], asked, moves, **more)
+
+    def what_time_brings(self, user: User, now: datetime, *, daily: bool) -> None:
+        over = [lot for lot in user.lots if lot["left"] and lot["expires"] and lot["expires"] <= now]
+        for lot in sorted(over, key=lambda lot: lot["expires"]):
+            left, lot["left"] = lot["left"], 0
+            user.write(now, "expiry", -left, f"expiry:{lot['name']}", None, [(lot["name"], left)])
+        if daily and now.date() > user.day:
+            user.day = now.date()
+            if user.all() + DAILY <= MOST:
+                user.earned += DAILY
+                lots = [user.new_lot("daily", DAILY, None)]
+                user.write(now, "bonus", DAILY, f"daily:{now.date()}", None, lots)
