@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from contracts.topology import FRONT_LOGIN, WORKER_LOGIN
 from ops import ports, probes
@@ -52,52 +53,66 @@ def run_environment(extra: Mapping[str, str], *, front: bool = False) -> dict[st
     return {**surroundings(front=front), "PYTHONPATH": str(CHECKOUT), "PYTHONUNBUFFERED": "1", **extra}
 
 
+@dataclass(frozen=True)
+class ProcessSettings:
+    """What each kind of process is told by us; its ports are added where it is started."""
+
+    addresses: Addresses
+    partitions: int
+
+    def worker(self) -> dict[str, str]:
+        """A ledger worker's, and the clock's."""
+        return {
+            "DATABASE_URL": self.addresses.database_as("mana_worker"),
+            "AMQP_URL": self.addresses.amqp_as(WORKER_LOGIN),
+            "MANA_PARTITIONS": str(self.partitions),
+            "MANA_ADMIN_LOGINS": self.addresses.administrator,
+            "MANA_FRONT_LOGINS": FRONT_LOGIN,
+            "MANA_SYSTEM_LOGINS": WORKER_LOGIN,
+        }
+
+    def relay(self) -> dict[str, str]:
+        """The outbox's relay's."""
+        return {
+            "DATABASE_URL": self.addresses.database_as("mana_relay"),
+            "AMQP_URL": self.addresses.amqp_as(FRONT_LOGIN),
+        }
+
+    def api(self) -> dict[str, str]:
+        """The front's."""
+        return {
+            "DATABASE_URL": self.addresses.database_as("mana_api"),
+            "AMQP_URL": self.addresses.amqp_as(FRONT_LOGIN),
+            "REDIS_URL": self.addresses.redis,
+            "MANA_SECRET_KEY": os.environ.get("MANA_SECRET_KEY") or self.addresses.secrets.front_key,
+        }
+
+
 class Programs:
     """Makes the programs of one instance."""
 
     def __init__(self, addresses: Addresses, partitions: int, taken: dict[str, int]) -> None:
-        self._addresses = addresses
-        self._partitions = partitions
+        self._settings = ProcessSettings(addresses, partitions)
         self._ports = taken
 
     def worker(self, number: int) -> Program:
         """Ledger worker `number`."""
-        return self._behind_metrics(f"worker-{number}", "workers", self._worker_environment())
+        return self._behind_metrics(f"worker-{number}", "workers", self._settings.worker())
 
     def clock(self) -> Program:
         """The clock worker: wakes idle users."""
-        return self._behind_metrics("clock", "workers.clock", self._worker_environment())
+        return self._behind_metrics("clock", "workers.clock", self._settings.worker())
 
     def relay(self) -> Program:
         """Sends what the front's outbox holds."""
-        environment = {
-            "DATABASE_URL": self._addresses.database_as("mana_relay"),
-            "AMQP_URL": self._addresses.amqp_as(FRONT_LOGIN),
-        }
-        return self._behind_metrics("relay", "api.relay", environment)
+        return self._behind_metrics("relay", "api.relay", self._settings.relay())
 
     def api(self, preferred: int) -> Program:
         """The HTTP front, on the first free port from `preferred` upwards."""
         port = ports.choose_upwards(preferred, self._others("api"))
         self._ports["api"] = port
-        environment = {
-            "DATABASE_URL": self._addresses.database_as("mana_api"),
-            "AMQP_URL": self._addresses.amqp_as(FRONT_LOGIN),
-            "REDIS_URL": self._addresses.redis,
-            "PORT": str(port),
-            "MANA_SECRET_KEY": os.environ.get("MANA_SECRET_KEY") or self._addresses.secrets.front_key,
-        }
-        return self._program("api", "api", run_environment(environment, front=True), port)
-
-    def _worker_environment(self) -> dict[str, str]:
-        return {
-            "DATABASE_URL": self._addresses.database_as("mana_worker"),
-            "AMQP_URL": self._addresses.amqp_as(WORKER_LOGIN),
-            "MANA_PARTITIONS": str(self._partitions),
-            "MANA_ADMIN_LOGINS": self._addresses.administrator,
-            "MANA_FRONT_LOGINS": FRONT_LOGIN,
-            "MANA_SYSTEM_LOGINS": WORKER_LOGIN,
-        }
+        environment = run_environment({**self._settings.api(), "PORT": str(port)}, front=True)
+        return self._program("api", "api", environment, port)
 
     def _behind_metrics(self, name: str, module: str, environment: dict[str, str]) -> Program:
         port = ports.choose(self._ports.get(name), self._others(name))

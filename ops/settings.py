@@ -1,5 +1,7 @@
 """The launcher's own settings, from the environment. Everything else is handed to the processes, which check it."""
 
+from urllib.parse import quote
+
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -40,7 +42,7 @@ class Settings(BaseSettings):
         """The address of a given Redis, by REDIS_URL or by its parts; None where ours is to be used."""
         if self.redis_url or not self.redis_host:
             return self.redis_url
-        login = f":{self.redis_password}@" if self.redis_password else ""
+        login = f":{quote(self.redis_password, safe='')}@" if self.redis_password else ""
         return f"redis://{login}{self.redis_host}:{self.redis_port}/0"
 
 

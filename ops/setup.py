@@ -1,0 +1,60 @@
+"""`python -m ops.setup FOLDER`: prepares servers that somebody else runs, once, as docker-compose.yml does.
+
+Makes roles, schema, topology and logins with the administrators' addresses of the environment (DATABASE_URL,
+AMQP_URL, RABBITMQ_MANAGEMENT_URL, REDIS_URL), and writes into FOLDER what each process is to be started with:
+`api.env`, `relay.env`, `worker.env` (the clock's too). It remembers the passwords there, and may be repeated.
+"""
+
+import argparse
+import asyncio
+import sys
+from pathlib import Path
+
+from contracts.topology import PARTITIONS_DEFAULT
+from ops import envfile, given, layout, roles, schema, settings, state, topology, urls
+from ops.errors import LauncherError
+from ops.layout import Layout
+from ops.management import Management
+from ops.programs import ProcessSettings
+
+
+async def prepare(folder: Path, partitions: int) -> None:
+    """Make everything exist. Raises LauncherError when a server is not given, not there, or differs."""
+    chosen = settings.read()
+    if not (chosen.database_url and chosen.amqp_url and chosen.given_redis):
+        raise LauncherError("The set-up needs running servers: name them in DATABASE_URL, AMQP_URL and REDIS_URL.")
+    remembered = state.load(folder / "state.json") or state.State(data=str(folder))
+    passwords = {login.name: remembered.secrets.login(login.name) for login in topology.OUR_LOGINS}
+    state.save(folder / "state.json", remembered)
+    plan = await given.reached(layout.lay_out(remembered, chosen))
+    await _prepare_database(plan, partitions)
+    login, password = urls.login_of(plan.addresses.amqp)
+    async with Management(plan.addresses.management, login, password) as broker:
+        await topology.declare(broker, urls.vhost_of(plan.addresses.amqp), partitions, passwords)
+    told = ProcessSettings(plan.addresses, partitions)
+    for name, values in (("api", told.api()), ("relay", told.relay()), ("worker", told.worker())):
+        envfile.write(folder / f"{name}.env", values)
+
+
+async def _prepare_database(plan: Layout, partitions: int) -> None:
+    addresses = plan.addresses
+    await roles.establish(addresses.database, addresses.database_name, addresses.secrets.roles)
+    await schema.migrate(addresses.database_as("mana_owner"), partitions)
+
+
+def main() -> int:
+    """The program; exit status 1 and one sentence when it could not be done."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--partitions", type=int, default=PARTITIONS_DEFAULT)
+    asked = parser.parse_args()
+    try:
+        asyncio.run(prepare(asked.folder, asked.partitions))
+    except LauncherError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
