@@ -79,7 +79,7 @@ Port = Annotated[int, Field(ge=1, le=65535)]
 class Settings(BaseSettings):
     """What the HTTP front needs to know; times are durations such as ``15m``, credits are whole numbers."""
 
-    model_config = SettingsConfigDict(extra="ignore", frozen=True, env_ignore_empty=True)
+    model_config = SettingsConfigDict(extra="ignore", frozen=True, env_ignore_empty=True, validate_default=False)
 
     database_url: PostgresUrl
     database_pool_size: int = Field(default=8, ge=1, le=200)
@@ -128,7 +128,7 @@ class Settings(BaseSettings):
 class RelaySettings(BaseSettings):
     """What the outbox's relay needs to know; ``METRICS_PORT`` is where its health and metrics are."""
 
-    model_config = SettingsConfigDict(extra="ignore", frozen=True, env_ignore_empty=True)
+    model_config = SettingsConfigDict(extra="ignore", frozen=True, env_ignore_empty=True, validate_default=False)
 
     database_url: PostgresUrl
     amqp_url: AmqpUrl

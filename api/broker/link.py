@@ -7,7 +7,7 @@ end while disconnected (ECOSYSTEM.md b), and here must be known what was sent on
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Final
@@ -109,7 +109,7 @@ def login_of(url: str) -> str:
     return unquote(urlsplit(url).username or "guest")
 
 
-def _reader(on_reply: OnReply) -> Callable[[DeliveredMessage], Awaitable[None]]:
+def _reader(on_reply: OnReply) -> Callable[[DeliveredMessage], Coroutine[None, None, None]]:
     async def read(message: DeliveredMessage) -> None:
         properties = message.header.properties
         on_reply(str(properties.correlation_id or ""), message.body)

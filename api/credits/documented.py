@@ -2,17 +2,35 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any, Final
 
 import msgspec
 
-from api.credits.views import BalanceView, Completed, Package, Pending, Purchase, RefusedOperation, UseResult
-from contracts.commands import Use
+from api.credits.views import (
+    BalanceView,
+    Completed,
+    Package,
+    Pending,
+    Purchase,
+    RefusedOperation,
+    UseRequest,
+    UseResult,
+)
 from contracts.replies import Lot, Transaction
 
 _REFERENCE: Final = "#/components/schemas/{name}"
-_TYPES: Final = (BalanceView, Completed, Lot, Package, Pending, Purchase, RefusedOperation, Transaction, UseResult, Use)
+_TYPES: Final = (
+    BalanceView,
+    Completed,
+    Lot,
+    Package,
+    Pending,
+    Purchase,
+    RefusedOperation,
+    Transaction,
+    UseRequest,
+    UseResult,
+)
 _, _COMPONENTS = msgspec.json.schema_components(_TYPES, ref_template=_REFERENCE)
 
 USE_HEADERS: Final[list[dict[str, Any]]] = [
@@ -33,7 +51,7 @@ USE_HEADERS: Final[list[dict[str, Any]]] = [
 
 def components() -> dict[str, Any]:
     """The schemas that the credits routes refer to, by name."""
-    return {name: schema for name, schema in _COMPONENTS.items() if name != Use.__name__}
+    return dict(_COMPONENTS)
 
 
 def result(shape: Any) -> dict[int | str, dict[str, Any]]:
@@ -49,12 +67,8 @@ def results_of_use() -> dict[int | str, dict[str, Any]]:
 
 
 def body_of_use() -> dict[str, Any]:
-    """The command's body less what the token says, its key optional."""
-    schema = copy.deepcopy(_COMPONENTS[Use.__name__])
-    schema["title"] = "UseRequest"
-    del schema["properties"]["userId"]
-    schema["required"] = [name for name in schema["required"] if name not in {"userId", "idempotencyKey"}]
-    schema["properties"]["metadata"] = {"type": ["object", "null"], "description": "at most 8 KiB"}
+    """The body of ``POST /credits/use``."""
+    schema = {"$ref": _REFERENCE.format(name=UseRequest.__name__)}
     return {"required": True, "content": {"application/json": {"schema": schema}}}
 
 

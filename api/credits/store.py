@@ -86,13 +86,13 @@ class CreditsStore:
         """What is left of the user's credits, in the order in which it will be used."""
         async with self._database.as_user(user_id) as connection:
             rows = await connection.fetch(_SQL["list_lots"], user_id)
-        return [Lot(**{**row, "id": str(row["id"])}) for row in rows]
+        return [Lot(**row) for row in rows]
 
     async def purchases(self, user_id: UUID) -> list[Purchase]:
         """The user's purchases, the newest first."""
         async with self._database.as_user(user_id) as connection:
             rows = await connection.fetch(_SQL["list_purchases"], user_id, _PURCHASES_MAX)
-        return [Purchase(**{**row, "id": str(row["id"])}) for row in rows]
+        return [Purchase(**row) for row in rows]
 
     async def packages(self) -> list[Package]:
         """What can be bought now, in the order in which it is shown."""

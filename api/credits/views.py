@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from msgspec import Struct
 
 from contracts.errors import Error
+from contracts.fields import Amount, AppId, Description, IdempotencyKey
 from contracts.replies import Balance, Transaction
 
 
@@ -19,6 +20,16 @@ class BalanceView(Struct, frozen=True, rename="camel"):
     total_earned: int
     total_spent: int
     daily_free_credits: int
+
+
+class UseRequest(Struct, frozen=True, rename="camel"):
+    """Body of ``POST /credits/use``, as it is documented; what judges it is the command's own decoder."""
+
+    amount: Amount
+    app_id: AppId
+    description: Description
+    idempotency_key: IdempotencyKey | None = None
+    metadata: dict[str, Any] | None = None
 
 
 class UseResult(Struct, frozen=True, rename="camel"):

@@ -1,0 +1,37 @@
+"""``python -m api``: the HTTP front."""
+
+from __future__ import annotations
+
+import sys
+
+import uvloop
+from pydantic import ValidationError
+
+from api import logs, wiring
+from api.serving import serve
+from api.settings import Settings, complaints
+
+
+async def _run(settings: Settings) -> None:
+    async with wiring.front(settings) as app:
+        await serve(app, settings.mana_bind_host, settings.port)
+
+
+def main() -> int:
+    """Exit status 0 after a stop that was asked for, 2 for wrong settings."""
+    try:
+        settings = Settings()  # pyright: ignore[reportCallIssue] - the environment gives them
+        wiring.imported_key(settings)
+    except ValidationError as error:
+        sys.stderr.write("\n".join(complaints(error)) + "\n")
+        return 2
+    except ValueError as error:
+        sys.stderr.write(f"{error}.\n")
+        return 2
+    logs.configure(settings.log_level)
+    uvloop.run(_run(settings))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,73 @@
+"""The HTTP application: routes, errors, limits; what stands behind the routes is given to it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from fastapi import APIRouter, FastAPI
+from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp
+
+from api import errors
+from api.auth.guard import Guard
+from api.auth.routes import AuthRoutes
+from api.credits.routes import CreditsRoutes
+from api.edge import Edge
+from api.health import Health
+from api.metrics import HttpMetrics
+from api.openapi import Documentation
+
+BASE: Final = "/api/v1"
+BODY_BYTES_MAX: Final = 64 * 1024
+
+
+@dataclass(frozen=True)
+class Routes:
+    """The rooms of the application."""
+
+    auth: AuthRoutes
+    credits: CreditsRoutes
+    health: Health
+
+
+def build(routes: Routes, guard: Guard, metrics: HttpMetrics, origins: Sequence[str]) -> ASGIApp:
+    """The whole application as uvicorn serves it; ``origins`` are those that browsers may call from."""
+    app = FastAPI(
+        title="Mana",
+        version="1",
+        description="Sign-in and credits for a family of apps.",
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        max_body_size=BODY_BYTES_MAX,
+    )
+    app.state.guard = guard
+    errors.install(app)
+    if origins:
+        _allow(app, origins)
+    app.include_router(routes.auth.router(), prefix=BASE)
+    app.include_router(routes.credits.router(), prefix=BASE)
+    app.include_router(routes.health.router())
+    app.include_router(_well_known(routes.auth))
+    app.include_router(Documentation(app).router())
+    return Edge(app, metrics)
+
+
+def _allow(app: FastAPI, origins: Sequence[str]) -> None:
+    """Lets pages of these origins call us with a token; never with cookies."""
+    app.add_middleware(
+        CORSMiddleware,
+        allow_origins=origins,
+        allow_methods=["GET", "POST", "PATCH", "DELETE"],
+        allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "Prefer", "X-Request-Id"],
+        expose_headers=["Link", "Location", "Retry-After", "X-Request-Id"],
+    )
+
+
+def _well_known(auth: AuthRoutes) -> APIRouter:
+    router = APIRouter(tags=["auth"])
+    router.add_api_route("/.well-known/jwks.json", auth.jwks, methods=["GET"], include_in_schema=False)
+    return router

@@ -1,0 +1,63 @@
+"""The OpenAPI document, and a page that shows it without any help from the internet."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+from fastapi import APIRouter, FastAPI, Response
+
+from api import problems_documented
+from api.credits import documented
+
+_PAGE: Final = (Path(__file__).parent / "docs.html").read_bytes()
+_POLICY: Final = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; connect-src 'self'"
+_METHODS: Final = ("get", "post", "put", "patch", "delete")
+
+
+class Documentation:
+    """``/openapi.json`` and ``/docs``, at the root; the document is made when it is first asked for."""
+
+    def __init__(self, app: FastAPI) -> None:
+        self._app = app
+        self._document: bytes | None = None
+
+    def router(self) -> APIRouter:
+        """The two routes."""
+        router = APIRouter(include_in_schema=False)
+        router.add_api_route("/openapi.json", self.document, methods=["GET"])
+        router.add_api_route("/docs", self.page, methods=["GET"])
+        return router
+
+    async def document(self) -> Response:
+        """OpenAPI 3.1."""
+        if self._document is None:
+            self._document = msgspec.json.encode(complete(self._app.openapi()))
+        return Response(self._document, media_type="application/json")
+
+    async def page(self) -> Response:
+        """The same for people: it loads nothing but the document."""
+        return Response(_PAGE, media_type="text/html; charset=utf-8", headers={"content-security-policy": _POLICY})
+
+
+def complete(document: dict[str, Any]) -> dict[str, Any]:
+    """Adds the contract's own schemas, and takes out what the framework says of its errors, which are ours here."""
+    schemas: dict[str, Any] = document.setdefault("components", {}).setdefault("schemas", {})
+    schemas.update(documented.components())
+    schemas[problems_documented.SCHEMA_NAME] = problems_documented.SCHEMA
+    for name in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(name, None)
+    for path in document["paths"].values():
+        for method in _METHODS:
+            if method in path:
+                _describe_answers(path[method])
+    return document
+
+
+def _describe_answers(operation: dict[str, Any]) -> None:
+    """Every answer carries the request's id; the framework's own 422 becomes the problem document that it is."""
+    for status, answer in operation["responses"].items():
+        answer.setdefault("headers", {})["X-Request-Id"] = {"schema": {"type": "string"}}
+        if status == "422":
+            answer["content"] = problems_documented.answers(422)[422]["content"]

@@ -1,0 +1,115 @@
+"""Joins the front's parts, and takes them apart again. The only place that knows them all."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncGenerator, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from prometheus_client import CollectorRegistry
+from starlette.types import ASGIApp
+
+from api import app
+from api.auth.ended_sessions import EndedSessions
+from api.auth.guard import Guard
+from api.auth.hashing import Hasher
+from api.auth.keyring import Keyring
+from api.auth.keys import SigningKey, from_pem
+from api.auth.keystore import KeyStore
+from api.auth.model import Lifetimes
+from api.auth.registration import Registration
+from api.auth.routes import AuthRoutes
+from api.auth.sessions import Sessions
+from api.auth.sign_in import SignIn
+from api.auth.tokens import TokenRules, Tokens
+from api.broker.client import BrokerClient
+from api.broker.commands import NotAccepted
+from api.credits.routes import CreditsRoutes
+from api.credits.spending import Spending
+from api.credits.store import CreditsStore
+from api.database import Database
+from api.health import Health
+from api.metrics import BrokerMetrics, HttpMetrics
+from api.outbox.delivery import Delivery
+from api.settings import Settings
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """What lives as long as the process does."""
+
+    database: Database
+    broker: BrokerClient
+    ended: EndedSessions
+    hasher: Hasher
+    registry: CollectorRegistry
+
+
+def imported_key(settings: Settings) -> SigningKey | None:
+    """The key that the settings bring along. Raises ``ValueError`` naming the setting that is wrong."""
+    if settings.jwt_private_key is None:
+        return None
+    return from_pem(settings.jwt_private_key, settings.jwt_public_key)
+
+
+@asynccontextmanager
+async def front(settings: Settings) -> AsyncGenerator[ASGIApp]:
+    """The running front. It starts while its servers are away, and says so at ``/health/ready``."""
+    imported = imported_key(settings)
+    registry = CollectorRegistry()
+    async with Database.connected(settings.database_url, settings.database_pool_size) as database:
+        parts = _Parts(
+            database,
+            BrokerClient(settings.amqp_url, BrokerMetrics(registry)),
+            EndedSessions(settings.database_url, settings.jwt_access_token_expiry, time.time),
+            Hasher(),
+            registry,
+        )
+        await parts.hasher.prepare()
+        async with _running(parts.broker.keep_connected(), parts.ended.follow()):
+            try:
+                yield _application(settings, parts, imported)
+            finally:
+                parts.hasher.close()
+
+
+@asynccontextmanager
+async def _running(*loops: Coroutine[None, None, None]) -> AsyncGenerator[None]:
+    """Runs what ends only by being cancelled."""
+    tasks = [asyncio.create_task(loop) for loop in loops]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        for task in tasks:
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+
+def _application(settings: Settings, parts: _Parts, imported: SigningKey | None) -> ASGIApp:
+    keyring = Keyring(KeyStore(parts.database, settings.mana_secret_key), imported, time.time)
+    rules = TokenRules(settings.jwt_issuer, settings.jwt_audience, settings.jwt_access_token_expiry)
+    tokens = Tokens(keyring, rules, time.time)
+    lifetimes = Lifetimes(settings.jwt_refresh_token_expiry, settings.session_expiry)
+    sessions = Sessions(parts.database, tokens, parts.ended, lifetimes)
+    delivery = Delivery(parts.database, parts.broker)
+    registration = Registration(parts.database, parts.hasher, delivery, signup_bonus=settings.credits_signup_bonus > 0)
+    sign_in = SignIn(parts.database, parts.hasher, tokens, lifetimes=lifetimes, secret=settings.mana_secret_key)
+    routes = app.Routes(
+        AuthRoutes(registration, sign_in, sessions, tokens, keyring),
+        CreditsRoutes(CreditsStore(parts.database, settings.credits_daily_free), Spending(parts.broker, delivery)),
+        _health(parts),
+    )
+    return app.build(routes, Guard(tokens, sessions), HttpMetrics(parts.registry), settings.cors_origins)
+
+
+def _health(parts: _Parts) -> Health:
+    async def broker() -> None:
+        if parts.broker.problem is not None:
+            raise NotAccepted(parts.broker.problem)
+
+    return Health({"postgresql": parts.database.ping, "rabbitmq": broker}, parts.registry)
