@@ -70,13 +70,20 @@ class Session:
         self._turn = asyncio.Lock()
 
     @classmethod
-    async def open(cls, url: str, *, application_name: str, settings: Mapping[str, str] | None = None) -> Self:
+    async def open(
+        cls,
+        url: str,
+        *,
+        application_name: str,
+        settings: Mapping[str, str] | None = None,
+        answer_within_s: float | None = ANSWER_WITHIN_S,
+    ) -> Self:
         """Connects, with ``settings`` besides the session's own. Raises ``TryAgain``; ``Broken`` for a wrong login."""
         try:
             connection = await asyncpg.connect(
                 url,
                 timeout=_CONNECT_WITHIN_S,
-                command_timeout=ANSWER_WITHIN_S,
+                command_timeout=answer_within_s,
                 max_cached_statement_lifetime=_PREPARE_AGAIN_S,
                 server_settings={**_SETTINGS, "application_name": application_name, **(settings or {})},
             )

@@ -1,0 +1,122 @@
+"""``python -m workers.ledger.audit``: every invariant over the whole ledger, at one moment, told as a table.
+
+Exit 0: all hold. Exit 1: the accounts where one is broken are named. Exit 2: it could not be looked at.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from msgspec import Struct
+from rich.console import Console
+from rich.table import Table
+
+from workers.ledger.faults import Fault
+from workers.ledger.store.session import Session, Statements
+
+FOLDER: Final = Path(__file__).parent / "audit_sql"
+NAMED_AT_MOST: Final = 20
+
+_HEADER: Final = re.compile(r"-- invariant: (?P<says>.+)\n-- counts: (?P<table>[a-z_.]+)\n(?P<sql>.+)", re.DOTALL)
+_SETTINGS: Final[Mapping[str, str]] = {
+    # It reads everything once: the opposite of what a batch does.
+    "enable_seqscan": "on",
+    "enable_hashjoin": "on",
+    "enable_mergejoin": "on",
+    "plan_cache_mode": "auto",
+    "idle_session_timeout": "0",
+    "idle_in_transaction_session_timeout": "0",
+}
+
+
+class Invariant(Struct, frozen=True):
+    """What must hold: a sentence, the table whose rows are counted as looked at, and a query that finds breaches."""
+
+    name: str
+    says: str
+    table: str
+    sql: str
+
+
+class Finding(Struct, frozen=True):
+    """How an invariant fares: rows looked at, breaches, and the first of them, as (account, what is wrong)."""
+
+    invariant: Invariant
+    checked: int
+    violations: int
+    named: list[tuple[str, str]]
+
+
+def invariants() -> list[Invariant]:
+    """All of them, in the order of their files."""
+    return [_read(path) for path in sorted(FOLDER.glob("*.sql"))]
+
+
+def _read(path: Path) -> Invariant:
+    found = _HEADER.fullmatch(path.read_text(encoding="utf-8"))
+    if found is None:
+        raise ValueError(f"{path.name} does not begin with its invariant and what it counts")
+    return Invariant(path.stem[3:], found["says"], found["table"], found["sql"])
+
+
+async def audit(url: str) -> list[Finding]:
+    """Looks at the whole ledger as it is at one moment. Raises a ``Fault`` where it cannot be read."""
+    session = await Session.open(url, application_name="mana-audit", settings=_SETTINGS, answer_within_s=None)
+    try:
+        async with session.transaction() as run:
+            await run.run("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            return [await _look(run, invariant) for invariant in invariants()]
+    finally:
+        await session.close()
+
+
+async def _look(run: Statements, invariant: Invariant) -> Finding:
+    checked = await run.fetch_value(f"SELECT count(*) FROM {invariant.table}")  # noqa: S608 - from our own files
+    found = await run.fetch(
+        f"SELECT subject, detail, count(*) OVER () AS violations FROM ({invariant.sql}) AS violation"  # noqa: S608
+        " ORDER BY subject, detail LIMIT $1",
+        NAMED_AT_MOST,
+    )
+    violations = found[0]["violations"] if found else 0
+    return Finding(invariant, checked, violations, [(row["subject"], row["detail"]) for row in found])
+
+
+def tell(findings: Sequence[Finding], console: Console) -> None:
+    """Prints the table, and below it who is concerned."""
+    table = Table("invariant", title="The ledger", title_justify="left")
+    table.add_column("rows", justify="right")
+    table.add_column("violations", justify="right")
+    for finding in findings:
+        style = "bold red" if finding.violations else None
+        table.add_row(finding.invariant.says, f"{finding.checked:,}", f"{finding.violations:,}", style=style)
+    console.print(table)
+    for finding in findings:
+        for subject, detail in finding.named:
+            console.print(f"{finding.invariant.name}: {subject}: {detail}", style="red", markup=False, soft_wrap=True)
+        if finding.violations > len(finding.named):
+            console.print(f"{finding.invariant.name}: {finding.violations - len(finding.named):,} more", style="red")
+
+
+def main() -> int:
+    """Audits the database of ``DATABASE_URL`` (its owner's, or the read-only role's); answers the exit status."""
+    url = os.environ.get("DATABASE_URL")
+    if not url:
+        print("DATABASE_URL is not set: give it the database's address, as a role that sees all.", file=sys.stderr)
+        return 2
+    try:
+        findings = asyncio.run(audit(url))
+    except Fault as fault:
+        print(f"The ledger cannot be read: {fault}", file=sys.stderr)
+        return 2
+    tell(findings, Console())
+    return 1 if any(finding.violations for finding in findings) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
