@@ -43,12 +43,11 @@ from workers.ledger.rules import decide
 ANN = "00000000-0000-7000-8000-000000000001"
 NOW = datetime(2028, 2, 29, 12, 0, 0, 123456, tzinfo=UTC)
 TODAY = NOW.date()
+APP = Actor("app")
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 
-def _request(
-    command: Command, actor: Actor = Actor("app"), *, identity: str = "", redelivered: bool = False
-) -> Request:
+def _request(command: Command, actor: Actor = APP, *, identity: str = "", redelivered: bool = False) -> Request:
     return Request(
         command=command, actor=actor, partition=7, identity=identity, redelivered=redelivered, traceparent=TRACE
     )
