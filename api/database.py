@@ -58,7 +58,7 @@ class Database:
 
     @classmethod
     @asynccontextmanager
-    async def connected(cls, url: str, size: int) -> AsyncGenerator[Database]:
+    async def connected(cls, url: str, size: int, name: str) -> AsyncGenerator[Database]:
         """Opens the pool; connections are made when they are first needed, so a server that is away stops no start."""
         pool = asyncpg.create_pool(
             url,
@@ -68,7 +68,7 @@ class Database:
             command_timeout=STATEMENT_SECONDS_MAX,
             timeout=ACQUIRE_SECONDS_MAX,
             reset=_keep,
-            server_settings={"application_name": "mana-api", "timezone": "UTC"},
+            server_settings={"application_name": name, "timezone": "UTC"},
         )
         await pool
         try:

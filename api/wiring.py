@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import time
-from collections.abc import AsyncGenerator, Coroutine
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -26,7 +24,6 @@ from api.auth.sessions import Sessions
 from api.auth.sign_in import SignIn
 from api.auth.tokens import TokenRules, Tokens
 from api.broker.client import BrokerClient
-from api.broker.commands import NotAccepted
 from api.credits.routes import CreditsRoutes
 from api.credits.spending import Spending
 from api.credits.store import CreditsStore
@@ -34,6 +31,7 @@ from api.database import Database
 from api.health import Health
 from api.metrics import BrokerMetrics, HttpMetrics
 from api.outbox.delivery import Delivery
+from api.running import running
 from api.settings import Settings
 
 
@@ -60,7 +58,7 @@ async def front(settings: Settings) -> AsyncGenerator[ASGIApp]:
     """The running front. It starts while its servers are away, and says so at ``/health/ready``."""
     imported = imported_key(settings)
     registry = CollectorRegistry()
-    async with Database.connected(settings.database_url, settings.database_pool_size) as database:
+    async with Database.connected(settings.database_url, settings.database_pool_size, "mana-api") as database:
         parts = _Parts(
             database,
             BrokerClient(settings.amqp_url, BrokerMetrics(registry)),
@@ -69,25 +67,11 @@ async def front(settings: Settings) -> AsyncGenerator[ASGIApp]:
             registry,
         )
         await parts.hasher.prepare()
-        async with _running(parts.broker.keep_connected(), parts.ended.follow()):
+        async with running(parts.broker.keep_connected(), parts.ended.follow()):
             try:
                 yield _application(settings, parts, imported)
             finally:
                 parts.hasher.close()
-
-
-@asynccontextmanager
-async def _running(*loops: Coroutine[None, None, None]) -> AsyncGenerator[None]:
-    """Runs what ends only by being cancelled."""
-    tasks = [asyncio.create_task(loop) for loop in loops]
-    try:
-        yield
-    finally:
-        for task in tasks:
-            task.cancel()
-        for task in tasks:
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
 
 
 def _application(settings: Settings, parts: _Parts, imported: SigningKey | None) -> ASGIApp:
@@ -108,8 +92,4 @@ def _application(settings: Settings, parts: _Parts, imported: SigningKey | None)
 
 
 def _health(parts: _Parts) -> Health:
-    async def broker() -> None:
-        if parts.broker.problem is not None:
-            raise NotAccepted(parts.broker.problem)
-
-    return Health({"postgresql": parts.database.ping, "rabbitmq": broker}, parts.registry)
+    return Health({"postgresql": parts.database.ping, "rabbitmq": parts.broker.check}, parts.registry)

@@ -51,6 +51,11 @@ class BrokerClient:
             return "the broker cannot be reached"
         return None if self._unheard_since is None else "the broker confirms nothing"
 
+    async def check(self) -> None:
+        """Returns while commands can be sent. Raises ``NotAccepted`` saying why none can."""
+        if self.problem is not None:
+            raise NotAccepted(self.problem)
+
     async def ask(self, command: OutgoingCommand, wait_seconds: float) -> bytes:
         """The reply's body. Raises ``NotAccepted``, and ``NoAnswer`` where none came within ``wait_seconds``."""
         deadline = asyncio.get_running_loop().time() + wait_seconds

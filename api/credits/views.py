@@ -48,19 +48,17 @@ class Pending(Struct, frozen=True, rename="camel"):
     status: Literal["pending"] = "pending"
 
 
-class Completed(Struct, frozen=True, rename="camel"):
+class Completed(Struct, frozen=True, rename="camel", tag_field="status", tag="completed"):
     """What an operation did; ``transaction`` is ``null`` where it made none."""
 
     transaction: Transaction | None
     balance: Balance
-    status: Literal["completed"] = "completed"
 
 
-class RefusedOperation(Struct, frozen=True, rename="camel"):
+class RefusedOperation(Struct, frozen=True, rename="camel", tag_field="status", tag="refused"):
     """Why an operation was refused."""
 
     error: Error
-    status: Literal["refused"] = "refused"
 
 
 class Purchase(Struct, frozen=True, rename="camel"):

@@ -1,0 +1,1 @@
+"""The outbox's relay: delivers the commands that the front committed and did not deliver itself."""

@@ -1,0 +1,57 @@
+"""``python -m api.relay``: the outbox's relay, with health and metrics on ``METRICS_PORT``."""
+
+from __future__ import annotations
+
+import sys
+
+import uvloop
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
+from pydantic import ValidationError
+from starlette.types import ASGIApp
+
+from api import errors, logs
+from api.broker.client import BrokerClient
+from api.database import Database
+from api.edge import Edge
+from api.health import Health
+from api.metrics import BrokerMetrics, HttpMetrics
+from api.relay.forwarding import Forwarding, RelayMetrics
+from api.running import running
+from api.serving import serve
+from api.settings import RelaySettings, complaints
+
+_CONNECTIONS = 2
+
+
+async def _run(settings: RelaySettings) -> None:
+    registry = CollectorRegistry()
+    async with Database.connected(settings.database_url, _CONNECTIONS, "mana-relay") as database:
+        broker = BrokerClient(settings.amqp_url, BrokerMetrics(registry))
+        forwarding = Forwarding(database, broker, RelayMetrics(registry))
+        health = Health({"postgresql": database.ping, "rabbitmq": broker.check}, registry)
+        async with running(broker.keep_connected(), forwarding.follow()):
+            await serve(_application(health, registry), settings.mana_bind_host, settings.metrics_port)
+
+
+def _application(health: Health, registry: CollectorRegistry) -> ASGIApp:
+    app = FastAPI(openapi_url=None)
+    errors.install(app)
+    app.include_router(health.router())
+    return Edge(app, HttpMetrics(registry))
+
+
+def main() -> int:
+    """Exit status 0 after a stop that was asked for, 2 for wrong settings."""
+    try:
+        settings = RelaySettings()  # pyright: ignore[reportCallIssue] - the environment gives them
+    except ValidationError as error:
+        sys.stderr.write("\n".join(complaints(error)) + "\n")
+        return 2
+    logs.configure(settings.log_level)
+    uvloop.run(_run(settings))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,86 @@
+"""From the outbox to the broker, at least once: a row goes only after the broker's confirm.
+
+Two relays side by side do no harm, nor does one that dies between confirm and delete: the ledger knows each command
+by its key.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Final
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Gauge
+
+from api.broker.commands import Broker, NoAnswer
+from api.database import Database
+from api.errors import Unavailable
+from api.outbox import store
+from api.outbox.delivery import outgoing
+from api.outbox.store import PendingCommand, Place
+
+POLL_SECONDS: Final = 0.5
+HEAD_START: Final = timedelta(seconds=2)
+"""For so long the front delivers a command itself."""
+
+_log = structlog.get_logger(__name__)
+
+
+class RelayMetrics:
+    """What waits, and what was delivered."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.waiting = Gauge("mana_outbox_waiting", "Commands in the outbox", registry=registry)
+        self.oldest = Gauge("mana_outbox_oldest_seconds", "Age of the oldest of them", registry=registry)
+        self.delivered = Counter("mana_outbox_delivered", "Commands that the relay delivered", registry=registry)
+
+
+class Forwarding:
+    """Run ``follow`` as a task for as long as the process lives."""
+
+    def __init__(self, database: Database, broker: Broker, metrics: RelayMetrics) -> None:
+        self._database = database
+        self._broker = broker
+        self._metrics = metrics
+
+    async def follow(self) -> None:
+        """Looks for what is due, again and again; ends only when it is cancelled."""
+        while True:
+            try:
+                await self.forward_due()
+            except Unavailable as error:
+                _log.warning("the outbox cannot be read", reason=str(error))
+            await asyncio.sleep(POLL_SECONDS)
+
+    async def forward_due(self) -> None:
+        """Delivers all that is due, page by page, so that what cannot be delivered does not hold up the rest."""
+        after: Place | None = store.START
+        while after is not None:
+            async with self._database.transaction() as connection:
+                waiting, oldest = await store.measure(connection)
+                page, after = await store.list_due(connection, HEAD_START, after)
+            self._metrics.waiting.set(waiting)
+            self._metrics.oldest.set(oldest)
+            await asyncio.gather(*(self._forward(commands) for commands in _by_user(page)))
+
+    async def _forward(self, commands: list[PendingCommand]) -> None:
+        """One user's commands, in order; the first that fails stops the others until the next look."""
+        for pending in commands:
+            try:
+                await self._broker.send(outgoing(pending))
+                async with self._database.transaction() as connection:
+                    await store.remove(connection, pending.id)
+            except (Unavailable, NoAnswer) as error:
+                _log.warning("a command stays in the outbox", command=pending.command, reason=repr(error))
+                return
+            self._metrics.delivered.inc()
+
+
+def _by_user(page: Iterable[PendingCommand]) -> list[list[PendingCommand]]:
+    users: defaultdict[object, list[PendingCommand]] = defaultdict(list)
+    for pending in page:
+        users[pending.user_id].append(pending)
+    return list(users.values())
