@@ -20,7 +20,7 @@ _WEIGHT: Final = "1"
 async def declare(link: Link, partitions: range | list[int]) -> None:
     """Declares and binds these partitions' queues, which also brings a deleted one back.
 
-    Raises ``QueueMismatchError`` where one exists with other arguments, ``BrokerLostError`` where the broker does not answer.
+    Raises ``QueueMismatchError`` where one exists with other arguments, ``BrokerLostError`` where no answer comes.
     """
     channel = await link.channel(_take_nothing)
     for partition in partitions:

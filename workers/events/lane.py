@@ -1,0 +1,186 @@
+"""One partition's events, in the order of their positions, each confirmed by the broker before the mark passes it.
+
+A lane keeps the rows that the worker has just committed, up to a bound. Where the broker is too slow for that, it
+keeps no more of them, and reads them from the database later: nothing here ever holds up a command.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from itertools import islice
+from typing import Final
+
+import structlog
+
+from contracts.events import transaction_event
+from workers.broker.publisher import Publication, Publisher, Verdict
+from workers.events.messages import log_copy, transaction_message
+from workers.ledger.faults import ConnectionLost, TryAgain
+from workers.ledger.happening import Happening
+from workers.meters import Meters
+
+_log = structlog.get_logger(__name__)
+
+WINDOW: Final = 256
+"""Events of one partition that may be on their way without a confirm."""
+MEMORY: Final = 1024
+"""Unconfirmed events of one partition that are kept in memory."""
+_RETRY_SECONDS: Final = 1.0
+
+ReadAfter = Callable[[int, int, int], Awaitable[Sequence[Happening]]]
+"""Partition, position, limit: the rows behind that position, in order."""
+
+
+class Lane:
+    """Publishes the rows behind ``mark``. ``head`` is the last position known to be committed."""
+
+    def __init__(self, partition: int, *, mark: int, head: int, read: ReadAfter, meters: Meters) -> None:
+        self.partition = partition
+        self.mark = mark
+        self.head = head
+        self._read = read
+        self._meters = meters
+        self._lag = meters.event_lag.labels(str(partition))
+        self._kept: deque[Publication] = deque()
+        """The rows from ``mark + 1`` on, without a gap."""
+        self._sent = mark
+        self._confirmed: set[int] = set()
+        self._refused: set[int] = set()
+        self._on_the_way = 0
+        self._publisher: Publisher | None = None
+        self._behind = asyncio.Event()
+        self._flushed = asyncio.Event()
+        self._ended = False
+        self._look_behind()
+
+    def attach(self, publisher: Publisher) -> None:
+        """Goes on with a new publisher: again from the first unconfirmed event on, before anything newer."""
+        self._publisher = publisher
+        self._sent, self._on_the_way = self.mark, 0
+        self._confirmed.clear()
+        self._refused.clear()
+        self._pump()
+
+    def offer(self, happenings: Sequence[Happening]) -> None:
+        """Takes rows that were just committed, in order; those that there is no room for are read later."""
+        self.head = max(self.head, happenings[-1].position)
+        if happenings[0].position <= self._tail + 1 and len(self._kept) + len(happenings) <= MEMORY:
+            self._keep(happenings)
+        self._look_behind()
+        self._pump()
+
+    def end(self) -> None:
+        """Publishes nothing from now on."""
+        self._ended = True
+        self._publisher = None
+        self._lag.set(0)
+        self._flushed.set()
+
+    async def flushed(self) -> None:
+        """Returns once every row known to be committed is confirmed, or the lane has ended."""
+        await self._flushed.wait()
+
+    async def catch_up(self) -> None:
+        """Reads what memory had no room for, until cancelled. Raises ``Broken``."""
+        while True:
+            await self._behind.wait()
+            rows = await self._read_more()
+            if not rows:
+                await asyncio.sleep(_RETRY_SECONDS)
+                continue
+            self._keep(rows)
+            self._look_behind()
+            self._pump()
+
+    async def _read_more(self) -> Sequence[Happening]:
+        try:
+            rows = await self._read(self.partition, self._tail, MEMORY // 2)
+        except (ConnectionLost, TryAgain) as error:  # a connection for reading: no lease hangs on it
+            _log.warning("events are read later", partition=self.partition, reason=str(error))
+            return []
+        if not rows and self._tail < self.head:
+            _log.error("committed rows are missing", partition=self.partition, after=self._tail)
+        return rows
+
+    @property
+    def _tail(self) -> int:
+        return self.mark + len(self._kept)
+
+    def _keep(self, happenings: Sequence[Happening]) -> None:
+        tail = self._tail
+        self._kept.extend(
+            transaction_message(transaction_event(row.transaction, row.balance, row.traceparent))
+            for row in happenings
+            if row.position > tail
+        )
+
+    def _look_behind(self) -> None:
+        """Whether there are rows to be read, and room for them; and whether all is done."""
+        lag = self.head - self.mark
+        self._lag.set(lag)
+        if lag <= 0:
+            self._flushed.set()
+        else:
+            self._flushed.clear()
+        if self._tail < self.head and len(self._kept) <= MEMORY // 2:
+            self._behind.set()
+        else:
+            self._behind.clear()
+
+    def _pump(self) -> None:
+        publisher = self._publisher
+        if publisher is None or self._ended:
+            return
+        if self._refused:
+            self._send_copies(publisher)
+            return
+        room = min(WINDOW - self._on_the_way, self._tail - self._sent)
+        start = self._sent - self.mark
+        for message in list(islice(self._kept, start, start + max(room, 0))):
+            self._sent += 1
+            self._on_the_way += 1
+            publisher.publish(message, partial(self._on_verdict, publisher, self._sent))
+
+    def _send_copies(self, publisher: Publisher) -> None:
+        """One copy of each refused event to the log alone, in order, once nothing else is on the way."""
+        if self._on_the_way:
+            return
+        for position in sorted(self._refused):
+            self._on_the_way += 1
+            copy = log_copy(self._kept[position - self.mark - 1])
+            publisher.publish(copy, partial(self._on_copied, publisher, position))
+
+    def _on_verdict(self, publisher: Publisher, position: int, verdict: Verdict) -> None:
+        if publisher is not self._publisher or verdict is Verdict.LOST:
+            return
+        self._on_the_way -= 1
+        if verdict is Verdict.CONFIRMED:
+            self._confirm(position)
+        else:
+            self._meters.events_refused.inc()
+            self._refused.add(position)
+        self._pump()
+
+    def _on_copied(self, publisher: Publisher, position: int, verdict: Verdict) -> None:
+        if publisher is not self._publisher or verdict is Verdict.LOST:
+            return
+        self._on_the_way -= 1
+        if verdict is Verdict.CONFIRMED:
+            self._refused.discard(position)
+            self._confirm(position)
+            self._pump()
+        elif not self._on_the_way:
+            _log.error("the log of events takes nothing", partition=self.partition, verdict=verdict.value)
+            asyncio.get_running_loop().call_later(_RETRY_SECONDS, self._pump)
+
+    def _confirm(self, position: int) -> None:
+        self._meters.events_published.inc()
+        self._confirmed.add(position)
+        while self.mark + 1 in self._confirmed:
+            self.mark += 1
+            self._confirmed.discard(self.mark)
+            self._kept.popleft()
+        self._look_behind()

@@ -1,0 +1,31 @@
+"""Events as messages. Pure."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from contracts.events import EVENT_CONTENT_TYPE, Event, TransactionData, encode_event, event_routing_key
+from contracts.topology import EVENTS_EXCHANGE, EVENTS_LOG
+from workers.broker.frames import PERSISTENT, properties
+from workers.broker.publisher import Publication
+
+_DEFAULT_EXCHANGE: Final = ""
+
+
+def transaction_message(event: Event) -> Publication:
+    """The message of a transaction's event."""
+    data = event.data
+    return event_message(event, data.transaction.app_id if isinstance(data, TransactionData) else None)
+
+
+def event_message(event: Event, app_id: str | None) -> Publication:
+    """An event for everybody: mandatory, since the log at least is bound to all."""
+    header = properties(
+        content_type=EVENT_CONTENT_TYPE, delivery_mode=PERSISTENT, message_id=event.id, type_=event.type
+    )
+    return Publication(EVENTS_EXCHANGE, event_routing_key(event.type, app_id), event.id, header, encode_event(event))
+
+
+def log_copy(message: Publication) -> Publication:
+    """The same event for the log alone, by the default exchange."""
+    return Publication(_DEFAULT_EXCHANGE, EVENTS_LOG, message.message_id, message.header, message.body)

@@ -1,0 +1,1 @@
+"""Deliveries become a batch, its answers become replies and acknowledgements; leases say whose deliveries are ours."""

@@ -1,0 +1,131 @@
+"""What is sent on account of an item: its reply, and what must be confirmed before its acknowledgement. Pure."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+from uuid import uuid4
+
+from msgspec import Struct
+
+from contracts.decoding import Rejected
+from contracts.errors import Error
+from contracts.events import refused_event
+from contracts.replies import CONTENT_TYPE, REPLY_TYPE, Refused, encode_reply
+from contracts.replies import Reply as LedgerReply
+from contracts.topology import DEAD_QUEUE
+from workers.broker.consumer import Reply
+from workers.broker.frames import PERSISTENT, properties
+from workers.broker.lenient import Damaged
+from workers.broker.publisher import Publication
+from workers.events.messages import event_message, log_copy
+from workers.intake.reading import Item
+
+REASON_MAX: Final = 500
+_DEFAULT_EXCHANGE: Final = ""
+_INTERNAL: Final = Error("internal", "the command could not be carried out; it is kept, and nothing was changed")
+
+
+class Kept(Struct, frozen=True):
+    """What has no other memory: published until confirmed; ``otherwise`` where the broker refuses the first."""
+
+    message: Publication
+    otherwise: Publication | None = None
+
+
+class Answer(Struct, frozen=True):
+    """The reply, if one was asked for, and what is kept."""
+
+    reply: Reply | None = None
+    kept: Kept | None = None
+
+
+def answer(item: Item, reply: LedgerReply, now: datetime) -> Answer:
+    """What the ledger said. A refusal that nobody asked to be told of becomes an event."""
+    if item.reply_to is not None:
+        return Answer(_reply(item, item.reply_to, reply))
+    if isinstance(reply, Refused) and item.request is not None:
+        return Answer(kept=refusal(item, _ledger_refusal(item, reply), now))
+    return Answer()
+
+
+def refused(item: Item, rejected: Rejected, now: datetime) -> Answer:
+    """What was refused without the ledger: a reply where possible; a dead copy of what nobody could read."""
+    reply = None if item.reply_to is None else _reply(item, item.reply_to, Refused(rejected.error))
+    if rejected.keep:
+        return Answer(reply, Kept(dead_copy(item, rejected.error.message)))
+    return Answer(reply) if reply is not None else Answer(kept=refusal(item, rejected, now))
+
+
+def poisoned(item: Item, reason: str) -> Answer:
+    """A command that the ledger cannot take for our own fault: kept, and answered with ``internal``."""
+    reply = None if item.reply_to is None else _reply(item, item.reply_to, Refused(_INTERNAL))
+    return Answer(reply, Kept(dead_copy(item, f"internal: {reason}")))
+
+
+def refusal(item: Item, rejected: Rejected, now: datetime) -> Kept:
+    """The event of a refused command; where the exchange does not take it, a copy for the log alone."""
+    event = refused_event(
+        subject=rejected.user_id or "unknown",
+        command=rejected.command,
+        idempotency_key=rejected.idempotency_key,
+        app_id=rejected.app_id,
+        error=rejected.error,
+        identity=item.delivery.envelope.message_id or "",
+        time=now,
+        traceparent=rejected.traceparent,
+    )
+    message = event_message(event, rejected.app_id)
+    return Kept(message, log_copy(message))
+
+
+def dead_copy(item: Item, reason: str) -> Publication:
+    """The message as it came, for ``credits.dead``, with the reason and what its properties said."""
+    envelope = item.delivery.envelope
+    headers = {
+        "reason": reason[:REASON_MAX],
+        "partition": str(item.partition),
+        "routing-key": envelope.routing_key,
+        "login": envelope.login,
+        "message-id": envelope.message_id,
+        "reply-to": envelope.reply_to,
+    }
+    message_id = uuid4().hex
+    header = properties(
+        content_type=CONTENT_TYPE,
+        headers={name: value for name, value in headers.items() if value is not None},
+        delivery_mode=PERSISTENT,
+        correlation_id=_intact(envelope.correlation_id),
+        message_id=message_id,
+        type_=_intact(envelope.type),
+    )
+    return Publication(_DEFAULT_EXCHANGE, DEAD_QUEUE, message_id, header, item.delivery.body)
+
+
+def _reply(item: Item, to: str, reply: LedgerReply) -> Reply:
+    header = properties(
+        content_type=CONTENT_TYPE,
+        headers=None if item.traceparent is None else {"traceparent": item.traceparent},
+        correlation_id=_intact(item.delivery.envelope.correlation_id),
+        type_=REPLY_TYPE,
+    )
+    return Reply(to, header, encode_reply(reply))
+
+
+def _intact(value: str | None) -> str:
+    """Only what came as text goes back as text."""
+    return "" if value is None or isinstance(value, Damaged) else value
+
+
+def _ledger_refusal(item: Item, reply: Refused) -> Rejected:
+    command = item.request.command if item.request is not None else None
+    return Rejected(
+        reply.error,
+        True,
+        None,
+        command=command.type if command is not None else "unknown",
+        user_id=getattr(command, "user_id", None),
+        idempotency_key=getattr(command, "idempotency_key", None),
+        app_id=getattr(command, "app_id", None),
+        traceparent=item.traceparent,
+    )

@@ -1,0 +1,106 @@
+"""One owned partition: its deliveries as they come in, and its answers as they go out."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterable
+
+from msgspec import Struct
+
+from contracts.permissions import Logins
+from contracts.topology import PREFETCH, command_queue
+from workers.broker.consumer import Consumer, Delivery, Reply
+from workers.broker.link import Link
+from workers.intake.answering import Answer
+from workers.intake.outbox import Keep, Outbox
+from workers.intake.reading import Item, read
+from workers.meters import Meters
+
+
+class Desk(Struct, frozen=True):
+    """What all inlets of a worker share. ``arrived`` is told of an inlet that has something."""
+
+    logins: Logins
+    arrived: Callable[[Inlet], None]
+    keep: Keep
+    send_late: Callable[[Reply], None]
+    meters: Meters
+
+
+class Inlet:
+    """A subscribed partition. The prefetch bounds what it holds; a stopped inlet gives nothing out any more."""
+
+    def __init__(self, partition: int, desk: Desk) -> None:
+        self.partition = partition
+        self._desk = desk
+        self._inbox: deque[Item] = deque()
+        self._consumer: Consumer
+        self._outbox: Outbox
+        self._taken = 0
+        self._answered = 0
+        self._stopped = False
+        self._settled = asyncio.Event()
+        self._settled.set()
+
+    @classmethod
+    async def open(cls, link: Link, partition: int, desk: Desk) -> Inlet:
+        """Subscribes. Raises ``BrokerLostError``."""
+        inlet = cls(partition, desk)
+        inlet._consumer = await Consumer.open(link, command_queue(partition), PREFETCH, inlet._on_delivery)
+        inlet._outbox = Outbox(inlet._consumer, desk.keep, desk.send_late)
+        return inlet
+
+    @property
+    def lost(self) -> asyncio.Event:
+        """Set once the channel is gone, or its consumer is."""
+        return self._consumer.lost
+
+    @property
+    def reason(self) -> str:
+        """Why it was lost."""
+        return self._consumer.reason
+
+    @property
+    def waiting(self) -> int:
+        """Deliveries that may be taken now."""
+        return 0 if self._stopped else len(self._inbox)
+
+    def take(self, limit: int) -> list[Item]:
+        """The next deliveries, in order, at most ``limit``."""
+        if not self.waiting:
+            return []
+        items = [self._inbox.popleft() for _ in range(min(limit, len(self._inbox)))]
+        self._taken += len(items)
+        self._settled.clear()
+        return items
+
+    def answer(self, items: list[Item], answers: Iterable[Answer]) -> None:
+        """Answers the oldest unanswered deliveries, which must be these, and acknowledges them."""
+        pairs = ((answer, item.suspicious) for item, answer in zip(items, answers, strict=True))
+        self._outbox.send(items[-1].delivery.tag, pairs)
+        self._answered += len(items)
+        if self._answered == self._taken:
+            self._settled.set()
+
+    def stop(self) -> None:
+        """Gives nothing out from now on."""
+        self._stopped = True
+
+    async def drained(self) -> None:
+        """Returns once all that was taken is answered and acknowledged, or the channel is lost."""
+        await self._settled.wait()
+        await self._outbox.drained()
+
+    async def close(self) -> None:
+        """Closes the channel; what was not acknowledged goes back to the queue, in order."""
+        self.stop()
+        self._outbox.close()
+        self._settled.set()
+        await self._consumer.close()
+
+    def _on_delivery(self, delivery: Delivery) -> None:
+        if delivery.envelope.redelivered:
+            self._desk.meters.redelivered.inc()
+        self._inbox.append(read(delivery, self.partition, self._desk.logins))
+        self._desk.arrived(self)

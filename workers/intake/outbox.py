@@ -1,0 +1,95 @@
+"""The one sender of a channel: a batch's replies and acknowledgement, before anything of the next batch."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Coroutine, Iterable
+
+import structlog
+from msgspec import Struct
+
+from workers.broker.consumer import Consumer, Reply
+from workers.intake.answering import Answer, Kept
+
+_log = structlog.get_logger(__name__)
+
+Keep = Callable[[Kept], Coroutine[None, None, None]]
+"""Publishes what has no other memory; done once it is confirmed."""
+
+
+class _Parcel(Struct):
+    """A batch's share of one channel: ``tag`` is its last delivery, ``unconfirmed`` what the ack waits for."""
+
+    tag: int
+    replies: list[Reply]
+    late: list[Reply]
+    unconfirmed: int
+    answered: bool = False
+
+
+class Outbox:
+    """Sends in the order of delivery. An ack never overtakes its replies, nor the confirm of what is kept."""
+
+    def __init__(self, consumer: Consumer, keep: Keep, send_late: Callable[[Reply], None]) -> None:
+        self._consumer = consumer
+        self._keep = keep
+        self._send_late = send_late
+        self._parcels: deque[_Parcel] = deque()
+        self._keeping: set[asyncio.Task[None]] = set()
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    def send(self, tag: int, answers: Iterable[tuple[Answer, bool]]) -> None:
+        """Sends the answers to all deliveries up to ``tag``; the flag says that a reply may be dangerous."""
+        parcel = _Parcel(tag, [], [], 0)
+        for answer, dangerous in answers:
+            if answer.reply is not None:
+                (parcel.late if dangerous else parcel.replies).append(answer.reply)
+            if answer.kept is not None:
+                self._start_keeping(parcel, answer.kept)
+        self._parcels.append(parcel)
+        self._idle.clear()
+        self._flush()
+
+    async def drained(self) -> None:
+        """Returns once all is sent and acknowledged."""
+        await self._idle.wait()
+
+    def close(self) -> None:
+        """Forgets what waits: its deliveries come again."""
+        self._parcels.clear()
+        for task in self._keeping:
+            task.cancel()
+        self._idle.set()
+
+    def _flush(self) -> None:
+        while self._parcels:
+            parcel = self._parcels[0]
+            if not parcel.answered:
+                self._consumer.answer(parcel.replies)
+                parcel.answered = True
+            if parcel.unconfirmed:
+                return
+            self._consumer.ack(parcel.tag)
+            for reply in parcel.late:
+                self._send_late(reply)
+            self._parcels.popleft()
+        self._idle.set()
+
+    def _start_keeping(self, parcel: _Parcel, kept: Kept) -> None:
+        parcel.unconfirmed += 1
+        task = asyncio.get_running_loop().create_task(self._keep(kept))
+        self._keeping.add(task)
+        task.add_done_callback(lambda done: self._on_kept(parcel, done))
+
+    def _on_kept(self, parcel: _Parcel, task: asyncio.Task[None]) -> None:
+        self._keeping.discard(task)
+        if task.cancelled():
+            return
+        if (error := task.exception()) is not None:
+            _log.error("not kept, so never acknowledged: the channel is given up", error=repr(error))
+            self._consumer.lost.set()
+            return
+        parcel.unconfirmed -= 1
+        self._flush()

@@ -1,0 +1,150 @@
+"""A worker's life on one database session: leases, batches, events; it ends with the session, or in good order."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from typing import Final
+
+import structlog
+from msgspec import Struct
+
+from workers.broker.publisher import Publisher
+from workers.events.lane import ReadAfter
+from workers.intake.batching import Ready
+from workers.intake.commandlink import CommandLink
+from workers.intake.delivering import deliver
+from workers.intake.engine import Engine
+from workers.intake.holdings import Holdings
+from workers.intake.inlets import Inlets
+from workers.intake.rounds import Rounds, Spawner
+from workers.intake.settling import Settler
+from workers.ledger.execute import Executor
+from workers.ledger.faults import Broken, LeaseLost, TryAgain
+from workers.ledger.model import Terms
+from workers.ledger.store.leases import Leases
+from workers.ledger.store.pruning import PRUNED_AT_ONCE, prune_refusals
+from workers.ledger.store.session import Session
+from workers.meters import Meters
+
+_log = structlog.get_logger(__name__)
+
+_MARKS_SECONDS: Final = 1.0
+"""How often marks are written that no batch has taken along."""
+_TIDY_SECONDS: Final = 60.0
+_TIDY_AGAIN_SECONDS: Final = 0.1
+_CLOSE_SECONDS: Final = 5.0
+_FLUSH_SECONDS: Final = 3.0
+
+
+class Station(Struct, frozen=True):
+    """What outlives a term: who we are, the broker's side, what is configured."""
+
+    worker_id: str
+    name: str
+    partitions: int
+    batch_max: int
+    terms: Terms
+    ids: Iterator[str]
+    link: CommandLink
+    inlets: Inlets
+    ready: Ready
+    read_after: ReadAfter
+    meters: Meters
+
+
+class Term:
+    """From the first lease to the last."""
+
+    def __init__(self, station: Station, session: Session) -> None:
+        self._station = station
+        self._session = session
+        self._leases = Leases(session)
+        self.holdings = Holdings(session, station.inlets, station.read_after, station.meters)
+        self.rounds = Rounds(
+            station.worker_id,
+            station.name,
+            station.partitions,
+            leases=self._leases,
+            holdings=self.holdings,
+            inlets=station.inlets,
+            link=station.link,
+        )
+        executor = Executor(session, station.terms, station.ids)
+        settler = Settler(executor.execute, self.holdings, station.meters)
+        self._engine = Engine(
+            station.ready,
+            settler,
+            lambda settled: deliver(settled, self.holdings, station.meters),
+            station.batch_max,
+        )
+
+    async def check(self) -> None:
+        """Raises ``NotDurable`` or ``Broken`` where this ledger is not one that may be worked on."""
+        await self._leases.check_durability()
+        there = await self._leases.partitions()
+        if there != self._station.partitions:
+            raise Broken(f"the ledger has {there} partitions, MANA_PARTITIONS says {self._station.partitions}")
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Works until told to stop, then gives everything back in good order.
+
+        Raises a group of the ledger's faults; channels are closed then, and the session is gone.
+        """
+        try:
+            async with asyncio.TaskGroup() as group:
+                rounds = group.create_task(self.rounds.run(Spawner(group)))
+                engine = group.create_task(self._engine.run())
+                chores = [group.create_task(self._write_marks()), group.create_task(self._tidy())]
+                await stopping.wait()
+                rounds.cancel()
+                await self._drain(engine)
+                for chore in chores:
+                    chore.cancel()
+        finally:
+            await self._station.inlets.drop_all()
+            for partition in list(self.holdings.epochs):
+                self.holdings.forget(partition)
+            self._session.abort()
+
+    def attach(self, publisher: Publisher) -> None:
+        """Events go on with a new publisher."""
+        self.holdings.attach(publisher)
+
+    async def _drain(self, engine: asyncio.Task[None]) -> None:
+        """The running batch is answered, the rest goes back in order, events and marks are finished."""
+        self._engine.stop()
+        await asyncio.wait({engine})
+        inlets = self._station.inlets
+        await asyncio.gather(*(inlets.close(partition, _CLOSE_SECONDS) for partition in self.holdings.epochs))
+        try:
+            async with asyncio.timeout(_FLUSH_SECONDS):
+                await self.holdings.flushed()
+        except TimeoutError:
+            _log.warning("events are left to the next owner")
+        await self.holdings.write_marks(list(self.holdings.epochs))
+        for partition in list(self.holdings.epochs):
+            self.holdings.forget(partition)
+        await self._leases.leave()
+        await self._session.close()
+
+    async def _write_marks(self) -> None:
+        while True:
+            await asyncio.sleep(_MARKS_SECONDS)
+            try:
+                await self.holdings.write_marks(list(self.holdings.epochs))
+            except LeaseLost as lost:
+                self._station.meters.fence_refusals.inc(len(lost.partitions))
+                self.holdings.lose(lost.partitions)
+            except TryAgain as error:
+                _log.warning("marks are written later", reason=str(error))
+
+    async def _tidy(self) -> None:
+        """Keeps the table of refusals bounded."""
+        pruned = 0
+        while True:
+            await asyncio.sleep(_TIDY_AGAIN_SECONDS if pruned == PRUNED_AT_ONCE else _TIDY_SECONDS)
+            try:
+                pruned = await prune_refusals(self._session)
+            except TryAgain as error:
+                _log.warning("refusals are pruned later", reason=str(error))

@@ -1,0 +1,53 @@
+"""What the worker counts, for Prometheus. Names are part of what dashboards and alarms rest on."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
+
+_BATCH_SIZES: Final = (1, 2, 4, 8, 16, 32, 64, 96, 128, 192, 256, 512)
+_SECONDS: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
+
+
+class Meters:
+    """All meters of a ledger worker, made once per registry."""
+
+    def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
+        self.commands = Counter(
+            "mana_commands",
+            "Commands answered, by type and result (ok, replayed or the error's code)",
+            ("type", "result"),
+            registry=registry,
+        )
+        self.batch_size = Histogram(
+            "mana_batch_commands", "Deliveries settled together", buckets=_BATCH_SIZES, registry=registry
+        )
+        self.database_seconds = Histogram(
+            "mana_batch_database_seconds",
+            "From a batch's first statement to its last",
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self.redelivered = Counter("mana_deliveries_redelivered", "Deliveries that came again", registry=registry)
+        self.retries = Counter("mana_batch_retries", "Batches tried again whole", registry=registry)
+        self.halvings = Counter("mana_batch_halvings", "Batches halved to find a culprit", registry=registry)
+        self.poisoned = Counter(
+            "mana_commands_poisoned", "Commands kept in credits.dead for our fault", registry=registry
+        )
+        self.late_replies_lost = Counter(
+            "mana_late_replies_lost", "Replies to suspicious deliveries that found no way out", registry=registry
+        )
+        self.events_published = Counter("mana_events_confirmed", "Events that the broker confirmed", registry=registry)
+        self.events_refused = Counter(
+            "mana_events_refused", "Events that a subscriber's full queue refused: kept in the log", registry=registry
+        )
+        self.event_lag = Gauge(
+            "mana_event_lag", "Committed positions without a confirmed event", ("partition",), registry=registry
+        )
+        self.owned = Gauge("mana_partitions_owned", "Partitions whose lease is ours", registry=registry)
+        self.consuming = Gauge("mana_partitions_consuming", "Partitions that we consume", registry=registry)
+        self.fence_refusals = Counter(
+            "mana_fence_refusals", "Partitions lost because their epoch was not ours any more", registry=registry
+        )
+        self.blocked = Gauge("mana_broker_blocked", "1 while the broker takes nothing from us", registry=registry)

@@ -1,0 +1,169 @@
+"""A ledger worker: its connections, and one term after another for as long as the process lives."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Coroutine
+from typing import Final
+from uuid import uuid4
+
+import structlog
+from uuid_utils import uuid7
+
+from workers.broker.declaring import declare, require_kept
+from workers.broker.errors import BrokerLostError
+from workers.broker.late import LateReplies
+from workers.broker.publisher import Publisher
+from workers.broker.publishing import Publishing
+from workers.intake.answering import Kept
+from workers.intake.batching import Ready
+from workers.intake.commandlink import CommandLink
+from workers.intake.inlet import Desk
+from workers.intake.inlets import Inlets
+from workers.intake.term import Station, Term
+from workers.ledger.faults import Broken, ConnectionLost, Fault, NotDurable, TryAgain
+from workers.ledger.model import Terms
+from workers.ledger.store.journal import Journal
+from workers.ledger.store.session import Session
+from workers.meters import Meters
+from workers.settings import Settings
+
+_log = structlog.get_logger(__name__)
+
+_PAUSE_SECONDS: Final = (0.2, 2.0)
+_DRAIN_SECONDS: Final = 15.0
+
+
+class Worker:
+    """Joins the parts. ``problems`` names what a restart or an operator must mend."""
+
+    def __init__(self, settings: Settings, meters: Meters) -> None:
+        self.meters = meters
+        self.problems: dict[str, str] = {}
+        self.term: Term | None = None
+        name = settings.mana_process_name
+        self.link = CommandLink(settings.amqp_url, f"{name} commands")
+        self.publishing = Publishing(settings.amqp_url, f"{name} events", self._attach)
+        self._late = LateReplies(settings.amqp_url, f"{name} late replies", meters.late_replies_lost.inc)
+        ready = Ready()
+        desk = Desk(settings.logins, ready.arrived, self._keep, self._late.send, meters)
+        self.inlets = Inlets(self.link, desk, meters)
+        self._settings = settings
+        self._stopping = asyncio.Event()
+        self._journal = Journal(settings.database_url, application_name=f"{name} journal")
+        self._publisher: Publisher | None = None
+        self._station = Station(
+            worker_id=str(uuid4()),
+            name=name,
+            partitions=settings.mana_partitions,
+            batch_max=settings.mana_batch_max,
+            terms=Terms(signup_bonus=settings.credits_signup_bonus, daily_free=settings.credits_daily_free),
+            ids=iter(lambda: str(uuid7()), ""),
+            link=self.link,
+            inlets=self.inlets,
+            ready=ready,
+            read_after=self._journal.read_after,
+            meters=meters,
+        )
+
+    def stop(self) -> None:
+        """Begins to drain; :meth:`run` returns when it is done. May be repeated."""
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Works until stopped. Raises ``NotDurable``, ``QueueMismatchError``: what it must refuse to run on."""
+        connections = [asyncio.create_task(part.run()) for part in (self.link, self.publishing, self._late)]
+        try:
+            await self._until_stopped(self._check_broker())
+            while not self._stopping.is_set():
+                await self._next_term()
+        finally:
+            for connection in connections:
+                connection.cancel()
+            await asyncio.wait(connections)
+            await self._journal.close()
+
+    async def _check_broker(self) -> None:
+        while True:
+            link = await self.link.up()
+            try:
+                await declare(link, range(self._settings.mana_partitions))
+                await require_kept(link)
+            except BrokerLostError as error:
+                _log.warning("the broker cannot be checked yet", reason=str(error))
+                await asyncio.sleep(_PAUSE_SECONDS[1])
+            else:
+                return
+
+    async def _next_term(self) -> None:
+        try:
+            await self._run_term()
+            self.problems.pop("postgresql", None)
+        except* NotDurable:
+            raise
+        except* Broken as broken:
+            await self._give_up(broken)
+        except* (ConnectionLost, TryAgain) as faults:
+            reason = "; ".join(map(str, faults.exceptions))
+            _log.warning("all leases are gone: once more from the beginning", reason=reason)
+            await self._pause()
+
+    async def _run_term(self) -> None:
+        settings = self._settings
+        session = await Session.open(settings.database_url, application_name=settings.mana_process_name)
+        term = Term(self._station, session)
+        try:
+            await term.check()
+        except Fault:
+            session.abort()
+            raise
+        if self._publisher is not None:
+            term.attach(self._publisher)
+        self.term = term
+        try:
+            await self._within_drain(term)
+        finally:
+            self.term = None
+
+    async def _within_drain(self, term: Term) -> None:
+        running = asyncio.create_task(term.run(self._stopping))
+        stopping = asyncio.create_task(self._stopping.wait())
+        try:
+            await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            async with asyncio.timeout(_DRAIN_SECONDS):
+                await running
+        except TimeoutError:
+            _log.error("not drained in time: what is unfinished is left to others")
+        finally:
+            stopping.cancel()
+
+    async def _give_up(self, broken: BaseExceptionGroup[Broken]) -> None:
+        """Consumes no more, and says why, until a person has looked."""
+        reason = "; ".join(map(str, broken.exceptions))
+        self.problems["ledger"] = reason
+        _log.error("broken: not consuming any more", reason=reason)
+        await self._stopping.wait()
+
+    async def _pause(self) -> None:
+        await self._until_stopped(asyncio.sleep(random.uniform(*_PAUSE_SECONDS)))  # noqa: S311  spreads the workers
+
+    async def _until_stopped(self, work: Coroutine[None, None, object]) -> None:
+        """Runs ``work`` to its end, or until we are told to stop."""
+        working = asyncio.create_task(work)
+        stopping = asyncio.create_task(self._stopping.wait())
+        await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if working.done():
+            working.result()
+        else:
+            working.cancel()
+            await asyncio.wait({working})
+
+    async def _keep(self, kept: Kept) -> None:
+        await self.publishing.keep(kept.message, kept.otherwise)
+
+    def _attach(self, publisher: Publisher) -> None:
+        self._publisher = publisher
+        if self.term is not None:
+            self.term.attach(publisher)
