@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Callable, Generator
 from pathlib import Path
 
+from ops import ports
 from ops.errors import LauncherError
 from ops.servers import postgres, rabbitmq, redis
 from ops.settings import Settings
@@ -15,8 +16,12 @@ Watch = Callable[[str], None]
 
 _POLICY = Path("/usr/sbin/policy-rc.d")
 _POLICY_TEXT = "#!/bin/sh\n# Put here by ./mana for as long as it installs packages: starts no service.\nexit 101\n"
-# Service names of the packages, for those that the policy could not keep from starting.
-_SERVICES = {"postgresql-15": "postgresql", "rabbitmq-server": "rabbitmq-server", "redis-server": "redis-server"}
+# The packages' services and their ports, for those that the machine's own policy lets start.
+_SERVICES = {
+    "postgresql-15": ("postgresql", 5432),
+    "rabbitmq-server": ("rabbitmq-server", 5672),
+    "redis-server": ("redis-server", 6379),
+}
 
 
 def missing(settings: Settings) -> list[str]:
@@ -42,18 +47,20 @@ def ensure(settings: Settings, watch: Watch) -> None:
             f"Servers are missing ({names}) and there is no apt-get: install them by the system's own means,"
             " or name running ones in DATABASE_URL, AMQP_URL and REDIS_URL."
         )
+    busy = {port for _, port in _SERVICES.values() if not ports.is_free(port)}
     with _no_services_started():
         _apt(["update"], watch)
         _apt(["install", "-y", "--no-install-recommends", *packages], watch)
     for package in packages:
-        _keep_stopped(_SERVICES[package])
+        service, port = _SERVICES[package]
+        _put_to_rest(service, port, busy_before=port in busy)
 
 
 @contextlib.contextmanager
 def _no_services_started() -> Generator[None]:
     """While packages are installed, a policy forbids them to start their services (Debian's invoke-rc.d)."""
     if _POLICY.exists() and _POLICY.read_text(encoding="utf-8", errors="replace") != _POLICY_TEXT:
-        yield  # the machine's own policy is not ours to replace
+        yield  # the machine's own policy is not ours to replace; what it lets start is stopped afterwards
         return
     _POLICY.write_text(_POLICY_TEXT, encoding="utf-8")
     _POLICY.chmod(0o755)
@@ -63,11 +70,21 @@ def _no_services_started() -> Generator[None]:
         _POLICY.unlink()
 
 
-def _keep_stopped(service: str) -> None:
-    """A service that came with a package which we installed neither runs now nor after the next boot."""
-    for command in (["service", service, "stop"], ["update-rc.d", service, "disable"]):
-        if shutil.which(command[0]):
-            subprocess.run(command, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+def _put_to_rest(service: str, port: int, *, busy_before: bool) -> None:
+    """A service that came with a package which we installed runs neither now nor after the next boot.
+
+    It is stopped only where it really came up: RabbitMQ's init script, merely asked, starts an epmd that stays.
+    """
+    if not busy_before and not ports.is_free(port):
+        _quietly("service", service, "stop")
+        # Refused by epmd itself while any Erlang node is registered there.
+        _quietly("epmd", "-kill")
+    _quietly("update-rc.d", service, "disable")
+
+
+def _quietly(*command: str) -> None:
+    if shutil.which(command[0]):
+        subprocess.run(command, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def _apt(arguments: list[str], watch: Watch) -> None:
