@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 from bench.frames.errors import BrokerError
 from bench.frames.wire import FRAME_END, FRAME_HEAD, FRAME_OVERHEAD
+
+LONGEST: Final = 16 * 1024 * 1024
+"""Bytes of payload: far more than brokers agree to (128 KiB), so what claims more is another protocol's."""
 
 
 class Parser:
@@ -24,10 +28,10 @@ class Parser:
             kind, channel, length = FRAME_HEAD.unpack_from(buffer, offset)
             start = offset + FRAME_HEAD.size
             end = start + length
+            if length > LONGEST or (end < size and buffer[end] != FRAME_END):
+                raise BrokerError("the broker sent what is no AMQP 0-9-1 frame")
             if end >= size:
                 break
-            if buffer[end] != FRAME_END:
-                raise BrokerError("the broker sent what is no AMQP 0-9-1 frame")
             yield kind, channel, buffer[start:end]
             offset = end + 1
         self._rest = buffer[offset:]
