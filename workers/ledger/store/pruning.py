@@ -14,5 +14,5 @@ _PRUNE: Final = statement("prune_refusals")
 
 
 async def prune_refusals(session: Session, limit: int = PRUNED_AT_ONCE) -> int:
-    """Deletes refusals that are older than a day, ``limit`` at most; answers how many: so many mean that there are more."""
+    """Deletes refusals that are older than a day, ``limit`` at most; answers how many it were."""
     return len(await session.fetch(_PRUNE, limit))

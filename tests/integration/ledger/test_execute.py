@@ -1,0 +1,214 @@
+"""A batch is one transaction: what it writes, what it answers, and what it answers again."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import asyncpg
+import msgspec
+import pytest
+
+from contracts.permissions import Actor
+from contracts.replies import BalanceRead, Refused, encode_reply
+from tests.integration.ledger.clock import set_clock
+from tests.integration.ledger.owner import Owner, done, free_credits, fresh_user, partition_of, refused, request, use
+from tests.integration.ledger.server import Database
+from workers.ledger.audit import audit
+from workers.ledger.store.journal import Journal
+
+NOON = datetime(2028, 2, 28, 12, tzinfo=UTC)
+ODD_METADATA = '{"b":1.50,"a":[1e3,"\\u00e9é\\ud83d\\ude00"],"b":null,"n":12345678901234567890}'
+"""Doubled names, long numbers, escapes: what a parser that reads and writes again would change."""
+
+
+async def test_a_use_takes_credits_and_leaves_its_rows(owner: Owner, by_hand: asyncpg.Connection) -> None:
+    user = await owner.open()
+    reply = done(await owner.use(user, 3, "k1"))
+    assert reply.transaction is not None
+    assert (reply.transaction.amount, reply.transaction.balance_after, reply.transaction.sequence) == (-3, 147, 2)
+    posting = await by_hand.fetchrow("SELECT * FROM credits.postings ORDER BY position DESC LIMIT 1")
+    assert posting is not None
+    assert (posting["source"], posting["destination"], posting["amount"]) == (user, "system:revenue", 3)
+    stats = await by_hand.fetchrow("SELECT app_id, uses, credits FROM credits.usage_stats")
+    assert stats is not None
+    assert tuple(stats) == ("chat", 1, 3)
+
+
+async def test_a_batch_of_all_kinds_keeps_every_invariant(owner: Owner, database: Database) -> None:
+    user, other = await owner.open(), fresh_user()
+    used = done(await owner.use(user, 20, "used"))
+    assert used.transaction is not None
+    replies = await owner.do(
+        request("account.open", other, "o", signupBonus=False),
+        use(user, 5, "k1"),
+        request("credits.refund", user, "k2", transactionId=used.transaction.id, amount=7),
+        request("credits.grant", user, "k3", amount=10, description="x", source="promotion"),
+        request("credits.adjust", user, "k4", amount=-1, description="x", reason="why"),
+        request("credits.adjust", other, "k5", amount=8, description="x", reason="why"),
+        request("account.freeze", other, "k6", reason="why"),
+        use(other, 1, "k7"),
+        request("credits.balance", user),
+    )
+    assert [type(reply).__name__ for reply in replies] == ["Done"] * 7 + ["Refused", "BalanceRead"]
+    last = replies[-1]
+    assert isinstance(last, BalanceRead)
+    assert last.balance.free_credits_remaining == 150 - 20 - 5 + 7 + 10 - 1
+    assert not [finding for finding in await audit(database.url("mana_readonly")) if finding.violations]
+
+
+async def test_replays_are_the_same_to_the_byte(owner: Owner) -> None:
+    user = await owner.open()
+    plain = use(user, 3, "k1", description='Zeile\n"ü" 😀')
+    odd = msgspec.structs.replace(plain.command, metadata=msgspec.Raw(ODD_METADATA.encode()))
+    asked = msgspec.structs.replace(plain, command=odd)
+    answer = done((await owner.do(asked))[0])
+    await owner.use(user, 10, "later")
+    again = done((await owner.do(asked))[0])
+    assert again.replayed
+    assert encode_reply(again) == encode_reply(answer).replace(b'"replayed":false', b'"replayed":true')
+    assert again.transaction is not None
+    assert bytes(again.transaction.metadata).decode() == ODD_METADATA
+
+
+async def test_every_later_opening_answers_the_first(owner: Owner) -> None:
+    user = await owner.open()
+    bare = fresh_user()
+    await owner.do(request("account.open", bare, "o1", signupBonus=False))
+    replies = await owner.do(request("account.open", user, "o2"), request("account.open", bare, "o2"))
+    assert [done(reply).replayed for reply in replies] == [True, True]
+    assert [done(reply).transaction is None for reply in replies] == [False, True]
+
+
+async def test_a_refusal_stays_for_the_same_message_only(owner: Owner) -> None:
+    user = await owner.open()
+    asked = use(user, 200, "k1", identity="m1")
+    first = (await owner.do(asked))[0]
+    await owner.do(request("credits.grant", user, "g", amount=100, description="x", source="bonus"))
+    assert (await owner.do(asked))[0] == first
+    assert isinstance(first, Refused)
+    assert first.error.details == {"available": 150, "required": 200}
+    assert done((await owner.do(use(user, 200, "k1", identity="m2")))[0]).balance.free_credits_remaining == 50
+
+
+async def test_a_refusal_without_identity_is_known_by_the_brokers_flag(owner: Owner) -> None:
+    user = await owner.open()
+    await owner.use(user, 200, "k1")
+    await owner.do(use(user, 201, "k1"), use(user, 202, "k1"))
+    await owner.do(request("credits.grant", user, "g", amount=100, description="x", source="bonus"))
+    again = (await owner.do(use(user, 200, "k1", redelivered=True)))[0]
+    assert isinstance(again, Refused)
+    assert again.error.details == {"available": 150, "required": 202}, "of messages without identity the newest"
+    done((await owner.do(use(user, 200, "k1")))[0])
+
+
+async def test_a_refused_batch_writes_no_position(owner: Owner, by_hand: asyncpg.Connection) -> None:
+    before = await by_hand.fetchval("SELECT sum(position) FROM credits.partitions")
+    committed = await owner.execute(use(fresh_user(), 1, "k1"), use(fresh_user(), 1, "k1"))
+    assert [refused(reply) for reply in committed.replies] == ["unknown_user"] * 2
+    assert committed.events == {}
+    assert await by_hand.fetchval("SELECT sum(position) FROM credits.partitions") == before
+    assert await by_hand.fetchval("SELECT count(*) FROM credits.refusals") == 2
+
+
+async def test_a_refund_goes_to_its_lots_and_for_an_expired_one_to_a_new_lot(
+    timeless: Owner, by_hand: asyncpg.Connection
+) -> None:
+    await set_clock(timeless.session, NOON)
+    user = await timeless.open()
+    ends = (NOON + timedelta(hours=3)).isoformat()
+    await timeless.do(
+        request("credits.grant", user, "g", amount=10, description="x", source="promotion", expiresAt=ends)
+    )
+    await set_clock(timeless.session, NOON + timedelta(hours=1))
+    used = done(await timeless.use(user, 8, "k1", metadata={"then": "2 hours left"}))
+    more = done(await timeless.use(user, 22, "k2"))
+    assert used.transaction is not None
+    assert more.transaction is not None
+    await set_clock(timeless.session, NOON + timedelta(hours=5))
+    replies = await timeless.do(
+        request("credits.refund", user, "r1", transactionId=more.transaction.id, amount=21),
+        request("credits.refund", user, "r2", transactionId=used.transaction.id),
+        request("credits.refund", user, "r3", transactionId=more.transaction.id, amount=2),
+        request("credits.refund", user, "r4", transactionId=more.transaction.id, amount=1),
+    )
+    assert refused(replies[2]) == "invalid_request"
+    assert done(replies[3]).balance.free_credits_remaining == 160
+    lots = await by_hand.fetch("SELECT kind, granted, remaining, expires_at FROM credits.lots ORDER BY created_at, id")
+    later = NOON + timedelta(hours=7)
+    assert [tuple(lot) for lot in lots] == [
+        ("signup", 150, 150, None),
+        ("promotion", 10, 0, NOON + timedelta(hours=3)),
+        ("promotion", 1, 1, later),
+        ("promotion", 8, 8, later),
+        ("promotion", 1, 1, later),
+    ]
+
+
+async def test_what_has_expired_is_posted_before_the_command_that_meets_it(timeless: Owner) -> None:
+    await set_clock(timeless.session, NOON)
+    user = await timeless.open()
+    ends = (NOON + timedelta(hours=3)).isoformat()
+    await timeless.do(request("credits.grant", user, "g", amount=9, description="x", source="bonus", expiresAt=ends))
+    await set_clock(timeless.session, NOON + timedelta(hours=3))
+    committed = await timeless.execute(use(user, 151, "k1"))
+    assert refused(committed.replies[0]) == "insufficient_credits"
+    assert [row.transaction.type for row in committed.events[partition_of(user)]] == ["expiry"]
+
+
+async def test_the_day_brings_its_credits_once(timeless: Owner) -> None:
+    await set_clock(timeless.session, NOON)
+    user = await timeless.open()
+    balance = request("credits.balance", user)
+    assert [free_credits(reply) for reply in await timeless.do(balance)] == [150]
+    await set_clock(timeless.session, NOON + timedelta(days=2))
+    assert [free_credits(reply) for reply in await timeless.do(balance, balance)] == [155, 155]
+    assert [free_credits(reply) for reply in await timeless.do(balance)] == [155]
+
+
+async def test_a_refund_names_only_the_users_own_usages(owner: Owner) -> None:
+    user, thief = await owner.open(), await owner.open()
+    used = done(await owner.use(user, 30, "k1"))
+    opening = done((await owner.do(request("account.open", user, "open")))[0])
+    assert used.transaction is not None
+    assert opening.transaction is not None
+    replies = await owner.do(
+        request("credits.refund", thief, "r1", transactionId=used.transaction.id),
+        request("credits.refund", user, "r1", transactionId=opening.transaction.id),
+        request("credits.refund", user, "r2", transactionId=used.transaction.id, actor=Actor("app", "draw")),
+    )
+    assert [refused(reply) for reply in replies] == ["invalid_request", "invalid_request", "app_mismatch"]
+
+
+async def test_events_are_the_journals_rows(owner: Owner, database: Database) -> None:
+    user = await owner.open()
+    committed = await owner.execute(
+        use(user, 1, "k1", traceparent="00-" + "1" * 32 + "-" + "2" * 16 + "-01"),
+        use(user, 500, "k2"),
+        use(user, 2, "k3"),
+    )
+    partition = partition_of(user)
+    assert [happening.position for happening in committed.events[partition]] == [2, 3]
+    journal = Journal(database.url("mana_worker"))
+    assert await journal.read_after(partition, 1, 100) == committed.events[partition]
+    assert [row.position for row in await journal.read_after(partition, 0, 2)] == [1, 2]
+    assert await journal.read_after(partition, 3, 100) == []
+    await journal.close()
+
+
+async def test_the_administrators_reason_stands_on_the_transaction(owner: Owner, by_hand: asyncpg.Connection) -> None:
+    user = await owner.open()
+    await owner.do(request("credits.adjust", user, "a", amount=5, description="x", reason="goodwill"))
+    assert await by_hand.fetchval("SELECT reason FROM credits.transactions WHERE type = 'adjustment'") == "goodwill"
+
+
+@pytest.mark.parametrize("size", [1, 7, 200])
+async def test_one_refusal_in_ten(owner: Owner, database: Database, size: int) -> None:
+    users = [await owner.open() for _ in range(5)]
+    batch = [use(users[n % 5], 10**9 if n % 10 == 0 else 1, f"k{n}", identity=f"m{n}") for n in range(200)]
+    replies = [reply for start in range(0, len(batch), size) for reply in await owner.do(*batch[start : start + size])]
+    again = await owner.do(*batch)
+    assert [isinstance(reply, Refused) for reply in replies] == [n % 10 == 0 for n in range(200)]
+    assert [encode_reply(one).replace(b"true", b"false", 2) for one in again] == [
+        encode_reply(one).replace(b"true", b"false", 2) for one in replies
+    ]
+    assert not [finding for finding in await audit(database.url("mana_owner")) if finding.violations]
