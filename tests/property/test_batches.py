@@ -64,7 +64,7 @@ def messages(draw: st.DrawFn) -> Message:
 
 _KEYS = st.sampled_from(["k1", "k2", "k3", "k4", "k5", "k6"])
 BATCHES = st.lists(messages(), max_size=14)
-SETTINGS = settings(max_examples=300)
+SETTINGS = settings(max_examples=150)
 
 
 def _ledger() -> MemoryLedger:

@@ -88,17 +88,21 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule(
         user=USERS,
-        life=st.sampled_from([2, 86_400]),
-        amount=st.sampled_from(Amount.__args__),
-        wait=st.sampled_from(Wait.__args__),
+        life=st.sampled_from([2, 60, 86_400]),
+        amounts=st.tuples(st.sampled_from(Amount.__args__), st.sampled_from(Amount.__args__)),
+        waits=st.tuples(st.sampled_from(["instant", "second"]), st.sampled_from(Wait.__args__)),
         parts=st.lists(st.sampled_from(Part.__args__), max_size=3),
     )
-    def use_what_ends_and_refund(self, user: str, life: int, amount: Amount, wait: Wait, parts: list[Part]) -> None:
+    def use_what_ends_and_refund(
+        self, user: str, life: int, amounts: tuple[Amount, Amount], waits: tuple[Wait, Wait], parts: list[Part]
+    ) -> None:
         self.grant(user, 20, "promotion", life)
-        self.use(user, amount, "chat")
-        self.let_time_pass(wait)
+        self.let_time_pass(waits[0])
+        self.use(user, amounts[0], "chat")
+        self.let_time_pass(waits[1])
         for part in parts:
             self.refund(user, -1, part, None)
+        self.use(user, amounts[1], "draw")
 
     @rule(user=USERS, amount=st.sampled_from(Amount.__args__), up=st.booleans())
     def adjust(self, user: str, amount: Amount, up: bool) -> None:
@@ -239,7 +243,7 @@ def _without_lot_names(answer: dict[str, Any]) -> dict[str, Any]:
 class TestLedger(LedgerMachine.TestCase):
     """Bounded: a part of every test run."""
 
-    settings = settings(settings.get_profile("ci"), max_examples=500, stateful_step_count=40)
+    settings = settings(settings.get_profile("ci"), max_examples=300, stateful_step_count=40)
 
 
 @pytest.mark.slow

@@ -79,7 +79,7 @@ def read(ledger: Ledger, user: str, reply: Reply) -> dict[str, Any]:
     """The answer as JSON, without what only the service can know (ids, wording of errors)."""
     answer: dict[str, Any] = json.loads(encode_reply(reply))
     if answer.get("transaction"):
-        answer["transaction"] = _row(ledger, user, answer["transaction"])
+        answer["transaction"] = _row(_numbers(ledger, user), user, answer["transaction"])
     if "error" in answer:
         assert answer["error"].pop("message")
         details = answer["error"]["details"]
@@ -91,22 +91,23 @@ def read(ledger: Ledger, user: str, reply: Reply) -> dict[str, Any]:
 def history(ledger: Ledger, user: str) -> list[tuple[dict[str, Any], list[tuple[str, int]]]]:
     """Every transaction with the lots it touched: a lot is named by the transaction that made it, and its place."""
     names: dict[str, str] = {}
+    numbers = _numbers(ledger, user)
     told: list[tuple[dict[str, Any], list[tuple[str, int]]]] = []
     for entry in ledger.entries_of(user):
-        made = 0
         for posting in entry.postings:
-            if posting.lot_id not in names:
-                made += 1
-                names[posting.lot_id] = f"{entry.transaction.sequence}.{posting.number}"
-        row = _row(ledger, user, json.loads(msgspec.json.encode(entry.transaction)))
+            names.setdefault(posting.lot_id, f"{entry.transaction.sequence}.{posting.number}")
+        row = _row(numbers, user, json.loads(msgspec.json.encode(entry.transaction)))
         if row["type"] == "expiry":
             row["idempotencyKey"] = f"expiry:{names[row['idempotencyKey'].removeprefix('expiry:')]}"
         told.append((row, [(names[posting.lot_id], posting.amount) for posting in entry.postings]))
     return told
 
 
-def _row(ledger: Ledger, user: str, row: dict[str, Any]) -> dict[str, Any]:
-    numbers = {entry.transaction.id: entry.transaction.sequence for entry in ledger.entries_of(user)}
+def _numbers(ledger: Ledger, user: str) -> dict[str, int]:
+    return {entry.transaction.id: entry.transaction.sequence for entry in ledger.entries_of(user)}
+
+
+def _row(numbers: dict[str, int], user: str, row: dict[str, Any]) -> dict[str, Any]:
     assert row.pop("id") in numbers
     assert row.pop("userId") == user
     assert row.pop("status") == "completed"

@@ -302,6 +302,20 @@ def test_an_end_at_the_end_of_time_comes_before_none_at_all() -> None:
     assert outcome.entries[0].postings[0].lot_id == "b"
 
 
+def test_the_older_lot_is_used_first_whatever_its_id() -> None:
+    newer, older = _lot("a", 1), _lot("b", 1)
+    newer.created_at += timedelta(microseconds=1)
+    outcome = _decide(_state(newer, older), _request(_use(2)))
+    assert [posting.lot_id for posting in outcome.entries[0].postings] == ["b", "a"]
+
+
+def test_of_lots_that_end_together_the_older_one_expires_first() -> None:
+    newer, older = _lot("a", 1, expires_at=NOW), _lot("b", 1, expires_at=NOW)
+    newer.created_at += timedelta(microseconds=1)
+    outcome = _decide(_state(newer, older), _request(Expire(user_id=ANN)))
+    assert [entry.transaction.idempotency_key for entry in outcome.entries] == ["expiry:b", "expiry:a"]
+
+
 def test_lots_of_one_moment_are_used_in_the_order_of_their_ids() -> None:
     outcome = _decide(_state(_lot("c", 1), _lot("a", 1), _lot("b", 1)), _request(_use(3)))
     assert [posting.lot_id for posting in outcome.entries[0].postings] == ["a", "b", "c"]
