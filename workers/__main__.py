@@ -4,26 +4,19 @@ from __future__ import annotations
 
 import sys
 
-import uvloop
+from workers.health import routes
+from workers.meters import Meters
+from workers.process import Process
+from workers.readiness import problems
+from workers.settings import Settings
+from workers.start import start
+from workers.worker import Worker
 
-from workers import logs, settings
-from workers.app import App
 
-
-async def _main(given: settings.Settings) -> int:
-    return await App(given).run()
-
-
-def main() -> int:
-    """Reads the settings, runs, answers the exit status."""
-    try:
-        given = settings.load()
-    except settings.SettingsError as error:
-        sys.stderr.write(f"{error}\n")
-        return 2
-    logs.configure(given.mana_process_name)
-    return uvloop.run(_main(given))
+def _ledger_worker(settings: Settings) -> Process:
+    worker = Worker(settings, Meters())
+    return Process(worker, worker.late, routes(lambda: problems(worker)), settings.metrics_port)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(start(_ledger_worker))

@@ -45,9 +45,9 @@ class Worker:
         name = settings.mana_process_name
         self.link = CommandLink(settings.amqp_url, f"{name} commands")
         self.publishing = Publishing(settings.amqp_url, f"{name} events", self._attach)
-        self._late = LateReplies(settings.amqp_url, f"{name} late replies", meters.late_replies_lost.inc)
+        self.late = LateReplies(settings.amqp_url, meters.late_replies_lost.inc)
         ready = Ready()
-        desk = Desk(settings.logins, ready.arrived, self._keep, self._late.send, meters)
+        desk = Desk(settings.logins, ready.arrived, self._keep, self.late.send_later, meters)
         self.inlets = Inlets(self.link, desk, meters)
         self._settings = settings
         self._stopping = asyncio.Event()
@@ -73,7 +73,7 @@ class Worker:
 
     async def run(self) -> None:
         """Works until stopped. Raises ``NotDurable``, ``QueueMismatchError``: what it must refuse to run on."""
-        connections = [asyncio.create_task(part.run()) for part in (self.link, self.publishing, self._late)]
+        connections = [asyncio.create_task(part.run()) for part in (self.link, self.publishing, self.late)]
         try:
             await self._until_stopped(self._check_broker())
             while not self._stopping.is_set():

@@ -12,9 +12,10 @@ from pamqp.body import ContentBody
 from pamqp.header import ContentHeader
 
 from contracts.decoding import Envelope
+from contracts.replies import CONTENT_TYPE, REPLY_TYPE
 from workers.broker import lenient
 from workers.broker.errors import BrokerLostError
-from workers.broker.frames import Framer
+from workers.broker.frames import Framer, properties
 from workers.broker.link import CALL_SECONDS, FAILURES, Link
 from workers.broker.tap import Frame, TappedChannel
 
@@ -33,10 +34,11 @@ class Delivery(Struct, frozen=True):
 
 
 class Reply(Struct, frozen=True):
-    """A reply to be sent by the default exchange; ``header`` is what ``frames.properties`` made."""
+    """A reply to be sent by the default exchange; ``headers`` only where there are some."""
 
     to: str
-    header: bytes
+    correlation_id: str
+    headers: dict[str, str] | None
     body: bytes
 
 
@@ -77,7 +79,7 @@ class Consumer:
         publish = self._framer.publish
         self._write(
             b"".join(
-                publish(_DEFAULT_EXCHANGE, reply.to, reply.header, reply.body, mandatory=False) for reply in replies
+                publish(_DEFAULT_EXCHANGE, reply.to, _header(reply), reply.body, mandatory=False) for reply in replies
             )
         )
 
@@ -135,24 +137,30 @@ class Consumer:
 
 
 def _delivery(deliver: spec.Basic.Deliver, header: ContentHeader, body: bytes) -> Delivery:
-    properties = header.properties
-    headers: dict[str, Any] = properties.headers or {}
+    given = header.properties
+    headers: dict[str, Any] = given.headers or {}
     routing_key = deliver.routing_key or ""
     returns = headers.get("x-delivery-count", 0)
     envelope = Envelope(
         routing_key=routing_key,
-        type=properties.message_type,
-        login=properties.user_id,
-        content_encoding=properties.content_encoding,
-        correlation_id=properties.correlation_id,
-        reply_to=properties.reply_to,
-        message_id=properties.message_id,
+        type=given.message_type,
+        login=given.user_id,
+        content_encoding=given.content_encoding,
+        correlation_id=given.correlation_id,
+        reply_to=given.reply_to,
+        message_id=given.message_id,
         deadline=headers.get("deadline"),
         traceparent=headers.get("traceparent"),
         redelivered=bool(deliver.redelivered),
     )
-    damaged = "routing_key" if isinstance(routing_key, lenient.Damaged) else lenient.damaged_property(properties)
+    damaged = "routing_key" if isinstance(routing_key, lenient.Damaged) else lenient.damaged_property(given)
     return Delivery(deliver.delivery_tag or 0, envelope, body, returns if isinstance(returns, int) else 0, damaged)
+
+
+def _header(reply: Reply) -> bytes:
+    return properties(
+        content_type=CONTENT_TYPE, headers=reply.headers, correlation_id=reply.correlation_id, type_=REPLY_TYPE
+    )
 
 
 async def _nothing(_: object) -> None:

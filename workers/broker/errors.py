@@ -13,3 +13,7 @@ class BrokerLostError(BrokerError):
 
 class QueueMismatchError(BrokerError):
     """A queue exists with other arguments than the contract's: what durability rests on is not there."""
+
+
+class NotAcceptedError(BrokerError):
+    """The broker said no: the queue is full, or there is none. Nothing will come of the message."""

@@ -11,7 +11,7 @@ from msgspec import Struct
 from contracts.decoding import Rejected
 from contracts.errors import Error
 from contracts.events import refused_event
-from contracts.replies import CONTENT_TYPE, REPLY_TYPE, Refused, encode_reply
+from contracts.replies import CONTENT_TYPE, Refused, encode_reply
 from contracts.replies import Reply as LedgerReply
 from contracts.topology import DEAD_QUEUE
 from workers.broker.consumer import Reply
@@ -103,13 +103,8 @@ def dead_copy(item: Item, reason: str) -> Publication:
 
 
 def _reply(item: Item, to: str, reply: LedgerReply) -> Reply:
-    header = properties(
-        content_type=CONTENT_TYPE,
-        headers=None if item.traceparent is None else {"traceparent": item.traceparent},
-        correlation_id=_intact(item.delivery.envelope.correlation_id),
-        type_=REPLY_TYPE,
-    )
-    return Reply(to, header, encode_reply(reply))
+    headers = None if item.traceparent is None else {"traceparent": item.traceparent}
+    return Reply(to, _intact(item.delivery.envelope.correlation_id), headers, encode_reply(reply))
 
 
 def _intact(value: str | None) -> str:

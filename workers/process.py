@@ -1,37 +1,48 @@
-"""The process around a worker: FastStream's lifecycle, HTTP for health and metrics, signals, exit status."""
+"""A process around some work: FastStream's lifecycle, HTTP for health and metrics, signals, exit status."""
 
 from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from types import FrameType
+from typing import Protocol
 
 import structlog
 import uvicorn
 from faststream.asgi import AsgiFastStream
+from faststream.asgi.types import ASGIApp
 
-from workers.health import routes
-from workers.meters import Meters
-from workers.settings import Settings
-from workers.worker import Worker
+from workers.broker.lazy import LazyBroker
 
 _log = structlog.get_logger(__name__)
 
 
-class App:
-    """A ledger worker as a process. :meth:`run` answers its exit status."""
+class Work(Protocol):
+    """What a process is for."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._worker = Worker(settings, Meters())
+    async def run(self) -> None:
+        """Works until stopped; raises what it must refuse to run on."""
+        ...
+
+    def stop(self) -> None:
+        """Begins to end. May be repeated."""
+        ...
+
+
+class Process:
+    """Runs some work, with FastStream's ``broker`` as part of the application."""
+
+    def __init__(self, work: Work, broker: LazyBroker, routes: Sequence[tuple[str, ASGIApp]], port: int) -> None:
+        self._work = work
         self._failed = False
-        application = AsgiFastStream(asgi_routes=routes(self._worker), lifespan=self._lifespan, logger=None)
+        application = AsgiFastStream(broker, asgi_routes=routes, lifespan=self._lifespan, logger=None)
         self._server = uvicorn.Server(
             uvicorn.Config(
                 application,
                 host="127.0.0.1",
-                port=settings.metrics_port,
+                port=port,
                 log_config=None,
                 access_log=False,
                 timeout_graceful_shutdown=2,
@@ -39,7 +50,7 @@ class App:
         )
 
     async def run(self) -> int:
-        """Serves until a signal comes, or the worker refuses to run; drains; 0 when all went well."""
+        """Serves until a signal comes, or the work refuses to run; ends it in order; answers the exit status."""
         # uvicorn raises the signal again when it is through: by then it has been obeyed.
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, _obeyed)
@@ -48,16 +59,16 @@ class App:
 
     @asynccontextmanager
     async def _lifespan(self) -> AsyncGenerator[None]:
-        working = asyncio.create_task(self._worker.run())
+        working = asyncio.create_task(self._work.run())
         working.add_done_callback(self._on_done)
         yield
-        self._worker.stop()
+        self._work.stop()
         await asyncio.wait({working})
 
     def _on_done(self, working: asyncio.Task[None]) -> None:
         error = None if working.cancelled() else working.exception()
         if error is not None:
-            _log.critical("the worker refuses to run", reason=_told(error), exc_info=error)
+            _log.critical("refuses to run", reason=_told(error), exc_info=error)
             self._failed = True
         self._server.should_exit = True
 
