@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from fastapi import APIRouter, FastAPI
 from starlette.middleware.cors import CORSMiddleware
@@ -16,11 +15,9 @@ from api.auth.routes import AuthRoutes
 from api.credits.routes import CreditsRoutes
 from api.edge import Edge
 from api.health import Health
+from api.limits import BodyLimit
 from api.metrics import HttpMetrics
 from api.openapi import Documentation
-
-BASE: Final = "/api/v1"
-BODY_BYTES_MAX: Final = 64 * 1024
 
 
 @dataclass(frozen=True)
@@ -42,18 +39,17 @@ def build(routes: Routes, guard: Guard, metrics: HttpMetrics, origins: Sequence[
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        max_body_size=BODY_BYTES_MAX,
     )
     app.state.guard = guard
     errors.install(app)
     if origins:
         _allow(app, origins)
-    app.include_router(routes.auth.router(), prefix=BASE)
-    app.include_router(routes.credits.router(), prefix=BASE)
+    app.include_router(routes.auth.router())
+    app.include_router(routes.credits.router())
     app.include_router(routes.health.router())
     app.include_router(_well_known(routes.auth))
     app.include_router(Documentation(app).router())
-    return Edge(app, metrics)
+    return Edge(BodyLimit(app), metrics)
 
 
 def _allow(app: FastAPI, origins: Sequence[str]) -> None:

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import AsyncGenerator, Coroutine
 from contextlib import asynccontextmanager
 
 
 @asynccontextmanager
 async def running(*loops: Coroutine[None, None, None]) -> AsyncGenerator[None]:
-    """Runs what ends only by being cancelled; a loop that fails ends with its error at the end of the block."""
-    tasks = [asyncio.create_task(loop) for loop in loops]
-    try:
-        yield
-    finally:
-        for task in tasks:
-            task.cancel()
-        for task in tasks:
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+    """Runs what ends only by being cancelled. A loop that fails cancels the block, and so ends the process: whoever
+    supervises it starts it again, which is better than serving without that loop."""
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(loop) for loop in loops]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()

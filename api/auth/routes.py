@@ -27,6 +27,7 @@ from api.auth.registration import NewUser, Registration
 from api.auth.sessions import Sessions
 from api.auth.sign_in import Credentials, SignIn
 from api.auth.tokens import Tokens
+from api.paths import BASE
 from api.problems_documented import answers
 
 _KEYS_AGE: Final = "public, max-age=300"
@@ -44,7 +45,7 @@ class AuthRoutes:
 
     def router(self) -> APIRouter:
         """The routes below ``/auth``."""
-        router = APIRouter(prefix="/auth", tags=["auth"])
+        router = APIRouter(prefix=f"{BASE}/auth", tags=["auth"])
         add = router.add_api_route
         add("/register", self.register, methods=["POST"], status_code=201, responses=answers(409, 422, 503))
         add("/login", self.login, methods=["POST"], responses=answers(401, 422, 503))

@@ -17,6 +17,7 @@ from api.credits.store import CreditsStore
 from api.credits.use_request import read_use
 from api.credits.views import BalanceView, Completed, Package, Purchase, RefusedOperation
 from api.errors import refuse
+from api.paths import BASE
 from api.problems_documented import answers
 from api.text import PlainText
 from contracts.fields import KEY_LENGTH_MAX
@@ -37,7 +38,7 @@ class CreditsRoutes:
 
     def router(self) -> APIRouter:
         """The routes below ``/credits``."""
-        router = APIRouter(prefix="/credits", tags=["credits"])
+        router = APIRouter(prefix=f"{BASE}/credits", tags=["credits"])
         router.add_api_route(
             "/use",
             self.use,

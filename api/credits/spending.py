@@ -15,11 +15,12 @@ from api.broker.commands import Broker, NoAnswer, OutgoingCommand
 from api.credits.views import Pending
 from api.errors import Refusal
 from api.outbox.delivery import Delivery
+from api.paths import BASE
 from contracts.errors import Error
 
 WAIT_SECONDS: Final = 5.0
 WAIT_SECONDS_MAX: Final = 30.0
-OPERATIONS: Final = "/api/v1/credits/operations/"
+OPERATIONS: Final = f"{BASE}/credits/operations/"
 _JSON: Final = "application/json"
 _WAIT: Final = re.compile(r"(?:^|[,;])\s*wait\s*=\s*\"?(\d{1,9})\"?\s*(?:$|[,;])", re.IGNORECASE)
 _MEMBERS: Final = msgspec.json.Decoder(dict[str, Raw])

@@ -1,0 +1,82 @@
+"""Real servers for the front's tests, the front as a process, and a scripted ledger behind it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Generator
+from pathlib import Path
+
+import asyncpg
+import httpx
+import pytest
+
+from contracts.topology import WORKER_LOGIN
+from ops.instance import Instance, private
+from tests.integration.api.ledger import ScriptedLedger, scripted
+from tests.integration.api.process import PARTITIONS, Process, front, until_ready
+from tests.integration.api.users import SignedIn, sign_up
+
+
+@pytest.fixture(scope="package")
+def servers() -> Generator[Instance]:
+    """PostgreSQL, RabbitMQ and Redis with schema and topology, and none of our processes."""
+    with private(workers=0, partitions=PARTITIONS, with_processes=False, name="api-tests") as instance:
+        yield instance
+
+
+@pytest.fixture(scope="package")
+def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where processes write."""
+    return tmp_path_factory.mktemp("logs")
+
+
+@pytest.fixture(scope="package")
+async def api(servers: Instance, logs: Path) -> AsyncGenerator[Process]:
+    """The front."""
+    async with front(servers, logs) as process:
+        await until_ready(process)
+        yield process
+
+
+@pytest.fixture(scope="package")
+async def http(api: Process) -> AsyncGenerator[httpx.AsyncClient]:
+    """A client of the front."""
+    async with httpx.AsyncClient(base_url=api.url, timeout=40) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+async def ledger_process(servers: Instance) -> AsyncGenerator[ScriptedLedger]:
+    """The scripted ledger of a module."""
+    async with scripted(servers.addresses.amqp_as(WORKER_LOGIN)) as ledger:
+        yield ledger
+
+
+@pytest.fixture
+def ledger(ledger_process: ScriptedLedger) -> Generator[ScriptedLedger]:
+    """The scripted ledger, with its usual answers again afterwards."""
+    usual = ScriptedLedger()
+    yield ledger_process
+    ledger_process.answer, ledger_process.opens = usual.answer, usual.opens
+
+
+@pytest.fixture
+async def user(http: httpx.AsyncClient, ledger: ScriptedLedger) -> SignedIn:
+    """A new user with a session."""
+    assert ledger.opens
+    return await sign_up(http)
+
+
+@pytest.fixture
+async def owner(servers: Instance) -> AsyncGenerator[asyncpg.Connection]:
+    """The database as its owner sees it: everything."""
+    connection = await asyncpg.connect(servers.addresses.database_as("mana_owner"))
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture
+async def as_api(servers: Instance) -> AsyncGenerator[asyncpg.Connection]:
+    """The database as the front sees it."""
+    connection = await asyncpg.connect(servers.addresses.database_as("mana_api"))
+    yield connection
+    await connection.close()

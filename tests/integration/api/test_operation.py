@@ -1,0 +1,60 @@
+"""Health, metrics, and documents that need no internet."""
+
+from __future__ import annotations
+
+import re
+
+import httpx
+
+from tests.integration.api.users import BASE
+
+
+async def test_live_and_ready(http: httpx.AsyncClient) -> None:
+    assert (await http.get("/health/live")).json() == {"status": "live"}
+    assert (await http.get("/health/ready")).json() == {"status": "ready"}
+
+
+async def test_metrics_count_by_route_and_not_by_path(http: httpx.AsyncClient) -> None:
+    await http.get(f"{BASE}/credits/operations/some-key")
+    await http.get("/no/such/path")
+    text = (await http.get("/metrics")).text
+    assert 'route="/api/v1/credits/operations/{key:path}"' in text
+    assert "some-key" not in text
+    assert "no/such" not in text
+    assert "mana_broker_connected 1.0" in text
+
+
+async def test_openapi_has_every_route_of_the_contract(http: httpx.AsyncClient) -> None:
+    document = (await http.get("/openapi.json")).json()
+    routes = {(method, path) for path, methods in document["paths"].items() for method in methods}
+    assert {
+        ("post", f"{BASE}/auth/register"),
+        ("post", f"{BASE}/auth/login"),
+        ("post", f"{BASE}/auth/refresh"),
+        ("post", f"{BASE}/auth/logout"),
+        ("post", f"{BASE}/auth/validate"),
+        ("get", f"{BASE}/auth/jwks"),
+        ("post", f"{BASE}/credits/use"),
+        ("get", f"{BASE}/credits/balance"),
+        ("get", f"{BASE}/credits/transactions"),
+        ("get", f"{BASE}/credits/lots"),
+        ("get", f"{BASE}/credits/purchases"),
+        ("get", f"{BASE}/credits/packages"),
+    } <= routes
+    assert document["paths"][f"{BASE}/credits/use"]["post"]["security"] == [{"bearer": []}]
+
+
+async def test_openapi_refers_to_nothing_that_is_missing(http: httpx.AsyncClient) -> None:
+    text = (await http.get("/openapi.json")).text
+    schemas = (await http.get("/openapi.json")).json()["components"]["schemas"]
+    wanted = set(re.findall(r'"#/components/schemas/([^"]+)"', text))
+    assert wanted <= set(schemas)
+    assert "HTTPValidationError" not in schemas
+
+
+async def test_the_documentation_loads_nothing_from_elsewhere(http: httpx.AsyncClient) -> None:
+    answer = await http.get("/docs")
+    assert answer.headers["content-type"].startswith("text/html")
+    assert "http://" not in answer.text
+    assert "https://" not in answer.text
+    assert "default-src 'none'" in answer.headers["content-security-policy"]

@@ -1,0 +1,144 @@
+"""Whatever is wrong with a request, the answer is a problem document; nothing a client sends is a 500."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from tests.integration.api.process import Process
+from tests.integration.api.users import BASE, PASSWORD, SignedIn, assert_problem, fields, new_email
+
+REGISTER = f"{BASE}/auth/register"
+JSON = {"content-type": "application/json"}
+DEEP = b'{"email":' + b"[" * 30_000 + b"]" * 30_000 + b"}"
+
+
+async def test_unknown_paths_are_not_found(http: httpx.AsyncClient) -> None:
+    for path in ("/", "/api/v1/nothing", f"{BASE}//auth/login", f"{BASE}/auth/login/", "/docs/x", "/%00"):
+        assert_problem(await http.get(path), 404, "not_found")
+
+
+async def test_a_wrong_method_names_the_right_ones(http: httpx.AsyncClient) -> None:
+    answer = await http.put(REGISTER)
+    assert_problem(answer, 405, "method_not_allowed")
+    assert answer.headers["allow"] == "POST"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"{", b"nonsense", b"\xff\xfe", b'{"email": NaN}', DEEP, b"[]", b"3", b'"text"', b"null", b"9" * 5_000],
+    ids=lambda body: repr(body[:12]),
+)
+@pytest.mark.parametrize("path", ["/auth/register", "/auth/login", "/auth/refresh", "/auth/validate"])
+async def test_a_body_that_cannot_be_read(http: httpx.AsyncClient, path: str, body: bytes) -> None:
+    assert_problem(await http.post(f"{BASE}{path}", content=body, headers=JSON), 422, "invalid_request")
+
+
+async def test_every_wrong_field_is_named(http: httpx.AsyncClient) -> None:
+    problem = assert_problem(await http.post(REGISTER, json={"email": 3, "extra": 1}), 422, "invalid_request")
+    assert sorted(fields(problem)) == ["email", "extra", "password"]
+
+
+@pytest.mark.parametrize("text", ["a\0b", "\ud800", "x\udfff"], ids=["NUL", "high surrogate", "low surrogate"])
+@pytest.mark.parametrize("field", ["email", "password", "name"])
+async def test_text_that_cannot_be_kept(http: httpx.AsyncClient, field: str, text: str) -> None:
+    values = {"email": new_email(), "password": PASSWORD, "name": "N", field: text + "0123456789ab"}
+    escaped = ",".join(f'"{name}":"{_escaped(value)}"' for name, value in values.items())
+    answer = await http.post(REGISTER, content=f"{{{escaped}}}".encode(), headers=JSON)
+    assert fields(assert_problem(answer, 422, "invalid_request")) == [field]
+
+
+async def test_a_hostile_field_name_is_told_harmlessly(http: httpx.AsyncClient) -> None:
+    answer = await http.post(f"{BASE}/auth/validate", content=rb'{"token":"x","\u0000\ud800\u001b":1}', headers=JSON)
+    assert_problem(answer, 422, "invalid_request")
+    assert "script" not in answer.text
+
+
+async def test_a_large_body_is_refused_before_anything_is_done(http: httpx.AsyncClient) -> None:
+    body = {"email": new_email(), "password": "x" * 5_000_000}
+    assert_problem(await http.post(REGISTER, json=body), 413, "payload_too_large")
+
+
+async def test_a_large_body_in_chunks_is_refused_too(http: httpx.AsyncClient) -> None:
+    async def chunks() -> AsyncGenerator[bytes]:
+        yield b'{"token":"'
+        for _ in range(500):
+            yield b"x" * 10_000
+
+    answer = await http.post(f"{BASE}/auth/validate", content=chunks(), headers=JSON)
+    assert_problem(answer, 413, "payload_too_large")
+
+
+async def test_a_large_use_is_refused(http: httpx.AsyncClient, user: SignedIn) -> None:
+    async def chunks() -> AsyncGenerator[bytes]:
+        for _ in range(20):
+            yield b"x" * 10_000
+
+    answer = await http.post(f"{BASE}/credits/use", content=chunks(), headers=user.headers)
+    assert_problem(answer, 413, "payload_too_large")
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"authorization": ""},
+        {"authorization": "Bearer"},
+        {"authorization": "Basic YTpi"},
+        {"authorization": "Bearer x"},
+        {"authorization": "Bearer " + "x" * 30_000},
+        {"authorization": b"Bearer \xff\xfe"},
+        {"authorization": "Bearer e30.e30.e30"},
+    ],
+    ids=lambda headers: str(headers)[:30],
+)
+async def test_a_malformed_authorization_is_unauthorized(http: httpx.AsyncClient, headers: dict[str, Any]) -> None:
+    answer = await http.get(f"{BASE}/credits/balance", headers=headers)
+    assert_problem(answer, 401, "unauthorized")
+    assert answer.headers["www-authenticate"] == "Bearer"
+
+
+async def test_two_authorizations_are_unauthorized(http: httpx.AsyncClient, user: SignedIn) -> None:
+    both = [("authorization", user.headers["authorization"])] * 2
+    assert_problem(await http.get(f"{BASE}/credits/lots", headers=both), 401, "unauthorized")
+
+
+async def test_who_asks_comes_before_what_is_asked(http: httpx.AsyncClient) -> None:
+    assert_problem(await http.get(f"{BASE}/credits/transactions?limit=0"), 401, "unauthorized")
+    assert_problem(await http.post(f"{BASE}/credits/use", content=b"{"), 401, "unauthorized")
+
+
+async def test_the_requests_id_comes_back(http: httpx.AsyncClient) -> None:
+    given = await http.get("/health/live", headers={"x-request-id": "trace-1"})
+    assert given.headers["x-request-id"] == "trace-1"
+    hostile = await http.get("/nothing", headers={"x-request-id": "a b<script>"})
+    assert hostile.headers["x-request-id"] not in {"", "a b<script>"}
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"GET /\xff\xfe HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"NONSENSE\r\n\r\n",
+        b"POST /api/v1/auth/validate HTTP/1.1\r\nHost: x\r\nContent-Length: -5\r\n\r\n",
+        b"BREW /health/live HTTP/1.1\r\nHost: x\r\n\r\n",
+    ],
+)
+async def test_broken_http_harms_nobody(api: Process, http: httpx.AsyncClient, raw: bytes) -> None:
+    address = urlsplit(api.url)
+    reader, writer = await asyncio.open_connection(address.hostname, address.port)
+    writer.write(raw)
+    async with asyncio.timeout(10):
+        status = await reader.readline()
+    assert status == b"" or status.split()[1].startswith(b"4")
+    writer.close()
+    assert (await http.get("/health/live")).status_code == 200
+
+
+def _escaped(text: str) -> str:
+    return "".join(character if 32 <= ord(character) < 127 else f"\\u{ord(character):04x}" for character in text)
