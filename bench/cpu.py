@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import time
 from collections import defaultdict
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -14,18 +16,45 @@ _PARENT, _OWN_FIRST, _WAITED_LAST = 1, 11, 14
 
 
 class Meter:
-    """Reads the CPU seconds that some trees of processes have used so far, by name."""
+    """Reads the CPU seconds that we ourselves and some trees of processes have used so far, by name."""
 
     def __init__(self, roots: Mapping[str, int]) -> None:
         self._roots = roots
 
-    def read(self) -> dict[str, float]:
+    def read(self) -> Reading:
         """Seconds of user and system time since each process began. One that is gone counts nothing."""
         stats = _stats()
         children: dict[int, list[int]] = defaultdict(list)
         for pid, fields in stats.items():
             children[fields[_PARENT]].append(pid)
-        return {name: _of_tree(root, stats, children) for name, root in self._roots.items()}
+        trees = {name: _of_tree(root, stats, children) for name, root in self._roots.items()}
+        # Of ourselves without our children: the measured processes are among those.
+        return Reading(time.monotonic(), {"generator": time.process_time(), **trees}, _machine())
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One look: when (seconds of a monotonic clock), CPU seconds by name, and those of the whole machine."""
+
+    at: float
+    parts: dict[str, float]
+    machine: float
+
+    def since(self, earlier: Reading) -> dict[str, float]:
+        """CPU seconds by name in between."""
+        return {name: seconds - earlier.parts[name] for name, seconds in self.parts.items()}
+
+    def elsewhere(self, earlier: Reading) -> float:
+        """Cores that were busy with something else in between: where it is much, other figures say little."""
+        ours = sum(self.since(earlier).values())
+        return max(0.0, self.machine - earlier.machine - ours) / (self.at - earlier.at)
+
+
+def _machine() -> float:
+    """User, nice, system, interrupts and what the hypervisor took, of all cores (proc(5), /proc/stat)."""
+    with Path("/proc/stat").open(encoding="ascii") as lines:
+        user, nice, system, _idle, _wait, irq, soft_irq, stolen = map(int, lines.readline().split()[1:9])
+    return (user + nice + system + irq + soft_irq + stolen) / _TICKS
 
 
 def _of_tree(root: int, stats: Mapping[int, list[int]], children: Mapping[int, list[int]]) -> float:

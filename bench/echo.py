@@ -14,9 +14,7 @@ import sys
 import msgspec
 import uvloop
 
-from contracts.replies import CONTENT_TYPE, REPLY_TYPE
 from contracts.topology import PREFETCH, command_queue
-from workers.broker import frames
 from workers.broker.consumer import Consumer, Delivery, Reply
 from workers.broker.link import Link
 
@@ -46,11 +44,8 @@ class Echo:
         envelope = delivery.envelope
         command = msgspec.json.decode(delivery.body)
         if envelope.reply_to is not None:
-            header = frames.properties(
-                content_type=CONTENT_TYPE, correlation_id=envelope.correlation_id or "", type_=REPLY_TYPE
-            )
             body = msgspec.json.encode({"ok": True, "replayed": False, "command": command})
-            consumer.answer([Reply(envelope.reply_to, header, body)])
+            consumer.answer([Reply(envelope.reply_to, envelope.correlation_id or "", None, body)])
         consumer.ack(delivery.tag)
 
 

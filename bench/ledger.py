@@ -6,7 +6,6 @@ ledger also decides, commits, and publishes its events.
 
 from __future__ import annotations
 
-import os
 import secrets
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -21,14 +20,14 @@ from bench.accounts import grant, new_users, open_accounts
 from bench.batches import read_batches
 from bench.books import read_books
 from bench.caller import Caller
-from bench.cpu import Meter
+from bench.cpu import Meter, Reading
 from bench.errors import BenchError
 from bench.ledger_options import Options, read_options
 from bench.load import ClosedLoop, Load
 from bench.machine import look
 from bench.populations import skewed, uniform
 from bench.processes import echo, running
-from bench.results import Report
+from bench.results import Report, wide_console
 from bench.rounds import Round, conclude, to_rows
 from ops.instance import Instance, private
 from ops.program import Program
@@ -49,7 +48,7 @@ class Case:
 
 def main(arguments: list[str]) -> int:
     """Measures, prints, keeps the figures; the exit status."""
-    options, console = read_options(arguments), Console()
+    options, console = read_options(arguments), wide_console()
     console.print("starting a private instance")
     with private(workers=0, partitions=options.partitions, name="bench", with_processes=False) as instance:
         report = uvloop.run(_Benchmark(instance, options, console).run())
@@ -110,7 +109,7 @@ class _Benchmark:
         name = f"{number}-{case.name.replace(', ', '-').replace(' ', '-')}"
         async with running(case.program, self._log(name)) as pid:
             meter = Meter(self._roots(pid))
-            readings: list[dict[str, float]] = []
+            readings: list[Reading] = []
             address = None if case.program.name == "echo" else case.program.url
             before = await read_batches(address)
             loop = ClosedLoop(case.load, f"{self._run}-{name}")
@@ -118,15 +117,15 @@ class _Benchmark:
             after = await read_batches(address)
         if case.program is self._worker:
             self._charged += measured.answered
-        used = {part: readings[1][part] - readings[0][part] for part in readings[0]}
-        return Round(case.name, measured, used, None if after is None or before is None else after.mean_since(before))
+        batch = None if after is None or before is None else after.mean_since(before)
+        start, end = readings
+        return Round(case.name, measured, end.since(start), end.elsewhere(start), batch)
 
     def _roots(self, pid: int) -> dict[str, int]:
-        """The processes whose CPU time is told; servers with all that they forked."""
+        """The processes whose CPU time is told beside our own; servers with all that they forked."""
         servers = {process.name: process.pid for process in self._instance.status.processes}
-        roots = {"generator": os.getpid(), "worker": pid}
-        roots |= {name: found for name in ("postgres", "rabbitmq") if (found := servers.get(name)) is not None}
-        return roots
+        found = {name: servers.get(name) for name in ("postgres", "rabbitmq")}
+        return {"worker": pid, **{name: server for name, server in found.items() if server is not None}}
 
     async def _check(self, database_url: str) -> None:
         books = await read_books(database_url, self._users)

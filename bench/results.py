@@ -36,13 +36,15 @@ class Spread:
 
 @dataclass(frozen=True)
 class Row:
-    """One thing that was measured: rates per second, latencies in ms, CPU in microseconds for each command."""
+    """One thing that was measured: rates per second, latencies in ms, CPU in microseconds for each command; and how
+    many cores of the machine were busy with something else meanwhile."""
 
     name: str
     per_second: Spread
     p50_ms: Spread
     p99_ms: Spread
     cpu_us: dict[str, Spread]
+    elsewhere_cores: Spread
     batch: Spread | None = None
 
 
@@ -78,15 +80,24 @@ class Report:
             console.print(f"{name}: {value}")
 
 
+def wide_console() -> Console:
+    """The terminal; into a file or pipe, wide enough for a table."""
+    console = Console()
+    return console if console.is_terminal else Console(width=160)
+
+
 def _table(rows: list[Row]) -> Table:
     parts = list(dict.fromkeys(part for row in rows for part in row.cpu_us))
-    table = Table(caption="median (least-most) of the rounds; CPU in microseconds for each command")
-    for heading in ("", "per second", "p50 ms", "p99 ms", *(f"CPU {part}" for part in parts), "batch"):
+    table = Table(
+        caption="median (least-most) of the rounds; CPU in microseconds for each command; cores busy elsewhere"
+    )
+    for heading in ("", "per second", "p50 ms", "p99 ms", *(f"CPU {part}" for part in parts), "batch", "elsewhere"):
         table.add_column(heading, justify="right" if heading else "left")
     for row in rows:
         cpu = [_short(row.cpu_us[part].median) if part in row.cpu_us else "" for part in parts]
         batch = "" if row.batch is None else _short(row.batch.median)
-        table.add_row(row.name, str(row.per_second), str(row.p50_ms), str(row.p99_ms), *cpu, batch)
+        elsewhere = _short(row.elsewhere_cores.median)
+        table.add_row(row.name, str(row.per_second), str(row.p50_ms), str(row.p99_ms), *cpu, batch, elsewhere)
     return table
 
 

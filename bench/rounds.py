@@ -14,11 +14,13 @@ GOAL: Final = 0.70
 
 @dataclass(frozen=True)
 class Round:
-    """One case, measured once: CPU seconds used by each part meanwhile, and commands in a batch where known."""
+    """One case, measured once: CPU seconds of each part meanwhile, cores that were busy with something else, and the
+    commands in a batch where known."""
 
     case: str
     measured: Measured
     cpu: dict[str, float]
+    elsewhere: float
     batch: float | None
 
 
@@ -51,6 +53,7 @@ def _row(name: str, rounds: list[Round]) -> Row:
         p50_ms=Spread.of([each.measured.p50 for each in rounds]),
         p99_ms=Spread.of([each.measured.p99 for each in rounds]),
         cpu_us={part: Spread.of([_per_command(each, part) for each in rounds]) for part in rounds[0].cpu},
+        elsewhere_cores=Spread.of([each.elsewhere for each in rounds]),
         batch=Spread.of(batches) if batches else None,
     )
 

@@ -14,9 +14,9 @@ from contracts.errors import Error
 from contracts.replies import Balance, ReplyView, decode_reply
 
 DONE = b"""{"ok": true, "replayed": %s, "transaction": {"id": "t", "userId": "u", "type": "usage",
-"status": "completed", "amount": -3, "balanceBefore": 150, "balanceAfter": 147, "appId": "bench", "origin": "app", "description": "d",
-"metadata": null, "idempotencyKey": "k", "refersTo": null, "sequence": 2, "createdAt": "2026-01-01T00:00:00Z",
-"completedAt": "2026-01-01T00:00:00Z"},
+"status": "completed", "amount": -3, "balanceBefore": 150, "balanceAfter": 147, "appId": "bench", "origin": "app",
+"description": "d", "metadata": null, "idempotencyKey": "k", "refersTo": null, "sequence": 2,
+"createdAt": "2026-01-01T00:00:00Z", "completedAt": "2026-01-01T00:00:00Z"},
 "balance": {"balance": 0, "freeCreditsRemaining": 147, "totalEarned": 150, "totalSpent": 3}}"""
 REFUSED = ReplyView(ok=False, error=Error("insufficient_credits", "not enough"))
 
