@@ -122,7 +122,7 @@ def _get_venv() -> None:
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     apt = ["apt-get", "-o", "DPkg::Lock::Timeout=300", "-qq"]
     for step in (["update"], ["install", "-y", "--no-install-recommends", package]):
-        if subprocess.run([*apt, *step], stdout=sys.stderr, env=environment, check=False).returncode != 0:
+        if subprocess.run([*apt, *step], stdout=subprocess.DEVNULL, env=environment, check=False).returncode != 0:
             raise BootstrapError(f"apt-get {step[0]} failed: check network and disk, then start again.")
 
 

@@ -85,9 +85,13 @@ class Child:
             pause = min(pause * 2, _LONGEST_PAUSE)
 
     async def _live(self) -> bool:
-        """One life, from start to death; whether it was ready in it."""
-        self.program = program = self._recipe()
-        self._process = process = await self._spawn(program)
+        """One life, from start to death; whether it was ready in it. What cannot even be started lived not at all."""
+        try:
+            self.program = program = self._recipe()
+            self._process = process = await self._spawn(program)
+        except (OSError, LauncherError) as error:
+            log.error("%s could not be started: %s", self.program.name, error)  # noqa: TRY400 - the message has it all
+            return False
         self._entry.process, self._entry.url = ProcessId.of(process.pid), program.url
         self._was_ready = False
         self._tell("starting")

@@ -157,7 +157,7 @@ def migrate() -> None:
 def _start(place: Place, wish: Wish, *, attached: bool) -> launch.Launched:
     given = settings.read()
     with screen.steps("looking for the servers") as show:
-        packages.ensure(given, watch=lambda line: show(f"installing: {line[:90]}"))
+        packages.ensure(given, watch=show)
         launched = launch.launch(place, wish, os.environ, attached=attached)
         try:
             launched.wait_until_ready(lambda told: show(told.step))

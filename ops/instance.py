@@ -63,10 +63,18 @@ def private(
         try:
             launched.wait_until_ready(lambda _status: None)
             yield of(place)
+        except LauncherError as error:
+            error.add_note(_last_lines(place))  # the logs themselves go with the folder
+            raise
         finally:
             if launched.process.poll() is None:
                 launched.stop()
             removal.purge(place)
+
+
+def _last_lines(place: Place) -> str:
+    logs = sorted(place.logs.glob("*.log"))
+    return "\n".join(f"==> {log.stem} <==\n" + "\n".join(log.read_text().splitlines()[-15:]) for log in logs)
 
 
 def of(place: Place) -> Instance:

@@ -43,7 +43,7 @@ def find_room(place: Place, state: State, settings: Settings) -> None:
         if not given
     ]
     folder = Path(state.data)
-    folder.mkdir(mode=0o711, parents=True, exist_ok=True)
+    _passable(folder)
     if all(identity.can_enter(folder) for identity in needed):
         return
     if folder == place.data_outside:
@@ -51,6 +51,14 @@ def find_room(place: Place, state: State, settings: Settings) -> None:
     folder.rmdir()
     state.data = str(place.data_outside)
     find_room(place, state, settings)
+
+
+def _passable(folder: Path) -> None:
+    """Make the folder, and the one above it, such that others may pass through, whatever our umask is."""
+    for made in (folder.parent, folder):
+        if not made.exists():
+            made.mkdir(parents=True)
+            made.chmod(0o711)
 
 
 def lay_out(state: State, settings: Settings) -> Layout:

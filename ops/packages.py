@@ -14,6 +14,8 @@ from ops.settings import Settings
 
 Watch = Callable[[str], None]
 
+# Of all that apt says, the lines that show how far it is.
+_TELLING = ("Get:", "Unpacking ", "Setting up ")
 _POLICY = Path("/usr/sbin/policy-rc.d")
 _POLICY_TEXT = "#!/bin/sh\n# Put here by ./mana for as long as it installs packages: starts no service.\nexit 101\n"
 # The packages' services and their ports, for those that the machine's own policy lets start.
@@ -35,7 +37,7 @@ def missing(settings: Settings) -> list[str]:
 
 
 def ensure(settings: Settings, watch: Watch) -> None:
-    """Install what is missing; `watch` sees each line of apt. Raises LauncherError when that cannot be."""
+    """Install what is missing; `watch` sees what apt is at. Raises LauncherError when that cannot be."""
     packages = missing(settings)
     if not packages:
         return
@@ -98,7 +100,8 @@ def _apt(arguments: list[str], watch: Watch) -> None:
         last = ""
         with os.fdopen(reading, encoding="utf-8", errors="replace") as lines:
             for line in lines:
-                watch(line.strip())
+                if line.startswith(_TELLING):
+                    watch(line.strip())
                 last = line.strip() if line.startswith("E:") else last
     if process.returncode != 0:
         raise LauncherError(f"apt-get {arguments[0]} failed ({last}): check network and disk, then start again.")

@@ -9,7 +9,7 @@ from rich.table import Table
 from ops.status import ProcessStatus
 
 # Results go to standard output, what only accompanies the work to standard error.
-results = Console(highlight=False)
+results = Console(highlight=False, soft_wrap=True)
 progress = Console(stderr=True, highlight=False)
 
 _COLOURS = {"ready": "green", "unready": "red", "waiting": "red"}
@@ -23,12 +23,12 @@ def steps(opening: str) -> Generator[Callable[[str], None]]:
             yield spinner.update
         return
     shown = [opening]
-    progress.print(opening, markup=False)
+    progress.print(opening, markup=False, soft_wrap=True)
 
     def show(text: str) -> None:
         if text != shown[-1]:
             shown.append(text)
-            progress.print(text, markup=False)
+            progress.print(text, markup=False, soft_wrap=True)
 
     yield show
 

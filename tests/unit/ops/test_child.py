@@ -1,0 +1,139 @@
+"""The supervision of one process, with small programs of the shell."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ops import child
+from ops.child import Child
+from ops.errors import LauncherError
+from ops.program import Program
+from ops.status import Board, ProcessStatus
+
+READY = "touch ready; exec sleep 60"
+
+
+class Nursery:
+    """Makes children whose readiness is the file ``ready``."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.board = Board(folder / "status.json")
+
+    def bear(self, script: str, stop_seconds: float = 5.0) -> Child:
+        async def is_ready() -> bool:
+            return (self.folder / "ready").exists()
+
+        program = Program(
+            name="child",
+            argv=["sh", "-c", script],
+            env=dict(os.environ),
+            cwd=self.folder,
+            probe=is_ready,
+            stop_seconds=stop_seconds,
+        )
+        return Child(lambda: program, self.folder, self.board)
+
+    @property
+    def told(self) -> ProcessStatus:
+        return self.board.status.processes[0]
+
+    def pid(self) -> int:
+        assert self.told.pid is not None
+        return self.told.pid
+
+
+@pytest.fixture
+def nursery(tmp_path: Path) -> Nursery:
+    return Nursery(tmp_path)
+
+
+async def until(happened: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5):
+        while not happened():
+            await asyncio.sleep(0.02)
+
+
+async def test_ready_then_stopped_by_its_signal(nursery: Nursery) -> None:
+    born = nursery.bear(f"echo hello; {READY}")
+    await born.ready(5)
+    pid = nursery.pid()
+    assert nursery.told.state == "ready"
+    await born.stop()
+    assert (nursery.told.state, nursery.told.pid) == ("stopped", None)
+    assert not Path(f"/proc/{pid}").exists()
+    assert (nursery.folder / "child.log").read_text() == "hello\n"
+
+
+async def test_what_had_been_ready_is_started_again_at_once(nursery: Nursery) -> None:
+    born = nursery.bear(READY)
+    await born.ready(5)
+    before, killed_at = nursery.pid(), time.monotonic()
+    os.kill(before, signal.SIGKILL)
+    await until(lambda: nursery.told.pid not in (None, before))
+    assert time.monotonic() - killed_at < 0.4
+    assert nursery.told.restarts == 1
+    await born.stop()
+
+
+async def test_the_pause_grows_for_what_was_never_ready(nursery: Nursery, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(child, "_FIRST_PAUSE", 0.05)
+    born = nursery.bear("date +%s.%N >> starts")
+    with pytest.raises(LauncherError, match="child does not start"):
+        await born.ready(5)
+    await born.stop()
+    starts = [float(line) for line in (nursery.folder / "starts").read_text().split()]
+    pauses = [later - earlier for earlier, later in itertools.pairwise(starts)]
+    assert all(later > earlier for earlier, later in itertools.pairwise(pauses))
+    assert pauses[-1] >= 0.2
+
+
+async def test_the_complaint_quotes_the_last_words(nursery: Nursery, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(child, "_FIRST_PAUSE", 0.01)
+    born = nursery.bear("echo the disk is on fire >&2; exit 3")
+    with pytest.raises(LauncherError, match="the disk is on fire"):
+        await born.ready(5)
+    await born.stop()
+
+
+async def test_not_ready_in_time_is_said(nursery: Nursery) -> None:
+    born = nursery.bear("exec sleep 60")
+    with pytest.raises(LauncherError, match="not ready within"):
+        await born.ready(0.3)
+    await born.stop()
+
+
+async def test_a_program_that_is_not_there_is_tried_again(nursery: Nursery) -> None:
+    (nursery.folder / "ready").touch()
+    program = Program("child", ["./late"], {}, nursery.folder, nursery.bear("true").program.probe)
+    late = nursery.folder / "late"
+    born = Child(lambda: program, nursery.folder, nursery.board)
+    await asyncio.sleep(0.2)
+    late.write_text("#!/bin/sh\nexec sleep 60\n")
+    late.chmod(0o755)
+    await born.ready(5)
+    await born.stop()
+
+
+async def test_who_does_not_listen_is_killed(nursery: Nursery) -> None:
+    born = nursery.bear("trap '' TERM; touch ready; while :; do sleep 0.1; done", stop_seconds=0.3)
+    await born.ready(5)
+    pid = nursery.pid()
+    await born.stop()
+    assert not Path(f"/proc/{pid}").exists()
+
+
+async def test_stopping_in_a_pause_does_not_wait_for_it(nursery: Nursery) -> None:
+    born = nursery.bear("exit 1")
+    await until(lambda: nursery.told.state == "waiting")
+    began = time.monotonic()
+    await born.stop()
+    assert time.monotonic() - began < 0.3

@@ -1,0 +1,59 @@
+"""Which process is told what: nobody gets an administrator's address, or a secret that is not its own."""
+
+from __future__ import annotations
+
+import pytest
+
+from ops.addresses import Addresses
+from ops.programs import Programs
+from ops.state import Secrets
+
+ADMINISTRATOR = "postgresql://boss:hunter2@db:5432/ledger"
+SURROUNDINGS = {
+    "DATABASE_URL": ADMINISTRATOR,
+    "AMQP_URL": "amqp://boss:hunter2@mq/",
+    "REDIS_PASSWORD": "hunter2",
+    "STRIPE_SECRET_KEY": "sk_hunter2",
+    "JWT_PRIVATE_KEY": "hunter2 pem",
+    "PGPASSWORD": "hunter2",
+    "MANA_DATABASE_OWNER_URL": ADMINISTRATOR,
+    "CREDITS_DAILY_FREE": "7",
+    "LOG_LEVEL": "DEBUG",
+}
+
+
+@pytest.fixture
+def programs(monkeypatch: pytest.MonkeyPatch) -> Programs:
+    for name, value in SURROUNDINGS.items():
+        monkeypatch.setenv(name, value)
+    addresses = Addresses(ADMINISTRATOR, "amqp://boss:hunter2@mq/v", "http://mq:15672", "redis://cache", Secrets())
+    return Programs(addresses, partitions=16, taken={})
+
+
+def test_a_worker_gets_its_own_logins_and_no_secret(programs: Programs) -> None:
+    env = programs.worker(3).env
+    assert env["DATABASE_URL"].startswith("postgresql://mana_worker:")
+    assert env["DATABASE_URL"].endswith("@db:5432/ledger")
+    assert env["AMQP_URL"].startswith("amqp://mana-worker:")
+    assert env["AMQP_URL"].endswith("@mq/v")
+    assert (env["MANA_PROCESS_NAME"], env["MANA_PARTITIONS"], env["MANA_ADMIN_LOGINS"]) == ("worker-3", "16", "boss")
+    assert (env["CREDITS_DAILY_FREE"], env["LOG_LEVEL"]) == ("7", "DEBUG")
+    assert not [name for name, value in env.items() if "hunter2" in value]
+
+
+def test_the_relay_gets_no_secret_either(programs: Programs) -> None:
+    env = programs.relay().env
+    assert env["DATABASE_URL"].startswith("postgresql://mana_relay:")
+    assert not [name for name, value in env.items() if "hunter2" in value]
+
+
+def test_the_front_gets_the_secrets_that_are_its_own(programs: Programs) -> None:
+    env = programs.api(20_000).env
+    assert env["DATABASE_URL"].startswith("postgresql://mana_api:")
+    assert env["AMQP_URL"].startswith("amqp://mana-front:")
+    assert {name for name, value in env.items() if "hunter2" in value} == {"STRIPE_SECRET_KEY", "JWT_PRIVATE_KEY"}
+
+
+def test_every_process_has_a_port_of_its_own(programs: Programs) -> None:
+    ours = [programs.worker(0), programs.worker(1), programs.clock(), programs.relay(), programs.api(20_000)]
+    assert len({program.url for program in ours}) == len(ours)

@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+import pytest
+
+from ops import settings
+from ops.errors import LauncherError
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DATABASE_URL", "mysql://h/d"),
+        ("AMQP_URL", "http://h"),
+        ("REDIS_URL", "localhost"),
+        ("RABBITMQ_MANAGEMENT_URL", "h:15672"),
+        ("PORT", "0"),
+        ("PORT", "forty"),
+        ("PORT", "40000"),
+    ],
+)
+def test_a_wrong_setting_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(LauncherError, match=f"The setting {name} is wrong"):
+        settings.read()
+
+
+def test_empty_means_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "")
+    monkeypatch.setenv("PORT", "")
+    assert (settings.read().database_url, settings.read().port) == (None, 3001)
+
+
+def test_redis_by_its_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert settings.read().given_redis is None
+    monkeypatch.setenv("REDIS_HOST", "cache")
+    assert settings.read().given_redis == "redis://cache:6379/0"
+    monkeypatch.setenv("REDIS_PASSWORD", "a/b")
+    assert settings.read().given_redis == "redis://:a%2Fb@cache:6379/0"
+    monkeypatch.setenv("REDIS_URL", "redis://other")
+    assert settings.read().given_redis == "redis://other"

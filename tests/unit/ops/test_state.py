@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import pytest
+
+from ops import envfile, private_file, state
+from ops.errors import LauncherError
+
+
+def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
+    path = tmp_path / "state.json"
+    remembered = state.State(data="/data", partitions=8)
+    password = remembered.secrets.login("mana-front")
+    state.save(path, remembered)
+    assert state.load(path) == remembered
+    assert remembered.secrets.login("mana-front") == password
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_secrets_are_never_twice_the_same() -> None:
+    first, second = state.Secrets(), state.Secrets()
+    secrets = [*first.roles.values(), *second.roles.values(), first.redis, second.redis, first.front_key]
+    assert len(set(secrets)) == len(secrets)
+
+
+def test_a_damaged_state_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "state.json"
+    path.write_text("{")
+    with pytest.raises(LauncherError, match="damaged"):
+        state.load(path)
+
+
+def test_nothing_remembered_is_nothing(tmp_path: Path) -> None:
+    assert state.load(tmp_path / "state.json") is None
+    assert envfile.read(tmp_path / "env") == {}
+
+
+def test_a_private_file_is_private_whatever_was_there(tmp_path: Path) -> None:
+    path = tmp_path / "env"
+    path.write_text("old")
+    path.chmod(0o644)
+    private_file.write(path, "A=b=c\n")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert envfile.read(path) == {"A": "b=c"}
+    assert [entry.name for entry in tmp_path.iterdir()] == ["env"]

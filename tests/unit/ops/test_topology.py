@@ -1,0 +1,92 @@
+"""What is declared at the broker, against a management API that only remembers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+import pytest
+
+from contracts.topology import LOGINS, broker_topology
+from ops import topology
+from ops.errors import LauncherError
+from ops.management import Management
+
+PASSWORDS = {login.name: f"password of {login.name}" for login in LOGINS}
+
+
+class Remembering:
+    """Holds definitions as RabbitMQ tells them, and counts what was changed."""
+
+    def __init__(self) -> None:
+        self.held: dict[str, list[dict[str, Any]]] = {"exchanges": [], "queues": [], "bindings": []}
+        self.made: list[str] = []
+        self.permissions: dict[str, Mapping[str, Any]] = {}
+
+    async def get(self, *path: str) -> Any:
+        assert path == ("definitions", "/")
+        return self.held
+
+    async def put(self, kind: str, *path: str, body: Mapping[str, Any]) -> None:
+        self.made.append(kind)
+        if kind in ("exchanges", "queues"):
+            self.held[kind].append({"name": path[-1], **body})
+        elif kind == "permissions":
+            self.permissions[path[-1]] = body
+
+    async def post(self, kind: str, *path: str, body: Mapping[str, Any]) -> None:
+        self.made.append(kind)
+        self.held[kind].append({"source": path[2], "destination": path[4], "routing_key": body["routing_key"]})
+
+
+async def declare(broker: Remembering, partitions: int = 4) -> None:
+    await topology.declare(cast("Management", broker), "/", partitions, PASSWORDS)
+
+
+async def test_everything_of_the_contract_is_made() -> None:
+    broker, wanted = Remembering(), broker_topology(4)
+    await declare(broker)
+    assert {queue["name"] for queue in broker.held["queues"]} == {queue.name for queue in wanted.queues}
+    assert broker.made.count("policies") == len(wanted.policies)
+    assert set(broker.permissions) == {"mana-front", "mana-worker"}
+
+
+async def test_bindings_are_made_in_the_order_of_the_partitions() -> None:
+    broker = Remembering()
+    await declare(broker)
+    bound = [b["destination"] for b in broker.held["bindings"] if b["source"] == "credits.commands"]
+    assert bound == [f"credits.commands.{number}" for number in range(4)]
+
+
+async def test_a_second_time_makes_no_queue_exchange_or_binding() -> None:
+    broker = Remembering()
+    await declare(broker)
+    broker.made.clear()
+    await declare(broker)
+    assert set(broker.made) == {"policies", "users", "permissions"}
+
+
+async def test_what_is_missing_is_added() -> None:
+    broker = Remembering()
+    await declare(broker)
+    lost = broker.held["bindings"].pop()
+    await declare(broker)
+    assert broker.held["bindings"][-1] == lost
+
+
+async def test_other_arguments_are_refused_and_nothing_is_changed() -> None:
+    broker = Remembering()
+    await declare(broker)
+    broker.held["queues"][0]["arguments"] = {"x-queue-type": "classic"}
+    broker.made.clear()
+    with pytest.raises(LauncherError, match=r"The queue credits\.commands\.0 exists with"):
+        await declare(broker)
+    assert broker.made == []
+
+
+@pytest.mark.parametrize("asked", [3, 5])
+async def test_another_number_of_partitions_is_refused(asked: int) -> None:
+    broker = Remembering()
+    await declare(broker)
+    with pytest.raises(LauncherError, match=f"4 partitions, and {asked} were asked for"):
+        await declare(broker, asked)
