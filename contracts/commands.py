@@ -5,7 +5,7 @@ A command's *operation* is the part of it that makes two commands under one idem
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, ClassVar, Final, Literal
 
 import msgspec
@@ -124,6 +124,6 @@ def operation(command: Command) -> str:
         getattr(command, "app_id", None),
         getattr(command, "transaction_id", None),
         getattr(command, "source", None),
-        expires_at.timestamp() if expires_at is not None else None,
+        None if expires_at is None else expires_at.astimezone(UTC),
     ]
     return msgspec.json.encode(parts).decode()

@@ -5,41 +5,39 @@ The order of the checks is the contract's: readable and valid, then the routing 
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterator
-from datetime import UTC, datetime
-from typing import Any, Final, NoReturn
+from collections.abc import Collection
+from datetime import datetime
+from typing import Any, Final
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Struct
 
-from contracts.commands import COMMANDS, NO_METADATA, Adjust, Command, Keyed
+from contracts.addresses import is_reply_address
+from contracts.commands import COMMANDS, NO_METADATA, Adjust, Command, Grant, Keyed
 from contracts.errors import Error, FieldError, invalid, invalid_field
-from contracts.fields import (
-    COMMAND_BYTES_MAX,
-    METADATA_BYTES_MAX,
-    METADATA_DEPTH_MAX,
-    AppId,
-    IdempotencyKey,
-    Uuid,
-    is_reserved_key,
-)
+from contracts.explaining import field_problems, read_object, valid_text
+from contracts.fields import COMMAND_BYTES_MAX, is_reserved_key
+from contracts.metadata import compact, metadata_problem
+from contracts.moments import in_utc, read_moment
 from contracts.permissions import Actor, Logins, authorise
-from contracts.topology import DIRECT_REPLY_TO, is_ours
+from contracts.text import ESCAPED_NUL, text_problem
+
+__all__ = ["Accepted", "Envelope", "Rejected", "compact", "decode", "is_reply_address"]
 
 _DECODERS: Final[dict[str, msgspec.json.Decoder[Command]]] = {
     name: msgspec.json.Decoder(command) for name, command in COMMANDS.items()
 }
-_DIRECT_TOKEN: Final = re.compile(
-    rf"{re.escape(DIRECT_REPLY_TO)}\.[A-Za-z0-9+/=_-]{{10,200}}\.[A-Za-z0-9+/=_-]{{10,100}}"
-)
-_TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
-_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+_SHORT_BYTES_MAX: Final = 255
+"""As long as AMQP's short strings may be: what is longer came in by no AMQP, and could not go out by it."""
+_TRACEPARENT: Final = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
 
 class Envelope(Struct, frozen=True, kw_only=True):
-    """A delivery's properties as text, ``None`` where none was set; ``login`` is the property ``user_id``."""
+    """A delivery's properties as text, ``None`` where none was set; ``login`` is the property ``user_id``.
+
+    ``deadline`` and ``traceparent`` are headers, so they may be of any type.
+    """
 
     routing_key: str
     type: str | None = None
@@ -66,8 +64,9 @@ class Accepted(Struct, frozen=True):
 class Rejected(Struct, frozen=True):
     """A message that is refused without asking the ledger.
 
-    ``readable`` is false for what no command can be seen in: it is kept in ``credits.dead``. ``reply_to`` is where the
-    refusal may be sent, if anywhere; ``user_id``, ``idempotency_key`` and ``app_id`` are set only where they are valid.
+    ``readable`` is false for what no command can be seen in. ``reply_to`` is where the refusal may be sent, if
+    anywhere. ``user_id`` is the body's or else the routing key's; it, ``idempotency_key`` and ``app_id`` are set only
+    where they are valid, so that they may be copied into an event.
     """
 
     error: Error
@@ -81,213 +80,122 @@ class Rejected(Struct, frozen=True):
 
     @property
     def keep(self) -> bool:
-        """Whether a copy belongs in ``credits.dead``."""
-        return not self.readable
+        """Whether a copy belongs in ``credits.dead``: what is unreadable, and what nobody could be told of."""
+        return not self.readable or (self.reply_to is None and self.user_id is None)
 
 
-def decode(envelope: Envelope, body: bytes, logins: Logins) -> Accepted | Rejected:
-    """Reads a message and decides whether it is a command that its sender may give."""
-    if not is_reply_address(envelope.reply_to):
+def decode(
+    envelope: Envelope, body: bytes, logins: Logins, reply_nodes: Collection[int] | None = None
+) -> Accepted | Rejected:
+    """Reads a message and decides whether it is a command that its sender may give.
+
+    ``reply_nodes`` is for brokers that forged direct reply-to tokens hurt: see ``contracts.addresses``.
+    """
+    if not is_reply_address(envelope.reply_to, reply_nodes):
         return Rejected(invalid_field("reply_to", "is no address that replies may be sent to"), False, None)
     command = _read(envelope, body)
     if isinstance(command, Rejected):
         return command
-    problem = _problem(envelope, command, logins)
+    problem = _problem(envelope, body, command, logins)
     if problem is not None:
-        return _refuse(envelope, command, problem)
+        return _refuse(envelope, command, invalid(problem))
     actor = authorise(envelope.login, command, logins)
     if isinstance(actor, Error):
         return _refuse(envelope, command, actor)
-    deadline = None if envelope.deadline is None else _moment(envelope.deadline)
-    return Accepted(command, actor, deadline, _traceparent(envelope), envelope.reply_to)
-
-
-def is_reply_address(reply_to: str | None) -> bool:
-    """False for our own queues, for exchanges (``queue|exchange``), and for imitations of a direct reply-to token."""
-    if reply_to is None:
-        return True
-    if reply_to.startswith(DIRECT_REPLY_TO):
-        return _DIRECT_TOKEN.fullmatch(reply_to) is not None
-    return bool(reply_to) and "|" not in reply_to and "\0" not in reply_to and not is_ours(reply_to)
+    deadline = None if envelope.deadline is None else read_moment(envelope.deadline)
+    return Accepted(command, actor, deadline, _traceparent(envelope), envelope.reply_to or None)
 
 
 def _read(envelope: Envelope, body: bytes) -> Command | Rejected:
     decoder = _DECODERS.get(envelope.type or "")
     if decoder is None:
-        return _unreadable(envelope, invalid_field("type", "is no command that is known"))
+        return _unreadable(envelope, "type", "is no command that is known")
     if envelope.content_encoding:
-        return _unreadable(envelope, invalid_field("content_encoding", "must not be set"))
+        return _unreadable(envelope, "content_encoding", "must not be set")
     if len(body) > COMMAND_BYTES_MAX:
-        return _unreadable(envelope, invalid_field("body", f"is longer than {COMMAND_BYTES_MAX} bytes"))
+        return _unreadable(envelope, "body", f"is longer than {COMMAND_BYTES_MAX} bytes")
     try:
         return decoder.decode(body)
-    except (ValueError, RecursionError) as error:
-        return _explain(envelope, body, error)
+    except (ValueError, RecursionError):
+        return _explain(envelope, body)
 
 
-def _explain(envelope: Envelope, body: bytes, error: Exception) -> Rejected:
-    """Tells a body that cannot be read at all from one whose fields do not fit; only refused messages come here."""
-    try:
-        value = json.loads(body, parse_constant=_no_constant)
-    except (ValueError, RecursionError) as unreadable:
-        reason = "is nested too deeply" if isinstance(unreadable, RecursionError) else "is not JSON in UTF-8"
-        return _unreadable(envelope, invalid_field("body", reason))
-    if not isinstance(value, dict):
-        return _unreadable(envelope, invalid_field("body", "is not an object"))
-    fields: dict[str, Any] = value
-    return Rejected(
-        _field_error(fields, error),
-        True,
-        envelope.reply_to,
-        command=envelope.type or "unknown",
-        user_id=_valid(fields, "userId"),
-        idempotency_key=_valid(fields, "idempotencyKey"),
-        app_id=_valid(fields, "appId"),
-        traceparent=_traceparent(envelope),
+def _explain(envelope: Envelope, body: bytes) -> Rejected:
+    """Tells a body that cannot be read at all from one whose fields do not fit."""
+    fields = read_object(body)
+    if isinstance(fields, str):
+        return _unreadable(envelope, "body", fields)
+    name = envelope.type or ""
+    return _readable(
+        envelope,
+        invalid(*field_problems(COMMANDS[name], fields)),
+        command=name,
+        user_id=valid_text(fields, "userId"),
+        idempotency_key=valid_text(fields, "idempotencyKey"),
+        app_id=valid_text(fields, "appId"),
     )
 
 
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
-
-
-_PATH: Final = re.compile(r"^(?P<message>.*) - at `\$\.?(?P<path>.*)`$", re.DOTALL)
-_NAMED: Final = re.compile(
-    r"^Object (?P<what>contains unknown field|missing required field) `(?P<field>.*)`$", re.DOTALL
-)
-
-
-def _field_error(fields: dict[str, Any], error: Exception) -> Error:
-    """Names the field that msgspec complained of; its messages have no other structure."""
-    text = str(error)
-    if isinstance(error, msgspec.ValidationError):
-        if found := _NAMED.match(text.split(" - at ", maxsplit=1)[0]):
-            unknown = found["what"] == "contains unknown field"
-            return invalid_field(_printable(found["field"]), "is not known" if unknown else "is required")
-        if found := _PATH.match(text):
-            return invalid_field(_printable(found["path"]), _printable(found["message"]))
-        return invalid_field("body", _printable(text))
-    wrong = [name for name, value in fields.items() if any(_SURROGATE.search(part) for part in _strings(value))]
-    problems = [FieldError(_printable(name), "holds a lone surrogate") for name in wrong]
-    return invalid(*problems) if problems else invalid_field("body", "holds a value that is out of range")
-
-
-def _printable(text: str) -> str:
-    return _SURROGATE.sub("\ufffd", text.replace("\0", "\ufffd"))[:200]
-
-
-def _strings(value: Any) -> Iterator[str]:
-    """Every string inside a JSON value, names of members included."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        members: dict[str, Any] = value
-        for name, member in members.items():
-            yield name
-            yield from _strings(member)
-    elif isinstance(value, list):
-        items: list[Any] = value
-        for item in items:
-            yield from _strings(item)
-
-
-_IDENTIFYING: Final[dict[str, Any]] = {"userId": Uuid, "idempotencyKey": IdempotencyKey, "appId": AppId}
-
-
-def _valid(fields: dict[str, Any], name: str) -> str | None:
-    """The field's text if it fits the contract, so that it may be copied into an event."""
-    value = fields.get(name)
-    if not isinstance(value, str):
-        return None
-    try:
-        msgspec.convert(value, _IDENTIFYING[name])
-    except msgspec.ValidationError:
-        return None
-    return None if "\0" in value or _SURROGATE.search(value) else value
-
-
-def _problem(envelope: Envelope, command: Command, logins: Logins) -> Error | None:
+def _problem(envelope: Envelope, body: bytes, command: Command, logins: Logins) -> FieldError | None:
     """What a schema cannot say; ``None`` where all is well."""
-    if _takes_our_key(command) and not logins.may_use_reserved_keys(envelope.login):
-        return invalid_field("idempotencyKey", "begins with a prefix that is reserved")
-    if isinstance(command, Adjust) and command.amount == 0:
-        return invalid_field("amount", "must not be 0")
-    problem = _text_problem(command) or _metadata_problem(command)
-    if problem is not None:
+    return (
+        _body_problem(command, body)
+        or _reserved_key_problem(command, envelope, logins)
+        or _property_problem("correlation_id", envelope.correlation_id)
+        or _property_problem("message_id", envelope.message_id)
+        or _deadline_problem(envelope)
+        or _routing_problem(envelope, command)
+    )
+
+
+def _body_problem(command: Command, body: bytes) -> FieldError | None:
+    if ESCAPED_NUL in body and (problem := _nul_problem(command)):
         return problem
-    if envelope.deadline is not None and _moment(envelope.deadline) is None:
-        return invalid_field("deadline", "is not a time of RFC 3339")
-    if envelope.routing_key != command.user_id:
-        return invalid_field("userId", "is another user than the routing key's")
+    if isinstance(command, Adjust) and command.amount == 0:
+        return FieldError("amount", "must not be 0")
+    if isinstance(command, Grant) and command.expires_at is not None and in_utc(command.expires_at) is None:
+        return FieldError("expiresAt", "is beyond the calendar in UTC")
+    metadata = getattr(command, "metadata", NO_METADATA)
+    return None if metadata is NO_METADATA else metadata_problem(metadata)
+
+
+def _nul_problem(command: Command) -> FieldError | None:
+    """NUL can only come as an escape, and lone surrogates do not come at all: the JSON reader refused them."""
+    for field in msgspec.structs.fields(command):
+        value = getattr(command, field.name)
+        if isinstance(value, str) and (problem := text_problem(field.encode_name, value)):
+            return problem
     return None
 
 
-def _takes_our_key(command: Command) -> bool:
-    return isinstance(command, Keyed) and is_reserved_key(command.idempotency_key)
-
-
-def _text_problem(command: Command) -> Error | None:
-    for name, wire_name in (
-        ("idempotency_key", "idempotencyKey"),
-        ("description", "description"),
-        ("reason", "reason"),
-    ):
-        text = getattr(command, name, None)
-        if text is not None and "\0" in text:
-            return invalid_field(wire_name, "holds the character NUL")
-    return None
-
-
-def _metadata_problem(command: Command) -> Error | None:
-    raw: Raw = getattr(command, "metadata", NO_METADATA)
-    if raw is NO_METADATA:
+def _reserved_key_problem(command: Command, envelope: Envelope, logins: Logins) -> FieldError | None:
+    if not isinstance(command, Keyed) or not is_reserved_key(command.idempotency_key):
         return None
-    text = bytes(raw)
-    try:
-        value = msgspec.json.decode(text)
-    except (ValueError, RecursionError):
-        return invalid_field("metadata", "holds text or a number that JSON readers do not agree on")
+    if logins.may_use_reserved_keys(envelope.login):
+        return None
+    return FieldError("idempotencyKey", "begins with a prefix that is reserved")
+
+
+def _property_problem(name: str, value: str | None) -> FieldError | None:
     if value is None:
         return None
-    if not isinstance(value, dict):
-        return invalid_field("metadata", "is not an object")
-    if len(compact(raw)) > METADATA_BYTES_MAX:
-        return invalid_field("metadata", f"is longer than {METADATA_BYTES_MAX} bytes")
-    if b"\\u0000" in text and any("\0" in part for part in _strings(value)):
-        return invalid_field("metadata", "holds the character NUL")
-    if text.count(b"{") + text.count(b"[") > METADATA_DEPTH_MAX and _depth(value) > METADATA_DEPTH_MAX:
-        return invalid_field("metadata", f"is nested deeper than {METADATA_DEPTH_MAX} levels")
+    if problem := text_problem(name, value):
+        return problem
+    if len(value.encode()) > _SHORT_BYTES_MAX:
+        return FieldError(name, f"is longer than {_SHORT_BYTES_MAX} bytes")
     return None
 
 
-def _depth(value: Any) -> int:
-    """Levels of nesting, found without recursion."""
-    deepest, level = 0, [value]
-    while level:
-        deepest += 1
-        level = [
-            member
-            for container in level
-            if isinstance(container, dict | list)
-            for member in (container.values() if isinstance(container, dict) else container)
-        ]
-    return deepest - 1
-
-
-def compact(raw: Raw) -> bytes:
-    """A JSON value without the space between its parts; numbers and text stay as they were written."""
-    return msgspec.json.format(bytes(raw), indent=-1)
-
-
-def _moment(value: object) -> datetime | None:
-    """An RFC 3339 time with its offset, in UTC; ``None`` for anything else."""
-    if not isinstance(value, str):
+def _deadline_problem(envelope: Envelope) -> FieldError | None:
+    if envelope.deadline is None or read_moment(envelope.deadline) is not None:
         return None
-    try:
-        moment = msgspec.convert(value, datetime)
-        return None if moment.tzinfo is None else moment.astimezone(UTC)
-    except (msgspec.ValidationError, OverflowError, ValueError):
+    return FieldError("deadline", "is not a time of RFC 3339")
+
+
+def _routing_problem(envelope: Envelope, command: Command) -> FieldError | None:
+    if envelope.routing_key == command.user_id:
         return None
+    return FieldError("userId", "is another user than the routing key's")
 
 
 def _traceparent(envelope: Envelope) -> str | None:
@@ -296,22 +204,25 @@ def _traceparent(envelope: Envelope) -> str | None:
     return value if isinstance(value, str) and _TRACEPARENT.fullmatch(value) else None
 
 
-def _unreadable(envelope: Envelope, error: Error) -> Rejected:
-    return Rejected(error, False, envelope.reply_to, traceparent=_traceparent(envelope))
+def _unreadable(envelope: Envelope, field: str, message: str) -> Rejected:
+    error = invalid_field(field, message)
+    return Rejected(error, False, envelope.reply_to or None, traceparent=_traceparent(envelope))
 
 
 def _refuse(envelope: Envelope, command: Command, error: Error) -> Rejected:
-    return Rejected(
+    key: str | None = getattr(command, "idempotency_key", None)
+    return _readable(
+        envelope,
         error,
-        True,
-        envelope.reply_to,
         command=command.type,
         user_id=command.user_id,
-        idempotency_key=_clean(getattr(command, "idempotency_key", None)),
+        idempotency_key=None if key is None or text_problem("idempotencyKey", key) else key,
         app_id=getattr(command, "app_id", None),
-        traceparent=_traceparent(envelope),
     )
 
 
-def _clean(key: str | None) -> str | None:
-    return None if key is None or "\0" in key else key
+def _readable(envelope: Envelope, error: Error, *, user_id: str | None, **known: Any) -> Rejected:
+    routed = valid_text({"userId": envelope.routing_key}, "userId")
+    return Rejected(
+        error, True, envelope.reply_to or None, user_id=user_id or routed, traceparent=_traceparent(envelope), **known
+    )

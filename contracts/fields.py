@@ -16,12 +16,15 @@ COMMAND_BYTES_MAX: Final = 64 * 1024
 KEY_LENGTH_MAX: Final = 200
 RESERVED_KEY_PREFIXES: Final = ("daily:", "stripe:", "expiry:", "mana:")
 
-_UUID: Final = "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
+# Python's "$" also matches before a newline at the end, JSON Schema's does not: the look-ahead makes them agree.
+_END: Final = r"$(?!\n)"
+_UUID: Final = "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}" + _END
+_APP_ID: Final = "^[A-Za-z0-9_-]{1,64}" + _END
 
 Uuid = Annotated[str, Meta(pattern=_UUID, description="UUID in canonical lower case")]
 Amount = Annotated[int, Meta(ge=1, le=AMOUNT_MAX, description="whole credits")]
 SignedAmount = Annotated[int, Meta(ge=-AMOUNT_MAX, le=AMOUNT_MAX, description="whole credits, not 0")]
-AppId = Annotated[str, Meta(pattern="^[A-Za-z0-9_-]{1,64}$")]
+AppId = Annotated[str, Meta(pattern=_APP_ID, description="an app's id, which is its login at the broker")]
 Description = Annotated[str, Meta(min_length=1, max_length=500)]
 Reason = Annotated[str, Meta(min_length=1, max_length=500)]
 IdempotencyKey = Annotated[str, Meta(min_length=1, max_length=KEY_LENGTH_MAX)]

@@ -86,6 +86,32 @@ class Refused(Struct, frozen=True, rename="camel"):
 Reply = Done | BalanceRead | Refused
 
 
+class DoneBody(Struct, frozen=True, rename="camel"):
+    """``Done`` as it is written: in the contract's order, which begins with what a reader looks at first."""
+
+    ok: Literal[True]
+    replayed: bool
+    transaction: Transaction | None
+    balance: Balance
+
+
+class BalanceReadBody(Struct, frozen=True, rename="camel"):
+    """``BalanceRead`` as it is written."""
+
+    ok: Literal[True]
+    balance: Balance
+
+
+class RefusedBody(Struct, frozen=True, rename="camel"):
+    """``Refused`` as it is written."""
+
+    ok: Literal[False]
+    error: Error
+
+
+ReplyBody = DoneBody | BalanceReadBody | RefusedBody
+
+
 class ReplyView(Struct, frozen=True, rename="camel"):
     """Any reply as a client reads it: look at ``ok`` first."""
 
@@ -102,7 +128,17 @@ _view_decoder: Final = msgspec.json.Decoder(ReplyView)
 
 def encode_reply(reply: Reply) -> bytes:
     """The reply's body, UTF-8 JSON."""
-    return _encoder.encode(reply)
+    return _encoder.encode(_body(reply))
+
+
+def _body(reply: Reply) -> ReplyBody:
+    match reply:
+        case Done():
+            return DoneBody(True, reply.replayed, reply.transaction, reply.balance)
+        case BalanceRead():
+            return BalanceReadBody(True, reply.balance)
+        case Refused():
+            return RefusedBody(False, reply.error)
 
 
 def decode_reply(body: bytes) -> ReplyView:

@@ -115,14 +115,17 @@ LOGINS: Final = (
 )
 
 
+_OUR_QUEUES: Final = (COMMANDS_EXCHANGE, EVENTS_EXCHANGE, DEAD_QUEUE, "stripe.", "mana.")
+
+
 def command_queue(partition: int) -> str:
     """The name of a partition's queue."""
     return f"{COMMANDS_EXCHANGE}.{partition}"
 
 
 def is_ours(name: str) -> bool:
-    """True for names that belong to the service: no client may have its replies sent there."""
-    return name.startswith(("credits.", "stripe.", "mana.", "amq."))
+    """True for the names of our queues, those to come included: no client may have its replies sent there."""
+    return name.startswith(_OUR_QUEUES)
 
 
 def broker_topology(partitions: int, queue_length: int = QUEUE_LENGTH_DEFAULT) -> BrokerTopology:

@@ -1,0 +1,78 @@
+"""Why a body is no command: only refused messages come here, so clearness counts more than speed."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final, NoReturn
+
+import msgspec
+from msgspec import Raw
+from msgspec.structs import FieldInfo
+
+from contracts.commands import Command
+from contracts.errors import FieldError
+from contracts.fields import AppId, IdempotencyKey, Uuid
+from contracts.text import printable, text_problem, texts_in
+
+PROBLEMS_MAX: Final = 20
+"""As many are named; who sends more mistakes than that learns of the rest next time."""
+_DIGITS_MAX: Final = 40
+_IDENTIFYING: Final[dict[str, Any]] = {"userId": Uuid, "idempotencyKey": IdempotencyKey, "appId": AppId}
+
+
+def read_object(body: bytes) -> dict[str, Any] | str:
+    """The JSON object that a body holds, or the reason why it cannot be read as one."""
+    try:
+        value = json.loads(body.decode(), parse_constant=_refuse, parse_int=_read_integer)
+    except RecursionError:
+        return "is nested too deeply"
+    except ValueError:
+        return "is not JSON in UTF-8"
+    return value if isinstance(value, dict) else "is not an object"
+
+
+def field_problems(command: type[Command], fields: dict[str, Any]) -> list[FieldError]:
+    """Every field that does not fit the command; at least one entry, since its body was refused."""
+    known = {field.encode_name: field for field in msgspec.structs.fields(command)}
+    unknown = [FieldError(printable(name), "is not known") for name in fields if name not in known]
+    found = [_field_problem(field, fields) for field in known.values()]
+    problems = [problem for problem in found if problem is not None] + unknown
+    return problems[:PROBLEMS_MAX] or [FieldError("body", "holds a value that JSON readers do not agree on")]
+
+
+def valid_text(fields: dict[str, Any], name: str) -> str | None:
+    """The text of ``userId``, ``idempotencyKey`` or ``appId`` if it fits the contract, so that it may be passed on."""
+    value = fields.get(name)
+    if not isinstance(value, str) or text_problem(name, value):
+        return None
+    return value if _misfit(value, _IDENTIFYING[name]) is None else None
+
+
+def _field_problem(field: FieldInfo, fields: dict[str, Any]) -> FieldError | None:
+    name = field.encode_name
+    if name not in fields:
+        return FieldError(name, "is required") if field.required else None
+    value = fields[name]
+    for text in texts_in(value):
+        if problem := text_problem(name, text):
+            return problem
+    misfit = None if field.type is Raw else _misfit(value, field.type)
+    return None if misfit is None else FieldError(name, misfit)
+
+
+def _misfit(value: Any, type_: Any) -> str | None:
+    """What msgspec says of a value that does not fit the type."""
+    try:
+        msgspec.convert(value, type_)
+    except msgspec.ValidationError as error:
+        return printable(str(error))
+    return None
+
+
+def _refuse(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _read_integer(digits: str) -> int:
+    """Cut, for beyond 4300 digits Python would refuse; what is left is still beyond every bound."""
+    return int(digits[:_DIGITS_MAX])
