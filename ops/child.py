@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +17,8 @@ _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 30.0
 _PROBE_WHILE_STARTING = 0.1
 _PROBE_WHILE_READY = 3.0
+# Who is ready and dies sooner than this gets a pause all the same (seconds): no restart spins.
+_SHORTEST_LIFE = 1.0
 # So often may a process die before it was ever ready, until the first start is given up.
 _HOPELESS = 4
 
@@ -36,7 +39,7 @@ class Child:
         self._log_path = logs / f"{self.program.name}.log"
         self._entry = board.add(self.program)
         self._process: asyncio.subprocess.Process | None = None
-        self._stopping = False
+        self._stopping = asyncio.Event()
         self._was_ready = False
         self._first_ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._task = asyncio.create_task(self._keep_running(), name=self.program.name)
@@ -50,38 +53,38 @@ class Child:
 
     async def stop(self) -> None:
         """Ask it to end, wait as long as its program allows, then kill it."""
-        self._stopping = True
+        self._stopping.set()
         self._tell("stopping")
-        process = self._process
-        if process is None or process.returncode is not None:
-            self._task.cancel()
-        else:
-            process.send_signal(signal.Signals[f"SIG{self.program.stop_signal}"])
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(asyncio.shield(self._task), self.program.stop_seconds)
-            if process.returncode is None:
-                log.warning("%s did not stop in %s s: killed", self.program.name, self.program.stop_seconds)
-                process.kill()
-        await asyncio.gather(self._task, return_exceptions=True)
-        self._entry.process = None
+        self._signal(signal.Signals[f"SIG{self.program.stop_signal}"])
+        done, _ = await asyncio.wait([self._task], timeout=self.program.stop_seconds)
+        if not done:
+            log.warning("%s did not stop in %s s: killed", self.program.name, self.program.stop_seconds)
+            self._signal(signal.SIGKILL)
+            await self._task
         self._tell("stopped")
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self._process is not None and self._process.returncode is None:
+            self._process.send_signal(number)
 
     async def _keep_running(self) -> None:
         pause, deaths = _FIRST_PAUSE, 0
-        while True:
+        while not self._stopping.is_set():
+            began = time.monotonic()
             was_ready = await self._live()
-            if self._stopping:
+            self._entry.process = None
+            if self._stopping.is_set():
                 return
             self._entry.restarts += 1
-            self._entry.process = None
-            if was_ready:
+            if was_ready and time.monotonic() - began > _SHORTEST_LIFE:
                 pause, deaths = _FIRST_PAUSE, 0
                 continue
             deaths += 1
             if deaths >= _HOPELESS and not self._first_ready.done():
                 self._first_ready.set_exception(LauncherError(self._complaint("does not start")))
             self._tell("waiting")
-            await asyncio.sleep(pause)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), pause)
             pause = min(pause * 2, _LONGEST_PAUSE)
 
     async def _live(self) -> bool:
@@ -94,14 +97,16 @@ class Child:
             return False
         self._entry.process, self._entry.url = ProcessId.of(process.pid), program.url
         self._was_ready = False
-        self._tell("starting")
         log.info("%s started, pid %s", program.name, process.pid)
+        if self._stopping.is_set():  # while it was being started
+            self._signal(signal.Signals[f"SIG{program.stop_signal}"])
+        else:
+            self._tell("starting")
         watch = asyncio.create_task(self._watch(program))
-        try:
-            code = await process.wait()
-        finally:
-            watch.cancel()
-        log.log(logging.INFO if self._stopping else logging.WARNING, "%s ended, status %s", program.name, code)
+        code = await process.wait()
+        watch.cancel()
+        level = logging.INFO if self._stopping.is_set() else logging.WARNING
+        log.log(level, "%s ended, status %s", program.name, code)
         return self._was_ready
 
     async def _spawn(self, program: Program) -> asyncio.subprocess.Process:
@@ -125,7 +130,7 @@ class Child:
                 self._was_ready = True
                 if not self._first_ready.done():
                     self._first_ready.set_result(None)
-            if self._was_ready and not self._stopping:
+            if self._was_ready and not self._stopping.is_set():
                 self._tell("ready" if answers else "unready")
             await asyncio.sleep(_PROBE_WHILE_READY if self._was_ready else _PROBE_WHILE_STARTING)
 

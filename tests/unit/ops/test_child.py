@@ -28,16 +28,16 @@ class Nursery:
         self.folder = folder
         self.board = Board(folder / "status.json")
 
-    def bear(self, script: str, stop_seconds: float = 5.0) -> Child:
-        async def is_ready() -> bool:
-            return (self.folder / "ready").exists()
+    async def is_ready(self) -> bool:
+        return (self.folder / "ready").exists()
 
+    def bear(self, script: str, stop_seconds: float = 5.0) -> Child:
         program = Program(
             name="child",
             argv=["sh", "-c", script],
             env=dict(os.environ),
             cwd=self.folder,
-            probe=is_ready,
+            probe=self.is_ready,
             stop_seconds=stop_seconds,
         )
         return Child(lambda: program, self.folder, self.board)
@@ -76,6 +76,7 @@ async def test_ready_then_stopped_by_its_signal(nursery: Nursery) -> None:
 async def test_what_had_been_ready_is_started_again_at_once(nursery: Nursery) -> None:
     born = nursery.bear(READY)
     await born.ready(5)
+    await asyncio.sleep(1.1)  # a life that is long enough
     before, killed_at = nursery.pid(), time.monotonic()
     os.kill(before, signal.SIGKILL)
     await until(lambda: nursery.told.pid not in (None, before))
@@ -113,7 +114,7 @@ async def test_not_ready_in_time_is_said(nursery: Nursery) -> None:
 
 async def test_a_program_that_is_not_there_is_tried_again(nursery: Nursery) -> None:
     (nursery.folder / "ready").touch()
-    program = Program("child", ["./late"], {}, nursery.folder, nursery.bear("true").program.probe)
+    program = Program("child", ["./late"], {}, nursery.folder, probe=nursery.is_ready)
     late = nursery.folder / "late"
     born = Child(lambda: program, nursery.folder, nursery.board)
     await asyncio.sleep(0.2)
@@ -137,3 +138,12 @@ async def test_stopping_in_a_pause_does_not_wait_for_it(nursery: Nursery) -> Non
     began = time.monotonic()
     await born.stop()
     assert time.monotonic() - began < 0.3
+
+
+async def test_stopping_while_it_is_being_started(nursery: Nursery) -> None:
+    for _ in range(5):
+        born = nursery.bear("exec sleep 60")
+        await asyncio.sleep(0)
+        async with asyncio.timeout(2):
+            await born.stop()
+    assert {entry.pid for entry in nursery.board.status.processes} == {None}
