@@ -72,6 +72,12 @@ class Line(asyncio.Protocol):
 
     # ours
 
+    @property
+    def local_address(self) -> tuple[str, int]:
+        """Host and port of our end: by these the broker names the connection. ``("", 0)`` before it is made."""
+        name = None if self._transport is None else self._transport.get_extra_info("sockname")
+        return ("", 0) if name is None else (name[0], name[1])
+
     def say(self, frames: bytes) -> None:
         """Writes at the end of this turn of the event loop; nothing once the connection is gone."""
         if not self._out:
