@@ -22,7 +22,7 @@ def parse(text: str) -> Email:
     Names reserved for tests (``.test``, RFC 2606) are allowed: staging systems live there, and no mail leaves for them.
     """
     try:
-        checked = validate_email(text, check_deliverability=False, test_environment=True)
+        checked = validate_email(text, check_deliverability=False, test_environment=True, strict=True)
     except EmailNotValidError as error:
         raise ValueError("is no e-mail address") from error
     return Email(checked.normalized, unicodedata.normalize("NFKC", checked.normalized).casefold())
