@@ -1,0 +1,96 @@
+"""The whole service by ./mana: the demo, deaths and their repair, a port that is taken, the drain."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable, Generator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from ops import ports
+from tests.e2e.starter import Starter
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+
+NAMES = {"epmd", "postgres", "rabbitmq", "redis", "api", "relay", "clock", "worker-0", "worker-1"}
+
+
+@pytest.fixture(scope="module")
+def taken() -> Generator[int]:
+    """A port that somebody else listens on."""
+    port = ports.choose(None, ())
+    with socket.create_server(("127.0.0.1", port)):
+        yield port
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory, taken: int) -> Generator[Starter]:
+    starter = Starter(tmp_path_factory.mktemp("whole") / "home")
+    said = starter.must("up", "--detach", "--demo", "--workers", "2", "--partitions", "8", PORT=str(taken))
+    assert "spent by REST  -1, balance 150 → 149" in said
+    assert "spent by AMQP  -1, balance 149 → 148" in said
+    try:
+        yield starter
+    finally:
+        starter.must("down", "--purge")
+
+
+def eventually(happened: Callable[[], bool], seconds: float = 40.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+
+
+def all_ready(starter: Starter) -> bool:
+    return {entry["state"] for entry in starter.processes().values()} == {"ready"}
+
+
+def test_everything_is_there_and_ready(whole: Starter) -> None:
+    assert set(whole.processes()) == NAMES
+    assert all_ready(whole)
+
+
+def test_a_taken_port_is_replaced_by_the_next_free_one(whole: Starter, taken: int) -> None:
+    port = httpx.URL(whole.env()["MANA_API_URL"]).port
+    assert port is not None
+    assert taken < port < 32_768
+
+
+def test_every_metrics_address_answers(whole: Starter) -> None:
+    addresses = whole.env()["MANA_METRICS_URLS"].split(",")
+    assert len(addresses) == 5
+    for address in addresses:
+        assert httpx.get(address).status_code == 200
+
+
+@pytest.mark.parametrize("name", ["worker-0", "api", "relay", "clock", "rabbitmq", "postgres"])
+def test_what_is_killed_is_started_again_and_all_is_well(whole: Starter, name: str) -> None:
+    before = whole.processes()[name]["pid"]
+    os.kill(before, signal.SIGKILL)
+    eventually(lambda: whole.processes()[name]["pid"] not in (before, None))
+    eventually(lambda: all_ready(whole))
+    assert httpx.get(whole.env()["MANA_API_URL"] + "/health/ready").status_code == 200
+
+
+def test_after_all_that_the_ledger_is_clean_and_a_credit_is_spent(whole: Starter) -> None:
+    whole.must("verify")
+    assert "spent by AMQP" in whole.must("up", "--detach", "--demo")
+
+
+def test_down_drains_and_leaves_nobody(whole: Starter) -> None:
+    """The last one: it stops everything. The workers are asked, and not killed."""
+    running = whole.processes()
+    whole.must("down")
+    assert not any(Path(f"/proc/{entry['pid']}").exists() for entry in running.values())
+    log = whole.must("logs", "supervisor")
+    assert "killed" not in log
+    ends = [line.split(" ended")[0].rsplit(" ", 1)[-1] for line in log.splitlines() if " ended, " in line][-9:]
+    assert ends[:3] == ["api", "relay", "clock"]
+    assert set(ends[3:5]) == {"worker-0", "worker-1"}
+    assert ends[-1] == "epmd"
