@@ -5,18 +5,21 @@ A command's *operation* is the part of it that makes two commands under one idem
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import Annotated, ClassVar, Final, Literal
+from datetime import UTC
+from typing import ClassVar, Final, Literal
 
 import msgspec
-from msgspec import Meta, Raw, Struct
+from msgspec import Raw, Struct, field
 
-from contracts.fields import Amount, AppId, Description, IdempotencyKey, Reason, SignedAmount, Uuid
+from contracts.fields import Amount, AppId, Description, IdempotencyKey, Metadata, Moment, Reason, SignedAmount, Uuid
 
 NO_METADATA: Final = Raw(b"null")
+"""Stands in every command that came without metadata."""
 
-Moment = Annotated[datetime, Meta(tz=True)]
-"""RFC 3339 time with its offset."""
+
+def _no_metadata() -> Raw:
+    """A factory, since msgspec cannot write a ``Raw`` as a default into a schema."""
+    return NO_METADATA
 
 
 class _Command(Struct, frozen=True, forbid_unknown_fields=True, rename="camel", kw_only=True):
@@ -37,7 +40,7 @@ class Use(Keyed, frozen=True, kw_only=True):
     amount: Amount
     app_id: AppId
     description: Description
-    metadata: Raw = NO_METADATA
+    metadata: Metadata = field(default_factory=_no_metadata)
 
 
 class Refund(Keyed, frozen=True, kw_only=True):
@@ -47,7 +50,7 @@ class Refund(Keyed, frozen=True, kw_only=True):
     transaction_id: Uuid
     amount: Amount | None = None
     description: Description | None = None
-    metadata: Raw = NO_METADATA
+    metadata: Metadata = field(default_factory=_no_metadata)
 
 
 class Grant(Keyed, frozen=True, kw_only=True):
@@ -58,7 +61,7 @@ class Grant(Keyed, frozen=True, kw_only=True):
     description: Description
     source: Literal["promotion", "bonus"]
     expires_at: Moment | None = None
-    metadata: Raw = NO_METADATA
+    metadata: Metadata = field(default_factory=_no_metadata)
 
 
 class Adjust(Keyed, frozen=True, kw_only=True):
@@ -68,7 +71,7 @@ class Adjust(Keyed, frozen=True, kw_only=True):
     amount: SignedAmount
     description: Description
     reason: Reason
-    metadata: Raw = NO_METADATA
+    metadata: Metadata = field(default_factory=_no_metadata)
 
 
 class Open(Keyed, frozen=True, kw_only=True):

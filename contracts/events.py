@@ -10,6 +10,7 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from contracts.errors import Error
+from contracts.fields import Moment
 from contracts.replies import Balance, Transaction, TransactionType
 
 EVENT_CONTENT_TYPE: Final = "application/cloudevents+json"
@@ -62,7 +63,7 @@ class Event(Struct, frozen=True):
     id: str
     type: EventType
     subject: str
-    time: datetime
+    time: Moment
     data: TransactionData | RefusedData
     sequence: int | UnsetType = UNSET
     traceparent: str | UnsetType = UNSET

@@ -6,12 +6,11 @@ import json
 from typing import Any, Final, NoReturn
 
 import msgspec
-from msgspec import Raw
 from msgspec.structs import FieldInfo
 
 from contracts.commands import Command
 from contracts.errors import FieldError
-from contracts.fields import AppId, IdempotencyKey, Uuid
+from contracts.fields import AppId, IdempotencyKey, Metadata, Uuid
 from contracts.text import printable, text_problem, texts_in
 
 PROBLEMS_MAX: Final = 20
@@ -56,8 +55,12 @@ def _field_problem(field: FieldInfo, fields: dict[str, Any]) -> FieldError | Non
     for text in texts_in(value):
         if problem := text_problem(name, text):
             return problem
-    misfit = None if field.type is Raw else _misfit(value, field.type)
+    misfit = _no_object(value) if field.type is Metadata else _misfit(value, field.type)
     return None if misfit is None else FieldError(name, misfit)
+
+
+def _no_object(value: Any) -> str | None:
+    return None if value is None or isinstance(value, dict) else "is not an object"
 
 
 def _misfit(value: Any, type_: Any) -> str | None:

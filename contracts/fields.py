@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Final
 
-from msgspec import Meta
+from msgspec import Meta, Raw
 
 AMOUNT_MAX: Final = 1_000_000_000
 BALANCE_MAX: Final = 2**53 - 1
@@ -21,13 +22,31 @@ _END: Final = r"$(?!\n)"
 _UUID: Final = "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}" + _END
 _APP_ID: Final = "^[A-Za-z0-9_-]{1,64}" + _END
 
+# What msgspec cannot check is added for the published schemas; `contracts.decoding` checks it.
+_NO_NUL: Final = {"pattern": "^[^\\u0000]*$"}
+_NOT_RESERVED: Final = {"not": {"pattern": f"^({'|'.join(RESERVED_KEY_PREFIXES)})"}}
+
 Uuid = Annotated[str, Meta(pattern=_UUID, description="UUID in canonical lower case")]
 Amount = Annotated[int, Meta(ge=1, le=AMOUNT_MAX, description="whole credits")]
-SignedAmount = Annotated[int, Meta(ge=-AMOUNT_MAX, le=AMOUNT_MAX, description="whole credits, not 0")]
+SignedAmount = Annotated[
+    int,
+    Meta(ge=-AMOUNT_MAX, le=AMOUNT_MAX, description="whole credits, not 0", extra_json_schema={"not": {"const": 0}}),
+]
 AppId = Annotated[str, Meta(pattern=_APP_ID, description="an app's id, which is its login at the broker")]
-Description = Annotated[str, Meta(min_length=1, max_length=500)]
-Reason = Annotated[str, Meta(min_length=1, max_length=500)]
-IdempotencyKey = Annotated[str, Meta(min_length=1, max_length=KEY_LENGTH_MAX)]
+Description = Annotated[str, Meta(min_length=1, max_length=500, extra_json_schema=_NO_NUL)]
+Reason = Annotated[str, Meta(min_length=1, max_length=500, extra_json_schema=_NO_NUL)]
+IdempotencyKey = Annotated[
+    str, Meta(min_length=1, max_length=KEY_LENGTH_MAX, extra_json_schema={**_NO_NUL, **_NOT_RESERVED})
+]
+Moment = Annotated[datetime, Meta(tz=True, description="RFC 3339 time")]
+Metadata = Annotated[
+    Raw,
+    Meta(
+        description=f"any object of at most {METADATA_BYTES_MAX} bytes (compact, in UTF-8), at most"
+        f" {METADATA_DEPTH_MAX} levels deep, or null",
+        extra_json_schema={"type": ["object", "null"]},
+    ),
+]
 
 
 def is_reserved_key(key: str) -> bool:

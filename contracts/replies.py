@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any, Final, Literal
 
 import msgspec
-from msgspec import UNSET, Raw, Struct, UnsetType
+from msgspec import UNSET, Struct, UnsetType
 
 from contracts.errors import Error
+from contracts.fields import Metadata, Moment
 
 REPLY_TYPE: Final = "credits.result"
 CONTENT_TYPE: Final = "application/json"
@@ -40,12 +40,12 @@ class Transaction(Struct, frozen=True, rename="camel"):
     app_id: str | None
     origin: Origin
     description: str
-    metadata: Raw
+    metadata: Metadata
     idempotency_key: str
     refers_to: str | None
     sequence: int
-    created_at: datetime
-    completed_at: datetime
+    created_at: Moment
+    completed_at: Moment
 
 
 class Lot(Struct, frozen=True, rename="camel"):
@@ -56,8 +56,8 @@ class Lot(Struct, frozen=True, rename="camel"):
     granted: int
     remaining: int
     free: bool
-    expires_at: datetime | None
-    created_at: datetime
+    expires_at: Moment | None
+    created_at: Moment
 
 
 class Done(Struct, frozen=True, rename="camel"):
@@ -87,7 +87,7 @@ Reply = Done | BalanceRead | Refused
 
 
 class DoneBody(Struct, frozen=True, rename="camel"):
-    """``Done`` as it is written: in the contract's order, which begins with what a reader looks at first."""
+    """The command was carried out now, or had been before (``replayed``); in the contract's order of fields."""
 
     ok: Literal[True]
     replayed: bool
@@ -96,14 +96,14 @@ class DoneBody(Struct, frozen=True, rename="camel"):
 
 
 class BalanceReadBody(Struct, frozen=True, rename="camel"):
-    """``BalanceRead`` as it is written."""
+    """What the account holds, behind every earlier command of its user."""
 
     ok: Literal[True]
     balance: Balance
 
 
 class RefusedBody(Struct, frozen=True, rename="camel"):
-    """``Refused`` as it is written."""
+    """The command was refused: nothing was done."""
 
     ok: Literal[False]
     error: Error
