@@ -71,12 +71,13 @@ async def audit(url: str) -> list[Finding]:
     try:
         async with session.transaction() as run:
             await run.run("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-            return [await _look(run, invariant) for invariant in invariants()]
+            return [await look(run, invariant) for invariant in invariants()]
     finally:
         await session.close()
 
 
-async def _look(run: Statements, invariant: Invariant) -> Finding:
+async def look(run: Statements, invariant: Invariant) -> Finding:
+    """How one invariant fares, as the transaction sees it."""
     checked = await run.fetch_value(f"SELECT count(*) FROM {invariant.table}")  # noqa: S608 - from our own files
     found = await run.fetch(
         f"SELECT subject, detail, count(*) OVER () AS violations FROM ({invariant.sql}) AS violation"  # noqa: S608

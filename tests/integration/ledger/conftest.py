@@ -26,6 +26,13 @@ async def database(server: Server) -> AsyncGenerator[Database]:
         yield fresh
 
 
+@pytest.fixture(scope="module")
+async def shared(server: Server) -> AsyncGenerator[Database]:
+    """A ledger that a module's tests share: they leave it as they found it."""
+    async with server.database() as fresh:
+        yield fresh
+
+
 @pytest.fixture
 async def owner(database: Database) -> AsyncGenerator[Owner]:
     """A worker's session that holds every lease, and executes."""

@@ -1,0 +1,222 @@
+"""Each invariant is broken by hand, and the audit finds it and names who is concerned."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import sys
+from collections.abc import AsyncGenerator
+
+import asyncpg
+import pytest
+
+from ops.place import CHECKOUT
+from tests.integration.ledger.owner import Owner, done, request
+from tests.integration.ledger.server import Database
+from workers.ledger.audit import Finding, audit, invariants, look
+from workers.ledger.store.session import Session
+
+USAGE = "(SELECT id FROM credits.transactions WHERE account_id = '{user}' AND type = 'usage')"
+
+BREAKS: dict[str, list[str]] = {
+    "balance_is_lots": [
+        "UPDATE credits.lots SET remaining = remaining - 1 WHERE account_id = '{user}' AND kind = 'signup'",
+        "DELETE FROM credits.balances WHERE account_id = '{user}'",
+    ],
+    "balance_is_postings": [
+        "UPDATE credits.balances SET free_credits_remaining = 999 WHERE account_id = '{user}'",
+        "DELETE FROM credits.postings WHERE account_id = '{user}' AND destination = '{user}'",
+    ],
+    "nothing_negative": [
+        "UPDATE credits.lots SET remaining = -1 WHERE account_id = '{user}'",
+        "UPDATE credits.balances SET balance = -1 WHERE account_id = '{user}'",
+        "UPDATE credits.transactions SET total_spent = -1 WHERE account_id = '{user}'",
+    ],
+    "postings_have_two_sides": [
+        "UPDATE credits.postings SET destination = source WHERE account_id = '{user}'",
+        "UPDATE credits.postings SET amount = -amount WHERE account_id = '{user}'",
+        "UPDATE credits.postings SET destination = 'other' WHERE account_id = '{user}' AND source = '{user}'",
+        "UPDATE credits.postings SET source = 'system:x', destination = 'system:y' WHERE account_id = '{user}'",
+    ],
+    "postings_sum_to_zero": [
+        "UPDATE credits.balances SET balance = balance + 1 WHERE account_id = '{user}'",
+        "UPDATE credits.postings SET asset = 'gold' WHERE account_id = '{user}'",
+    ],
+    "amount_is_postings": [
+        "UPDATE credits.postings SET amount = amount + 1 WHERE account_id = '{user}'",
+        "DELETE FROM credits.postings WHERE account_id = '{user}'",
+        "DELETE FROM credits.transactions WHERE account_id = '{user}' AND sequence = 2",
+    ],
+    "sequence_gapless": [
+        "UPDATE credits.transactions SET sequence = 99 WHERE account_id = '{user}' AND sequence = 2",
+        "UPDATE credits.transactions SET sequence = sequence + 1 WHERE account_id = '{user}'",
+        "UPDATE credits.balances SET sequence = sequence + 1 WHERE account_id = '{user}'",
+        "UPDATE credits.transactions SET sequence = 2 WHERE account_id = '{user}' AND sequence = 3",
+    ],
+    "balance_chain": [
+        (
+            "UPDATE credits.transactions SET balance_before = balance_before + 1, balance_after = balance_after + 1,"
+            " free_credits_remaining = free_credits_remaining + 1 WHERE account_id = '{user}' AND sequence = 2"
+        ),
+        "UPDATE credits.transactions SET balance_after = 0 WHERE account_id = '{user}' AND sequence = 3",
+        "UPDATE credits.transactions SET balance = balance + 1 WHERE account_id = '{user}'",
+    ],
+    "last_figures": [
+        "UPDATE credits.balances SET total_earned = total_earned + 1 WHERE account_id = '{user}'",
+        (
+            "UPDATE credits.balances SET balance = balance + 1, free_credits_remaining = free_credits_remaining - 1"
+            " WHERE account_id = '{user}'"
+        ),
+        "DELETE FROM credits.transactions WHERE account_id = '{user}'",
+    ],
+    "totals": [
+        "UPDATE credits.transactions SET total_earned = total_earned + 1 WHERE account_id = '{user}'",
+        "UPDATE credits.transactions SET total_spent = 0 WHERE account_id = '{user}' AND sequence = 2",
+    ],
+    "one_answer_per_key": [
+        "UPDATE credits.transactions SET idempotency_key = 'k' WHERE account_id = '{user}'",
+        (
+            "INSERT INTO credits.keys SELECT account_id, 'use', '', 0, 0, 0, 0, now() FROM credits.balances"
+            " WHERE account_id = '{user}'"
+        ),
+    ],
+    "one_transaction_per_id": [
+        f"UPDATE credits.transactions SET id = {USAGE} WHERE account_id = '{{user}}'",
+        f"UPDATE credits.transactions SET id = {USAGE} WHERE account_id <> '{{user}}'",
+    ],
+    "positions_gapless": [
+        "UPDATE credits.partitions SET position = position + 1 WHERE partition = 3",
+        "UPDATE credits.transactions SET position = 99 WHERE partition = 3 AND position = 2",
+        "UPDATE credits.transactions SET position = position + 1 WHERE partition = 3",
+        "DELETE FROM credits.partitions WHERE partition = 3",
+    ],
+    "marks_behind_positions": ["UPDATE credits.partitions SET confirmed = position + 1 WHERE partition = 3"],
+    "refunds_within_usage": [
+        "UPDATE credits.transactions SET amount = 51 WHERE account_id = '{user}' AND type = 'refund'",
+        "UPDATE credits.transactions SET refers_to = gen_random_uuid() WHERE account_id = '{user}' AND type = 'refund'",
+        "UPDATE credits.transactions SET type = 'adjustment' WHERE account_id = '{user}' AND type = 'usage'",
+    ],
+    "lots_against_postings": [
+        "UPDATE credits.lots SET remaining = remaining - 1 WHERE account_id = '{user}'",
+        "UPDATE credits.lots SET granted = granted + 1 WHERE account_id = '{user}'",
+        "UPDATE credits.postings SET lot_id = gen_random_uuid() WHERE account_id = '{user}' AND source = '{user}'",
+        "DELETE FROM credits.lots WHERE account_id = '{user}'",
+    ],
+    "usage_stats": [
+        "UPDATE credits.usage_stats SET uses = uses + 1 WHERE account_id = '{user}'",
+        "UPDATE credits.usage_stats SET credits = credits - 1 WHERE account_id = '{user}'",
+        "DELETE FROM credits.usage_stats WHERE account_id = '{user}'",
+        "UPDATE credits.usage_stats SET day = day - 1 WHERE account_id = '{user}'",
+    ],
+    "answers_of_accounts": [
+        (
+            "INSERT INTO credits.keys VALUES ('{user}', 'none', '', 0, 0, 0, 0, now());"
+            "DELETE FROM credits.balances WHERE account_id = '{user}'"
+        )
+    ],
+}
+"""By hand, for an account in partition 3 with an opening, a use of 50, a refund of 20 and a purchase by adjustment."""
+
+NAMED_BY_PARTITION = {"positions_gapless", "marks_behind_positions"}
+NAMED_BY_ASSET = {"postings_sum_to_zero"}
+
+_UNBIND = """
+DO $$
+DECLARE bound record;
+BEGIN
+    FOR bound IN
+        SELECT conrelid::regclass AS "table", conname AS name FROM pg_constraint
+        WHERE connamespace = 'credits'::regnamespace
+        ORDER BY contype = 'p'
+    LOOP
+        EXECUTE format('ALTER TABLE %s DROP CONSTRAINT %I CASCADE', bound."table", bound.name);
+    END LOOP;
+END $$
+"""
+
+
+@pytest.fixture(scope="module")
+async def user(shared: Database) -> str:
+    """An account with some history, beside a second one that stays as it is."""
+    async with Owner.of(shared) as owner:
+        await owner.open(partition=3)
+        user = await owner.open(partition=3)
+        used = done(await owner.use(user, 50, "use", partition=3)).transaction
+        assert used is not None
+        await owner.do(
+            request("credits.refund", user, "refund", partition=3, transactionId=used.id, amount=20),
+            request("credits.adjust", user, "adjust", partition=3, amount=10, description="x", reason="y"),
+            request("account.freeze", user, "freeze", partition=3, reason="y"),
+        )
+    return user
+
+
+@pytest.fixture(scope="module")
+async def breaker(shared: Database) -> AsyncGenerator[Session]:
+    """A superuser's session."""
+    session = await Session.open(shared.admin, application_name="test", settings={"idle_session_timeout": "0"})
+    yield session
+    await session.close()
+
+
+class _UndoneError(Exception):
+    """Ends a transaction whose work is not to stay."""
+
+
+def test_every_invariant_is_broken_here() -> None:
+    assert set(BREAKS) == {invariant.name for invariant in invariants()}
+
+
+async def test_a_sound_ledger_has_no_violations(user: str, shared: Database) -> None:
+    findings = await audit(shared.url("mana_readonly"))
+    assert [finding for finding in findings if finding.violations or not finding.checked] == []
+
+
+@pytest.mark.parametrize(("name", "command"), [(name, command) for name in BREAKS for command in BREAKS[name]])
+async def test_a_breach_is_found_and_named(user: str, breaker: Session, name: str, command: str) -> None:
+    found = await _after(breaker, command.format(user=user), name)
+    assert found.violations >= 1
+    subject = "partition 3" if name in NAMED_BY_PARTITION else "asset " if name in NAMED_BY_ASSET else user
+    assert any(subject in named for named, _ in found.named), found.named
+    assert all(detail for _, detail in found.named)
+
+
+async def _after(breaker: Session, command: str, name: str) -> Finding:
+    """What the audit finds with the constraints dropped and the command done, all of which is taken back."""
+    (invariant,) = [one for one in invariants() if one.name == name]
+    findings: list[Finding] = []
+    with contextlib.suppress(_UndoneError):
+        async with breaker.transaction() as run:
+            await run.run(_UNBIND)
+            await run.run(command)
+            findings.append(await look(run, invariant))
+            raise _UndoneError
+    return findings[0]
+
+
+def _run(url: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "workers.ledger.audit"],
+        cwd=CHECKOUT,
+        env={"DATABASE_URL": url, "COLUMNS": "100"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+async def test_the_program_tells_it(owner: Owner, database: Database, by_hand: asyncpg.Connection) -> None:
+    user = await owner.open()
+    sound = _run(database.url("mana_readonly"))
+    assert (sound.returncode, sound.stderr) == (0, "")
+    assert "sum of its postings" in sound.stdout
+    await by_hand.execute("UPDATE credits.balances SET balance = balance + 1 WHERE account_id = $1", user)
+    broken = _run(database.url("mana_readonly"))
+    assert broken.returncode == 1
+    assert f"balance_is_lots: {user}: paid 1 and free 150, lots hold 0 and 150" in broken.stdout
+
+
+async def test_the_program_says_what_it_lacks() -> None:
+    told = _run("postgresql://x@127.0.0.1:9/x")
+    assert told.returncode == 2
+    assert len(told.stderr.splitlines()) == 1
