@@ -26,8 +26,12 @@ def _read(data: bytes) -> list[tuple[int, Any]]:
 def test_a_message_of_any_size(size: int, mandatory: bool) -> None:
     body = bytes(range(256)) * 40
     header = properties(
-        content_type="application/json", headers={"reason": "é" * 200}, delivery_mode=2, correlation_id="c",
-        message_id="m", type_="credits.result",
+        content_type="application/json",
+        headers={"reason": "é" * 200},
+        delivery_mode=2,
+        correlation_id="c",
+        message_id="m",
+        type_="credits.result",
     )
     written = Framer(7, 4096).publish("", "reply", header, body[:size], mandatory=mandatory)
     (_, method), (_, content), *bodies = _read(written)

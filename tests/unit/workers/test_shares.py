@@ -29,9 +29,7 @@ def test_sizes_differ_by_at_most_one(workers: set[str], partitions: int) -> None
 
 
 @given(st.lists(st.uuids().map(str), min_size=1, max_size=12), _partitions, st.randoms())
-def test_the_order_of_the_workers_does_not_matter(
-    workers: list[str], partitions: int, random: Random
-) -> None:
+def test_the_order_of_the_workers_does_not_matter(workers: list[str], partitions: int, random: Random) -> None:
     shuffled = list(workers)
     random.shuffle(shuffled)
     assert shares(workers, partitions) == shares(shuffled, partitions)

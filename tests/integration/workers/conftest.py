@@ -1,0 +1,57 @@
+"""Real servers for the workers' tests, with none of our processes: each module starts the workers that it needs."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Generator
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from ops.instance import Instance, private
+from tests.e2e.client import Client
+from tests.integration.workers.events import Subscriber, subscribed
+from tests.integration.workers.running import PARTITIONS, Running, running
+
+
+@pytest.fixture(scope="package")
+def servers() -> Generator[Instance]:
+    """PostgreSQL, RabbitMQ and Redis with schema and topology."""
+    with private(workers=0, partitions=PARTITIONS, with_processes=False, name="workers-tests") as instance:
+        yield instance
+
+
+@pytest.fixture(scope="package")
+def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where workers write."""
+    return tmp_path_factory.mktemp("workers")
+
+
+@pytest.fixture(scope="module")
+async def worker(servers: Instance, logs: Path) -> AsyncGenerator[Running]:
+    """One ready worker for a module that does not harm it."""
+    async with running(servers, logs) as process:
+        await process.ready()
+        yield process
+
+
+@pytest.fixture(scope="module")
+async def client(servers: Instance) -> AsyncGenerator[Client]:
+    """A client with the administrator's login."""
+    async with Client.connected(servers.addresses.amqp) as connected:
+        yield connected
+
+
+@pytest.fixture(scope="module")
+async def events(servers: Instance) -> AsyncGenerator[Subscriber]:
+    """Everything that is published from here on."""
+    async with subscribed(servers.addresses.amqp) as subscriber:
+        yield subscriber
+
+
+@pytest.fixture
+async def owner(servers: Instance) -> AsyncGenerator[asyncpg.Connection]:
+    """The database as its owner sees it: everything."""
+    connection = await asyncpg.connect(servers.addresses.database_as("mana_owner"))
+    yield connection
+    await connection.close()

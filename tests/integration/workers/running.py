@@ -1,0 +1,124 @@
+"""Workers as processes, started and ended by a test as a supervisor would, or worse."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from contracts.topology import FRONT_LOGIN, WORKER_LOGIN
+from ops import ports
+from ops.instance import Instance
+from ops.place import CHECKOUT
+from ops.programs import python, run_environment
+
+PARTITIONS = 4
+PATIENCE = 30.0
+_NUMBERS = count()
+
+
+@dataclass(frozen=True)
+class Running:
+    """A worker's process. ``url`` is where its health and metrics are."""
+
+    url: str
+    child: asyncio.subprocess.Process
+    log: Path
+
+    @property
+    def output(self) -> list[dict[str, Any]]:
+        """Its log lines so far."""
+        lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
+        return [json.loads(line) for line in lines if line.startswith("{")]
+
+    def signal(self, number: signal.Signals) -> None:
+        """Sends a signal to this very process."""
+        os.kill(self.child.pid, number)
+
+    async def health(self) -> dict[str, Any]:
+        """What ``/health/ready`` says; empty while nobody answers."""
+        async with httpx.AsyncClient(trust_env=False, timeout=5) as client:
+            try:
+                return (await client.get(f"{self.url}/health/ready")).json()
+            except httpx.HTTPError:
+                return {}
+
+    async def meter(self, name: str) -> float:
+        """The sum of a meter over its labels."""
+        async with httpx.AsyncClient(trust_env=False, timeout=5) as client:
+            text = (await client.get(f"{self.url}/metrics")).text
+        return sum(
+            float(line.rsplit(" ", 1)[1]) for line in text.splitlines() if line.startswith((f"{name} ", f"{name}{{"))
+        )
+
+    async def ready(self) -> None:
+        """Returns once it is ready. Fails with its log when it is not in time."""
+        await until(self._is_ready, f"{self.url} is ready", self.log)
+
+    async def owns(self, partitions: int) -> None:
+        """Returns once it consumes exactly so many partitions."""
+
+        async def look() -> bool:
+            owned = await self.meter("mana_partitions_owned")
+            return owned == partitions == await self.meter("mana_partitions_consuming")
+
+        await until(look, f"{self.url} owns {partitions}", self.log)
+
+    async def _is_ready(self) -> bool:
+        assert self.child.returncode is None, self.log.read_text()
+        return (await self.health()).get("status") == "ready"
+
+
+async def until(look: Callable[[], Any], what: str, log: Path | None = None, within: float = PATIENCE) -> None:
+    """Waits until ``look`` (a coroutine function) answers something true."""
+    try:
+        async with asyncio.timeout(within):
+            while not await look():
+                await asyncio.sleep(0.05)
+    except TimeoutError:
+        told = log.read_text()[-4000:] if log is not None else ""
+        raise AssertionError(f"not within {within:.0f} s: {what}\n{told}") from None
+
+
+@asynccontextmanager
+async def running(
+    instance: Instance, folder: Path, module: str = "workers", environment: Mapping[str, str] | None = None
+) -> AsyncGenerator[Running]:
+    """A worker until the block ends; then it drains, if it still lives, and must exit with 0."""
+    number = next(_NUMBERS)
+    port = ports.choose(None, set())
+    log = folder / f"{module}-{number}.log"
+    settings = {
+        "DATABASE_URL": instance.addresses.database_as("mana_worker"),
+        "AMQP_URL": instance.addresses.amqp_as(WORKER_LOGIN),
+        "MANA_PARTITIONS": str(PARTITIONS),
+        "MANA_ADMIN_LOGINS": instance.addresses.administrator,
+        "MANA_FRONT_LOGINS": FRONT_LOGIN,
+        "MANA_SYSTEM_LOGINS": WORKER_LOGIN,
+        "MANA_PROCESS_NAME": f"{module}-{number}",
+        "METRICS_PORT": str(port),
+        **(environment or {}),
+    }
+    with log.open("wb") as sink:
+        child = await asyncio.create_subprocess_exec(
+            *python(module), cwd=CHECKOUT, env=run_environment(settings), stdout=sink, stderr=sink
+        )
+    worker = Running(f"http://127.0.0.1:{port}", child, log)
+    try:
+        yield worker
+        if child.returncode is None:
+            child.terminate()
+            assert await asyncio.wait_for(child.wait(), 20) == 0, log.read_text()[-4000:]
+    finally:
+        if child.returncode is None:
+            child.kill()
+            await child.wait()
