@@ -39,6 +39,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.ledger: Ledger = self.new_ledger()
         self.now = START
         self.sent: list[Message] = []
+        self.refused: list[Message] = []
         self.waiting: list[tuple[Message, dict[str, Any]]] = []
         self.batch = 1
 
@@ -120,19 +121,29 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(pick=st.integers(0, 10**6), how=st.sampled_from(Again.__args__))
     @precondition(lambda self: bool(cast("LedgerMachine", self).sent))
     def again(self, pick: int, how: Again) -> None:
-        old = self.sent[-1 - pick % len(self.sent)]
+        self.repeat(self.sent[-1 - pick % len(self.sent)], how)
+
+    @rule(pick=st.integers(0, 3), hows=st.lists(st.sampled_from(Again.__args__), min_size=1, max_size=3))
+    @precondition(lambda self: bool(cast("LedgerMachine", self).refused))
+    def again_what_was_refused(self, pick: int, hows: list[Again]) -> None:
+        """After a top-up, so that only memory can refuse it."""
+        old = self.refused[-1 - pick % len(self.refused)]
+        self.send(old.user, "credits.adjust", amount=1000, description="x", reason="y")
+        for how in hows:
+            self.repeat(old, how)
+
+    def repeat(self, old: Message, how: Again) -> None:
         body, second = old.body, timedelta(seconds=1)
         if how == "other amount":
             body = body | ({"amount": body["amount"] % MOST_AT_ONCE + 1} if "amount" in body else {})
         if how == "other command":
-            body = {name: body[name] for name in ("userId", "idempotencyKey")} | {
-                "type": "account.freeze",
-                "reason": "y",
-            }
+            kept = {name: body[name] for name in ("userId", "idempotencyKey")}
+            body = kept | {"type": "account.freeze", "reason": "y"}
+        new = "" if old.message == "" and len(self.sent) % 2 else f"again-{len(self.sent)}"
         self.deliver(
             Message(
                 body,
-                message={"same message": old.message, "flag only": ""}.get(how, f"again-{len(self.sent)}"),
+                message={"same message": old.message, "flag only": ""}.get(how, new),
                 redelivered=how in ("same message", "flag only"),
                 deadline=self.now - second if how == "late" else None,
                 login=old.login,
@@ -199,6 +210,8 @@ class LedgerMachine(RuleBasedStateMachine):
         self.waiting.append((message, expected))
         if "idempotencyKey" in message.body:
             self.sent.append(message)
+            if not expected["ok"]:
+                self.refused.append(message)
         if len(self.waiting) >= self.batch:
             self.flush()
 
