@@ -113,13 +113,18 @@ async def _apply(connection: asyncpg.Connection, migration: Migration) -> None:
 
 
 async def _analyze(connection: asyncpg.Connection) -> None:
-    """Statistics at once: plans that are made before the first ones come stay wrong."""
-    tables = await connection.fetchval(
-        "SELECT string_agg(format('%I.%I', schemaname, tablename), ', ') FROM pg_tables"
+    """Statistics at once, for tables that have rows.
+
+    An empty one is left alone: once PostgreSQL knows that it is empty, it plans to read all of it each time, and keeps
+    to that while it grows; of a table that it knows nothing about it expects some pages.
+    """
+    tables = await connection.fetch(
+        "SELECT format('%I.%I', schemaname, tablename) AS name FROM pg_tables"
         " WHERE schemaname IN ('credits', 'auth') AND tableowner = current_user"
     )
-    if tables:
-        await connection.execute(f"ANALYZE {tables}")
+    for table in tables:
+        if await connection.fetchval(f"SELECT EXISTS (SELECT FROM {table['name']})"):  # noqa: S608 - from the catalogue
+            await connection.execute(f"ANALYZE {table['name']}")
 
 
 @asynccontextmanager

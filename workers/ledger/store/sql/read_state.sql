@@ -2,63 +2,79 @@
 -- come as JSON in `body`.
 -- $1 accounts; $2, $3 account and key of commands; $4, $5, $6 account, key, identity of messages that may have been
 -- refused before; $7, $8 account and transaction of usages to be given back.
+-- Each look-up is a LATERAL with OFFSET 0: so it is made row by row by an index, whatever the planner thinks of a table
+-- that was empty when it planned.
 WITH usage AS (
-    SELECT transaction.account_id, transaction.id, transaction.app_id, transaction.created_at, transaction.partition,
-        transaction.position
+    SELECT found.account_id, found.id, found.app_id, found.created_at, found.partition, found.position
     FROM unnest($7::uuid[], $8::uuid[]) AS asked (account_id, id)
-    JOIN credits.transactions AS transaction
-        ON transaction.id = asked.id AND transaction.account_id = asked.account_id
-    WHERE transaction.type = 'usage'
+    CROSS JOIN LATERAL (
+        SELECT account_id, id, app_id, created_at, partition, position
+        FROM credits.transactions
+        WHERE id = asked.id AND account_id = asked.account_id AND type = 'usage'
+        OFFSET 0
+    ) AS found
 ),
 burn AS (
     SELECT usage.account_id, usage.id AS usage_id, posting.number, posting.lot_id, posting.amount
     FROM usage
-    JOIN credits.postings AS posting
-        ON posting.partition = usage.partition
-        AND posting.position = usage.position
-        AND posting.account_id = usage.account_id
+    CROSS JOIN LATERAL (
+        SELECT number, lot_id, amount
+        FROM credits.postings
+        WHERE partition = usage.partition AND position = usage.position AND account_id = usage.account_id
+        OFFSET 0
+    ) AS posting
 )
-SELECT 'lot' AS what, lot.account_id::text AS account_id, lot.id::text AS id, lot.kind, lot.free, lot.granted,
-    lot.remaining, lot.expires_at, lot.created_at, NULL::text AS body
-FROM credits.lots AS lot
-WHERE lot.account_id = ANY($1::uuid[])
-  AND lot.open
+SELECT 'lot' AS what, account_id::text AS account_id, id::text AS id, kind, free, granted, remaining, expires_at,
+    created_at, NULL::text AS body
+FROM credits.lots
+WHERE account_id = ANY($1::uuid[])
+  AND open
 
 UNION ALL
 
 -- Lots of such usages that are used up or expired by now; the open ones are among those above.
-SELECT 'lot', lot.account_id::text, lot.id::text, lot.kind, lot.free, lot.granted,
-    lot.remaining, lot.expires_at, lot.created_at, NULL
+SELECT 'lot', lot.account_id::text, lot.id::text, lot.kind, lot.free, lot.granted, lot.remaining, lot.expires_at,
+    lot.created_at, NULL
 FROM (SELECT DISTINCT account_id, lot_id FROM burn) AS burnt
-JOIN credits.lots AS lot
-    ON lot.account_id = burnt.account_id AND lot.id = burnt.lot_id
-WHERE NOT lot.open
+CROSS JOIN LATERAL (
+    SELECT account_id, id, kind, free, granted, remaining, expires_at, created_at
+    FROM credits.lots
+    WHERE account_id = burnt.account_id AND id = burnt.lot_id AND NOT open
+    OFFSET 0
+) AS lot
 
 UNION ALL
 
-SELECT 'transaction', asked.account_id::text, asked.key, NULL, NULL, NULL, NULL, NULL, NULL,
-    row_to_json(transaction)::text
+SELECT 'transaction', asked.account_id::text, asked.key, NULL, NULL, NULL, NULL, NULL, NULL, found.body
 FROM unnest($2::uuid[], $3::text[]) AS asked (account_id, key)
-JOIN credits.transactions AS transaction
-    ON transaction.account_id = asked.account_id AND transaction.idempotency_key = asked.key
+CROSS JOIN LATERAL (
+    SELECT row_to_json(transaction)::text AS body
+    FROM credits.transactions AS transaction
+    WHERE account_id = asked.account_id AND idempotency_key = asked.key
+    OFFSET 0
+) AS found
 
 UNION ALL
 
-SELECT 'key', asked.account_id::text, asked.key, NULL, NULL, NULL, NULL, NULL, NULL,
-    row_to_json(answered)::text
+SELECT 'key', asked.account_id::text, asked.key, NULL, NULL, NULL, NULL, NULL, NULL, found.body
 FROM unnest($2::uuid[], $3::text[]) AS asked (account_id, key)
-JOIN credits.keys AS answered
-    ON answered.account_id = asked.account_id AND answered.idempotency_key = asked.key
+CROSS JOIN LATERAL (
+    SELECT row_to_json(answered)::text AS body
+    FROM credits.keys AS answered
+    WHERE account_id = asked.account_id AND idempotency_key = asked.key
+    OFFSET 0
+) AS found
 
 UNION ALL
 
-SELECT 'refusal', asked.account_id::text, asked.key, asked.identity, NULL, NULL, NULL, NULL, NULL,
-    row_to_json(refusal)::text
+SELECT 'refusal', asked.account_id::text, asked.key, asked.identity, NULL, NULL, NULL, NULL, NULL, found.body
 FROM unnest($4::uuid[], $5::text[], $6::text[]) AS asked (account_id, key, identity)
-JOIN credits.refusals AS refusal
-    ON refusal.account_id = asked.account_id
-    AND refusal.idempotency_key = asked.key
-    AND refusal.identity = asked.identity
+CROSS JOIN LATERAL (
+    SELECT row_to_json(refusal)::text AS body
+    FROM credits.refusals AS refusal
+    WHERE account_id = asked.account_id AND idempotency_key = asked.key AND identity = asked.identity
+    OFFSET 0
+) AS found
 
 UNION ALL
 
