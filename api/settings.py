@@ -12,8 +12,9 @@ from urllib.parse import quote, urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-_DURATION: Final = re.compile(r"\s*(?P<count>\d{1,9})\s*(?P<unit>[smhd]?)\s*")
-_UNITS: Final = {"": "seconds", "s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_DURATION: Final = re.compile(r"\s*(?P<count>[0-9]{1,9})\s*(?P<unit>[smhd]?)\s*")
+_SECONDS: Final = {"": 1, "s": 1, "m": 60, "h": 3_600, "d": 86_400}
+_DURATION_MAX: Final = timedelta(days=3_650)
 
 
 def duration(value: object) -> timedelta:
@@ -21,10 +22,10 @@ def duration(value: object) -> timedelta:
     match = _DURATION.fullmatch(str(value))
     if match is None or int(match["count"]) == 0:
         raise ValueError("is no duration such as 15m, 7d or 60s")
-    try:
-        return timedelta(**{_UNITS[match["unit"]]: int(match["count"])})
-    except OverflowError as error:
-        raise ValueError("is too long a duration") from error
+    read = timedelta(seconds=int(match["count"]) * _SECONDS[match["unit"]])
+    if read > _DURATION_MAX:
+        raise ValueError("is a duration of more than ten years")
+    return read
 
 
 def _origins(value: object) -> tuple[str, ...]:

@@ -69,6 +69,7 @@ class EndedSessions:
             self._url, timeout=_CONNECT_SECONDS_MAX, server_settings={"application_name": "mana-api-sessions"}
         )
         try:
+            connection.add_termination_listener(self._fall_deaf)
             await connection.add_listener(_CHANNEL, self._hear)
             # After listening began: an end is either in this list or announced, never in neither.
             rows = await connection.fetch(_SQL["list_ended_sessions"], self._remembered, timeout=_CONNECT_SECONDS_MAX)
@@ -85,6 +86,10 @@ class EndedSessions:
     def _hear(self, *announcement: object) -> None:
         _connection, _pid, _channel, session_id = announcement
         self.add(UUID(str(session_id)))
+
+    def _fall_deaf(self, _: object) -> None:
+        """Called the moment the connection is seen to be gone; one that falls silent is found by the pings."""
+        self._current = False
 
     def _forget(self) -> None:
         """Drops ends that no token can outlive; the oldest stand first."""

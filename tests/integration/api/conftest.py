@@ -56,7 +56,7 @@ def ledger(ledger_process: ScriptedLedger) -> Generator[ScriptedLedger]:
     """The scripted ledger, with its usual answers again afterwards."""
     usual = ScriptedLedger()
     yield ledger_process
-    ledger_process.answer, ledger_process.opens = usual.answer, usual.opens
+    ledger_process.answer, ledger_process.opens, ledger_process.holds = usual.answer, usual.opens, usual.holds
 
 
 @pytest.fixture

@@ -46,10 +46,12 @@ def silence(_type: str, _body: dict[str, Any]) -> None:
 
 @dataclass
 class ScriptedLedger:
-    """What came, and what is answered; ``account.open`` always succeeds unless ``opens`` is false."""
+    """What came, and what is answered; ``account.open`` always succeeds unless ``opens`` is false; nothing is
+    acknowledged while ``holds`` is true."""
 
     answer: Answer = done
     opens: bool = True
+    holds: bool = False
     seen: list[tuple[str, dict[str, Any], AbstractIncomingMessage]] = field(
         default_factory=list[tuple[str, dict[str, Any], AbstractIncomingMessage]]
     )
@@ -67,6 +69,8 @@ class ScriptedLedger:
             await exchange.basic_publish(
                 reply, routing_key=message.reply_to, properties=properties.properties, mandatory=False
             )
+        while self.holds:
+            await asyncio.sleep(0.05)
         await message.ack()
 
     def of(self, user_id: str) -> list[str]:

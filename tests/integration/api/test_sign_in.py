@@ -140,7 +140,7 @@ async def test_login_gives_tokens_and_remembers_the_device(
     http: httpx.AsyncClient, user: SignedIn, owner: asyncpg.Connection
 ) -> None:
     body = {"email": user.email, "password": PASSWORD, "deviceId": "d-1", "deviceName": "Ada's phone"}
-    answer = await http.post(LOGIN, json=body, headers={"user-agent": b"Agent/1 \x9b[31m"})
+    answer = await http.post(LOGIN, json=body, headers=[(b"user-agent", b"Agent/1 \x9b[31m")])
     assert answer.status_code == 200
     given = answer.json()
     assert set(given) == {"user", "accessToken", "refreshToken", "expiresIn", "tokenType"}

@@ -1,0 +1,173 @@
+"""The front's role at the database sees its user's rows, and may do little to them."""
+
+from __future__ import annotations
+
+import asyncpg
+import httpx
+import pytest
+
+from ops.instance import Instance
+from tests.integration.api.ledger import ScriptedLedger
+from tests.integration.api.users import SignedIn, sign_up
+
+_USERS_ROWS = {
+    "auth.users": "id",
+    "auth.passwords": "user_id",
+    "auth.sessions": "user_id",
+    "auth.refresh_tokens": "user_id",
+    "auth.security_events": "user_id",
+}
+_LEDGER = {
+    "credits.balances": "(account_id, balance, free_credits_remaining, total_earned, total_spent, sequence, last_daily,"
+    " opening_key, created_at) VALUES ($1::text::uuid, 0, 5, 5, 0, 0, current_date, 'k', now())",
+    "credits.lots": "(account_id, id, kind, free, granted, remaining, created_at)"
+    " VALUES ($1::text::uuid, gen_random_uuid(), 'signup', true, 5, 5, now())",
+    "credits.refusals": "(account_id, idempotency_key, identity, code, message, details, created_at)"
+    " VALUES ($1::text::uuid, 'k', 'i', 'forbidden', 'no', '{}', now())",
+}
+
+
+async def _as(connection: asyncpg.Connection, user_id: str, query: str) -> list[asyncpg.Record]:
+    async with connection.transaction():
+        await connection.execute("SELECT set_config('app.user_id', $1, true)", user_id)
+        return await connection.fetch(query)
+
+
+@pytest.mark.parametrize(("table", "column"), _USERS_ROWS.items())
+async def test_a_user_sees_their_own_rows_only(
+    http: httpx.AsyncClient, user: SignedIn, as_api: asyncpg.Connection, table: str, column: str
+) -> None:
+    await sign_up(http)
+    rows = await _as(as_api, user.id, f"SELECT {column}::text AS whose FROM {table}")
+    assert {row["whose"] for row in rows} == {user.id}
+
+
+@pytest.mark.parametrize(("table", "insert"), _LEDGER.items())
+async def test_the_ledger_shows_a_user_their_own_rows_only(
+    http: httpx.AsyncClient,
+    user: SignedIn,
+    owner: asyncpg.Connection,
+    as_api: asyncpg.Connection,
+    table: str,
+    insert: str,
+) -> None:
+    other = await sign_up(http)
+    for somebody in (user, other):
+        await owner.execute(f"INSERT INTO {table} {insert}", somebody.id)
+    rows = await _as(as_api, user.id, f"SELECT account_id::text AS whose FROM {table}")
+    assert {row["whose"] for row in rows} == {user.id}
+
+
+@pytest.mark.parametrize("table", [*_USERS_ROWS, *_LEDGER, "auth.outbox", "credits.transactions", "credits.purchases"])
+async def test_without_a_user_nothing_is_seen(user: SignedIn, as_api: asyncpg.Connection, table: str) -> None:
+    assert await as_api.fetch(f"SELECT 1 FROM {table}") == []
+    await _as(as_api, user.id, "SELECT 1")
+    assert await as_api.fetch(f"SELECT 1 FROM {table}") == [], "the setting outlived its transaction"
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE auth.users SET role = 'admin'",
+        "UPDATE auth.users SET email_verified = true",
+        "UPDATE auth.users SET banned_at = NULL",
+        "DELETE FROM auth.users",
+        "UPDATE auth.security_events SET type = 'x'",
+        "DELETE FROM auth.security_events",
+        "TRUNCATE auth.security_events",
+        "DELETE FROM auth.sessions",
+        "UPDATE auth.sessions SET expires_at = now() + interval '1 year'",
+        "DELETE FROM auth.refresh_tokens",
+        "DELETE FROM auth.signing_keys",
+        "UPDATE auth.signing_keys SET algorithm = 'RS256'",
+        "UPDATE auth.outbox SET body = '{}'",
+        "UPDATE credits.balances SET balance = 5",
+        "INSERT INTO auth.users (id, email, email_key, role) VALUES (gen_random_uuid(), 'a@b', 'a@b', 'admin')",
+        "CREATE TABLE auth.mine (id int)",
+        "SET ROLE mana_owner",
+        "ALTER TABLE auth.users DISABLE ROW LEVEL SECURITY",
+    ],
+)
+async def test_what_the_front_may_not_do(user: SignedIn, as_api: asyncpg.Connection, statement: str) -> None:
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await _as(as_api, user.id, statement)
+
+
+async def test_nobody_writes_rows_for_another(
+    http: httpx.AsyncClient, user: SignedIn, as_api: asyncpg.Connection
+) -> None:
+    other = await sign_up(http)
+    statements = [
+        f"INSERT INTO auth.outbox (id, user_id, command, body) VALUES (gen_random_uuid(), '{other.id}', 'a.b', '{{}}')",
+        f"INSERT INTO auth.security_events (id, user_id, type) VALUES (gen_random_uuid(), '{other.id}', 'x')",
+        f"INSERT INTO auth.passwords (user_id, hash) VALUES ('{other.id}', '$argon2id$')",
+        f"INSERT INTO auth.sessions (id, user_id, expires_at) VALUES (gen_random_uuid(), '{other.id}', 'tomorrow')",
+    ]
+    for statement in statements:
+        with pytest.raises(asyncpg.InsufficientPrivilegeError, match="row-level security"):
+            await _as(as_api, user.id, statement)
+
+
+async def test_an_ended_session_cannot_be_brought_back(
+    user: SignedIn, as_api: asyncpg.Connection, owner: asyncpg.Connection
+) -> None:
+    await owner.execute(
+        "UPDATE auth.sessions SET ended_at = now(), ended_reason = 'logout' WHERE user_id = $1::text::uuid", user.id
+    )
+    revive = "UPDATE auth.sessions SET ended_at = NULL, ended_reason = NULL RETURNING 1"
+    assert await _as(as_api, user.id, revive) == []
+
+
+async def test_the_relay_reads_and_removes_the_outbox_and_nothing_else(
+    http: httpx.AsyncClient, ledger: ScriptedLedger, servers: Instance
+) -> None:
+    connection = await asyncpg.connect(servers.addresses.database_as("mana_relay"))
+    try:
+        await connection.fetch("SELECT * FROM auth.outbox")
+        for table in ("auth.users", "auth.passwords", "auth.signing_keys"):
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await connection.fetch(f"SELECT * FROM {table}")
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await connection.execute("UPDATE auth.outbox SET body = '{}'")
+    finally:
+        await connection.close()
+
+
+async def test_the_reader_sees_everybody_and_no_secrets(user: SignedIn, servers: Instance) -> None:
+    connection = await asyncpg.connect(servers.env["MANA_DATABASE_READONLY_URL"])
+    try:
+        assert await connection.fetchval("SELECT count(*) > 1 FROM auth.users")
+        for column, table in (
+            ("hash", "passwords"),
+            ("sealed_private_key", "signing_keys"),
+            ("token_hash", "refresh_tokens"),
+            ("sealed_secret", "two_factor_auth"),
+        ):
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await connection.fetch(f"SELECT {column} FROM auth.{table}")
+    finally:
+        await connection.close()
+
+
+async def test_every_table_has_row_level_security(owner: asyncpg.Connection) -> None:
+    rows = await owner.fetch(
+        "SELECT relname FROM pg_class"
+        " WHERE relnamespace = 'auth'::regnamespace AND relkind = 'r' AND NOT relrowsecurity"
+    )
+    assert rows == []
+
+
+async def test_the_owners_functions_are_narrow(owner: asyncpg.Connection) -> None:
+    """Each that runs with the owner's rights has a fixed search path, and only the front may call it."""
+    rows = await owner.fetch(
+        "SELECT proname, proconfig, proacl::text AS acl FROM pg_proc"
+        " WHERE pronamespace = 'auth'::regnamespace AND prosecdef"
+    )
+    assert rows
+    for row in rows:
+        assert row["proconfig"] == ["search_path=pg_catalog"], row["proname"]
+        assert set(_grantees(row["acl"])) == {"mana_owner", "mana_api"}, row["proname"]
+
+
+def _grantees(acl: str) -> list[str]:
+    return [entry.split("=")[0] for entry in acl.strip("{}").split(",")]

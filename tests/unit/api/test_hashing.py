@@ -1,0 +1,77 @@
+"""Passwords are hashed in two threads and no more, with equal work for everybody (SECURITY.md 21, 33)."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncGenerator
+
+import argon2
+import pytest
+
+from api.auth import hashing
+from api.auth.hashing import Hasher
+from api.errors import Unavailable
+
+PASSWORD = "correct horse battery staple"
+
+
+@pytest.fixture
+async def hasher() -> AsyncGenerator[Hasher]:
+    made = Hasher()
+    await made.prepare()
+    yield made
+    made.close()
+
+
+async def test_unknown_wrong_and_right_cost_one_hash_each(hasher: Hasher) -> None:
+    stored = await hasher.hash(PASSWORD)
+    hostile = "$argon2id$v=19$m=4194304,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$" + "A" * 43
+    for presented, kept, fits in (
+        (PASSWORD, stored, True),
+        ("wrong", stored, False),
+        (PASSWORD, None, False),
+        (PASSWORD, hostile, False),
+        (PASSWORD, "nonsense", False),
+    ):
+        before = hasher.started
+        assert await hasher.verify(presented, kept) is fits
+        assert hasher.started - before == 1
+
+
+async def test_parameters_are_the_agreed_ones(hasher: Hasher) -> None:
+    stored = await hasher.hash(PASSWORD)
+    assert stored.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
+    assert not hasher.is_outdated(stored)
+
+
+async def test_a_flood_is_refused_and_cancelled_requests_free_no_thread(
+    hasher: Hasher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running, peak, lock = 0, 0, threading.Lock()
+    real = argon2.PasswordHasher.verify
+
+    def counted(self: argon2.PasswordHasher, stored: str, password: str) -> bool:
+        nonlocal running, peak
+        with lock:
+            running += 1
+            peak = max(peak, running)
+        try:
+            return real(self, stored, password)
+        finally:
+            with lock:
+                running -= 1
+
+    monkeypatch.setattr(argon2.PasswordHasher, "verify", counted)
+    stored = await hasher.hash(PASSWORD)
+    tasks = [asyncio.create_task(hasher.verify(PASSWORD, stored)) for _ in range(200)]
+    await asyncio.sleep(0.05)
+    for task in tasks[::2]:
+        task.cancel()
+    results = await asyncio.gather(*tasks, return_exceptions=True)
+    assert (
+        sum(isinstance(result, Unavailable) for result in results) >= 200 - hashing.THREADS - hashing.WAITING_MAX - 100
+    )
+    assert results.count(True) >= 1
+    assert peak <= hashing.THREADS
+    assert await hasher.verify(PASSWORD, stored)

@@ -1,0 +1,93 @@
+"""Each setting is checked before anything starts, and a wrong one is named without being shown."""
+
+from __future__ import annotations
+
+import base64
+import os
+from datetime import timedelta
+
+import pytest
+from pydantic import ValidationError
+
+from api.settings import Settings, complaints, duration
+
+KEY = base64.b64encode(os.urandom(32)).decode()
+GOOD = {"DATABASE_URL": "postgresql://a:b@h/d", "AMQP_URL": "amqp://a:b@h/", "MANA_SECRET_KEY": KEY}
+
+
+def _settings(monkeypatch: pytest.MonkeyPatch, **change: str | None) -> Settings:
+    for name, value in {**GOOD, **change}.items():
+        if value is None:
+            monkeypatch.delenv(name, raising=False)
+        else:
+            monkeypatch.setenv(name, value)
+    return Settings()  # pyright: ignore[reportCallIssue] - the environment gives them
+
+
+def test_defaults_are_the_contracts(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = _settings(monkeypatch)
+    assert settings.port == 3001
+    assert settings.mana_bind_host == "127.0.0.1"
+    assert settings.jwt_access_token_expiry == timedelta(minutes=15)
+    assert settings.jwt_refresh_token_expiry == timedelta(days=7)
+    assert (settings.credits_signup_bonus, settings.credits_daily_free) == (150, 5)
+    assert settings.redis_address == "redis://127.0.0.1:6379/0"
+
+
+def test_redis_by_its_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = _settings(monkeypatch, REDIS_HOST="cache", REDIS_PORT="1234", REDIS_PASSWORD="p@ss/word")
+    assert settings.redis_address == "redis://:p%40ss%2Fword@cache:1234/0"
+    assert _settings(monkeypatch, REDIS_URL="redis://other/1").redis_address == "redis://other/1"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("DATABASE_URL", None, "is not set"),
+        ("DATABASE_URL", "mysql://x", "postgresql://"),
+        ("AMQP_URL", "http://x", "amqp://"),
+        ("AMQP_URL", "amqp://h:notaport/", "is not a URL"),
+        ("REDIS_URL", "x", "redis://"),
+        ("MANA_SECRET_KEY", None, "is not set"),
+        ("MANA_SECRET_KEY", "short", "base64"),
+        ("MANA_SECRET_KEY", base64.b64encode(b"x" * 16).decode(), "16 bytes"),
+        ("MANA_SECRET_KEY", base64.b64encode(b"\0" * 32).decode(), "placeholder"),
+        ("PORT", "0", "greater than"),
+        ("PORT", "x", "integer"),
+        ("JWT_ACCESS_TOKEN_EXPIRY", "soon", "no duration"),
+        ("JWT_ACCESS_TOKEN_EXPIRY", "2d", "longer than a day"),
+        ("JWT_REFRESH_TOKEN_EXPIRY", "0d", "no duration"),
+        ("JWT_PUBLIC_KEY", "x", "needs JWT_PRIVATE_KEY"),
+        ("CREDITS_SIGNUP_BONUS", "-1", "greater than"),
+        ("CREDITS_DAILY_FREE", "1.5", "integer"),
+        ("CORS_ORIGINS", "example.com", "no origin"),
+        ("CORS_ORIGINS", "*", "no origin"),
+        ("CORS_ORIGINS", "https://a.example/path", "no origin"),
+    ],
+)
+def test_a_wrong_setting_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str | None, says: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        _settings(monkeypatch, **{name: value})
+    (sentence,) = complaints(caught.value)
+    assert name in sentence
+    assert says in sentence
+    assert sentence.endswith(".")
+
+
+def test_a_secret_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ValidationError) as caught:
+        _settings(monkeypatch, MANA_SECRET_KEY="hunter2hunter2")
+    assert "hunter2" not in " ".join(complaints(caught.value))
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("15m", 900), ("7d", 604_800), ("60 s", 60), ("90", 90), ("2h", 7_200), (" 1 m ", 60)]
+)
+def test_durations(text: str, seconds: int) -> None:
+    assert duration(text) == timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize("text", ["", "m", "1.5h", "-1s", "1w", "0", "99999999999999d", "999999999d"])
+def test_what_is_no_duration(text: str) -> None:
+    with pytest.raises(ValueError, match="duration"):
+        duration(text)
