@@ -82,7 +82,7 @@ class _Benchmark:
         await self._check(env["MANA_DATABASE_READONLY_URL"])
         return Report(
             bench="ledger",
-            machine=await look(env["MANA_DATABASE_READONLY_URL"], self._url, env["MANA_RABBITMQ_MANAGEMENT_URL"]),
+            machine=await look(env),
             settings=asdict(self._options),
             rows=to_rows(rounds),
             conclusions=conclude(rounds),

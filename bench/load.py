@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
 from bench.calls import APP
+from bench.course import Course, Measured
 from bench.errors import BenchError
 from bench.frames import BrokerError, Client, Template, connect
 from bench.frames.address import Address
 from contracts.topology import COMMANDS_EXCHANGE
 
-_DRAIN_SECONDS: Final = 30.0
 _OK: Final = b'"ok":true'
 
 
@@ -26,17 +25,6 @@ class Load:
     users: Callable[[], Iterator[bytes]]
     seconds: float
     warm_up: float = 1.0
-
-
-@dataclass(frozen=True)
-class Measured:
-    """What came back in the measured time; latencies in milliseconds; ``answered`` counts the warm-up's too."""
-
-    per_second: float
-    p50: float
-    p99: float
-    commands: int
-    answered: int
 
 
 class ClosedLoop:
@@ -51,9 +39,7 @@ class ClosedLoop:
         self._template: Template
         self._number = 0
         self._sent: dict[bytes, float] = {}
-        self._latencies: list[float] = []
-        self._sending = True
-        self._over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._course = Course()
 
     async def measure(self, url: str, around: Callable[[], None]) -> Measured:
         """Warms up, measures, waits for the last answers. ``around`` is called where the measured time begins and ends.
@@ -65,31 +51,9 @@ class ClosedLoop:
         try:
             for _ in range(self._load.in_flight):
                 self._send(self._client)
-            await self._pass(self._load.warm_up)
-            self._latencies = []
-            around()
-            start = time.perf_counter()
-            await self._pass(self._load.seconds)
-            seconds, latencies = time.perf_counter() - start, self._latencies
-            around()
-            await self._drain()
+            return await self._course.run(self._load.warm_up, self._load.seconds, around)
         finally:
             await self._client.close()
-        return _measured(latencies, seconds, self._number)
-
-    async def _pass(self, seconds: float) -> None:
-        """Lets the time go by, unless something fails."""
-        await asyncio.wait((self._over,), timeout=seconds)
-        if self._over.done():
-            self._over.result()
-
-    async def _drain(self) -> None:
-        self._latencies = []
-        self._sending = False
-        await asyncio.wait((self._over,), timeout=_DRAIN_SECONDS)
-        if not self._over.done():
-            raise BenchError(f"{len(self._sent)} commands were not answered within {_DRAIN_SECONDS:.0f} s.")
-        self._over.result()
 
     def _send(self, client: Client) -> None:
         self._number += 1
@@ -104,34 +68,22 @@ class ClosedLoop:
         """Notes how long it took, and sends the next one."""
         sent = self._sent.pop(correlation_id, None)
         if sent is None or self._client is None or _OK not in body:
-            self._fail(BenchError(f"A use was answered with {body[:300]!r}."))
+            self._course.fail(BenchError(f"A use was answered with {body[:300]!r}."))
             return
-        self._latencies.append(time.perf_counter() - sent)
-        if self._sending:
+        self._course.answered(time.perf_counter() - sent)
+        if self._course.sending:
             self._send(self._client)
-        elif not self._sent and not self._over.done():
-            self._over.set_result(None)
+        elif not self._sent:
+            self._course.came_to_rest()
 
     def refused(self, correlation_id: bytes) -> None:
         """Too much for the queues: then this is no measurement."""
-        self._fail(BenchError("The broker did not take a command: its queue is full."))
+        self._course.fail(BenchError("The broker did not take a command: its queue is full."))
 
     def unroutable(self, correlation_id: bytes) -> None:
         """No queues."""
-        self._fail(BenchError("The broker has no queue for commands."))
+        self._course.fail(BenchError("The broker has no queue for commands."))
 
     def lost(self, error: BrokerError) -> None:
         """The connection is gone."""
-        self._fail(error)
-
-    def _fail(self, error: Exception) -> None:
-        if not self._over.done():
-            self._over.set_exception(error)
-
-
-def _measured(latencies: list[float], seconds: float, answered: int) -> Measured:
-    if not latencies:
-        raise BenchError("No command was answered in the measured time.")
-    ordered = sorted(latencies)
-    p50, p99 = (1000 * ordered[int(share * (len(ordered) - 1))] for share in (0.50, 0.99))
-    return Measured(len(ordered) / seconds, p50, p99, len(ordered), answered)
+        self._course.fail(error)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -31,10 +32,10 @@ class Machine:
     commit: str
 
 
-async def look(database_url: str, amqp_url: str, management_url: str) -> Machine:
-    """Looks at this machine and asks its servers."""
-    version, durability = await _postgres(database_url)
-    broker = await _rabbitmq(amqp_url, management_url)
+async def look(env: Mapping[str, str]) -> Machine:
+    """Looks at this machine and asks the servers of an instance, whose public addresses ``env`` holds."""
+    version, durability = await _postgres(env["MANA_DATABASE_READONLY_URL"])
+    broker = await _rabbitmq(env["MANA_AMQP_URL"], env["MANA_RABBITMQ_MANAGEMENT_URL"])
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return Machine(
         cpu=_cpu(),

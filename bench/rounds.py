@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-from bench.load import Measured
+from bench.course import Measured
 from bench.results import Row, Spread
 
 GOAL: Final = 0.70

@@ -15,8 +15,8 @@ import pytest
 from rich.console import Console
 
 from bench.batches import Batches
+from bench.course import Measured
 from bench.cpu import Meter
-from bench.load import Measured
 from bench.machine import Machine
 from bench.populations import skewed, uniform
 from bench.replay.run import choose_users

@@ -1,0 +1,64 @@
+"""Closed-loop load over HTTP, against a server that the test plays."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from itertools import count, repeat
+
+import pytest
+
+from bench.errors import BenchError
+from bench.http import HttpLoad, HttpLoop, request
+
+
+def _answer(status: str, body: bytes) -> bytes:
+    return f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+
+
+@asynccontextmanager
+async def _server(answer: bytes, seen: list[bytes]) -> AsyncGenerator[str]:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                length = int(head.partition(b"Content-Length: ")[2].split(b"\r\n")[0])
+                seen.append(head + await reader.readexactly(length))
+                writer.write(answer)
+        except (asyncio.IncompleteReadError, ConnectionResetError):
+            writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    try:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    finally:
+        server.close()
+
+
+async def test_every_connection_has_one_request_under_way_and_all_are_answered() -> None:
+    seen: list[bytes] = []
+    requests = (request("POST", "/use", "token", b'{"n":%d}' % number) for number in count())
+    async with _server(_answer("200 OK", b'{"ok":true}'), seen) as url:
+        looks: list[int] = []
+        loop = HttpLoop(HttpLoad(4, requests, seconds=0.2, warm_up=0.05))
+        measured = await loop.measure(url, lambda: looks.append(len(seen)))
+    assert len(looks) == 2
+    assert measured.answered == len(seen) >= measured.commands > 10
+    assert 0 < measured.p50 <= measured.p99
+    assert b"Authorization: Bearer token" in seen[0]
+    assert seen[0].endswith(b'{"n":0}')
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (_answer("402 Payment Required", b'{"code":"insufficient_credits"}'), "402: .*insufficient_credits"),
+        (b"nonsense\r\n\r\n", "no HTTP"),
+    ],
+)
+async def test_any_other_answer_ends_the_measurement(answer: bytes, said: str) -> None:
+    async with _server(answer, []) as url:
+        loop = HttpLoop(HttpLoad(1, repeat(request("GET", "/")), seconds=5, warm_up=5))
+        with pytest.raises(BenchError, match=said):
+            await loop.measure(url, lambda: None)
