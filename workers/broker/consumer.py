@@ -89,6 +89,7 @@ class Consumer:
 
     async def close(self) -> None:
         """Closes the channel: the broker takes back what is unacknowledged, in order. Never raises."""
+        self._link.flush()
         self._lose("closed")
         try:
             async with asyncio.timeout(CALL_SECONDS):

@@ -5,18 +5,20 @@ closes the whole connection, and the broker delivers the same message to the nex
 replaced in our process, when this module is imported:
 
 - short strings (routing keys, all text properties): what is no UTF-8 becomes U+FFFD, in a :class:`Damaged`;
-- a content header's properties: read in one pass, timestamps and all else that we do not need skipped by its length,
+- a content header's properties: read in one pass, what we do not need skipped by its length,
   of the headers only the first level kept; the name of the first property that could not be read as meant is noted.
 """
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from pamqp import commands, decode
 
 _TIMESTAMP_MAX: Final = 253_402_300_799_000
 """The end of the year 9999 in milliseconds, which some libraries write in place of seconds."""
+_SECONDS_MAX: Final = 0xFFFF_FFFF
 
 _TEXT, _TABLE, _OCTET, _TIME = range(4)
 _LAYOUT: Final = (
@@ -98,10 +100,16 @@ def _read(kind: int, data: bytes, offset: int) -> tuple[int, Any]:
     if kind == _OCTET:
         return offset + 1, data[offset]
     if kind == _TIME:
-        seconds = int.from_bytes(data[offset : offset + 8], "big")
-        return offset + 8, seconds if seconds <= _TIMESTAMP_MAX else None
+        return offset + 8, _time(int.from_bytes(data[offset : offset + 8], "big"))
     end = offset + 4 + int.from_bytes(data[offset : offset + 4], "big")
     return end, _read_headers(data, offset + 4, end)
+
+
+def _time(given: int) -> datetime | None:
+    """Seconds, or what can only be milliseconds; ``None`` beyond the calendar."""
+    if given > _TIMESTAMP_MAX:
+        return None
+    return datetime.fromtimestamp(given / 1000 if given > _SECONDS_MAX else given, UTC)
 
 
 def _read_headers(data: bytes, offset: int, end: int) -> dict[str, Any] | None:

@@ -51,6 +51,8 @@ class Link:
         self.reason = ""
         self._connection = connection
         self._writer = writer
+        self._pending: list[bytes] = []
+        self._loop = asyncio.get_running_loop()
         self._closing = connection.closing
         self._closing.add_done_callback(self._on_closed)
 
@@ -87,9 +89,19 @@ class Link:
         return self._connection.connection_tune.frame_max or 131_072
 
     def write(self, frames: bytes) -> None:
-        """Sends whole frames. On a lost connection they vanish: what was not acknowledged comes again."""
-        if not self.lost.is_set() and not self._writer.is_closing():
-            self._writer.write(frames)
+        """Sends whole frames, with all others of this turn of the loop at once.
+
+        On a lost connection they vanish: what was not acknowledged comes again.
+        """
+        if not self._pending:
+            self._loop.call_soon(self.flush)
+        self._pending.append(frames)
+
+    def flush(self) -> None:
+        """Sends now what was written: before a frame that the library sends by itself and that must come behind."""
+        pending, self._pending = self._pending, []
+        if pending and not self.lost.is_set() and not self._writer.is_closing():
+            self._writer.write(b"".join(pending))
 
     async def channel(self, take: FrameTaker, *, confirms: bool = False) -> TappedChannel:
         """Opens a channel whose frames go to ``take`` first. Raises ``BrokerLostError``."""
@@ -105,6 +117,7 @@ class Link:
 
     async def close(self) -> None:
         """Says goodbye and closes. Never raises."""
+        self.flush()
         try:
             async with asyncio.timeout(CALL_SECONDS):
                 await self._connection.close()

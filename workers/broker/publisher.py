@@ -98,19 +98,17 @@ class Publisher:
         return 0.0 if oldest is None else time.monotonic() - oldest.since
 
     def _on_frame(self, frame: Frame) -> bool:
-        match frame:
-            case spec.Basic.Ack():
-                self._settle(frame.delivery_tag or 0, bool(frame.multiple), Verdict.CONFIRMED)
-            case spec.Basic.Nack():
-                self._settle(frame.delivery_tag or 0, bool(frame.multiple), Verdict.REFUSED)
-            case spec.Basic.Return():
-                self._returning = True
-            case ContentHeader() if self._returning:
-                self._on_returned(frame)
-            case ContentBody() if self._returning:
-                pass
-            case _:
-                return False
+        kind = type(frame)
+        if kind is spec.Basic.Ack:
+            self._settle(frame.delivery_tag, frame.multiple, Verdict.CONFIRMED)
+        elif kind is spec.Basic.Nack:
+            self._settle(frame.delivery_tag, frame.multiple, Verdict.REFUSED)
+        elif kind is spec.Basic.Return:
+            self._returning = True
+        elif self._returning and kind is ContentHeader:
+            self._on_returned(frame)
+        else:
+            return self._returning and kind is ContentBody
         return True
 
     def _on_returned(self, header: ContentHeader) -> None:

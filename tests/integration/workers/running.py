@@ -30,6 +30,7 @@ _NUMBERS = count()
 class Running:
     """A worker's process. ``url`` is where its health and metrics are."""
 
+    name: str
     url: str
     child: asyncio.subprocess.Process
     log: Path
@@ -53,9 +54,12 @@ class Running:
                 return {}
 
     async def meter(self, name: str) -> float:
-        """The sum of a meter over its labels."""
+        """The sum of a meter over its labels; -1 while nobody answers."""
         async with httpx.AsyncClient(trust_env=False, timeout=5) as client:
-            text = (await client.get(f"{self.url}/metrics")).text
+            try:
+                text = (await client.get(f"{self.url}/metrics")).text
+            except httpx.HTTPError:
+                return -1
         return sum(
             float(line.rsplit(" ", 1)[1]) for line in text.splitlines() if line.startswith((f"{name} ", f"{name}{{"))
         )
@@ -112,7 +116,7 @@ async def running(
         child = await asyncio.create_subprocess_exec(
             *python(module), cwd=CHECKOUT, env=run_environment(settings), stdout=sink, stderr=sink
         )
-    worker = Running(f"http://127.0.0.1:{port}", child, log)
+    worker = Running(settings["MANA_PROCESS_NAME"], f"http://127.0.0.1:{port}", child, log)
     try:
         yield worker
         if child.returncode is None:

@@ -10,7 +10,9 @@ from urllib.parse import unquote, urlsplit
 import aio_pika
 import asyncpg
 import pytest
+from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 from aio_pika.exceptions import AMQPError
+from pamqp.common import FieldValue
 
 from contracts.topology import command_queue
 from ops.instance import Instance
@@ -83,7 +85,7 @@ async def test_a_subscriber_that_refuses_holds_nobody_up(
     before = await worker.meter("mana_events_refused_total")
     async with await aio_pika.connect(servers.addresses.amqp) as connection:
         channel = await connection.channel()
-        arguments = {"x-max-length": 1, "x-overflow": "reject-publish"}
+        arguments: dict[str, FieldValue] = {"x-max-length": 1, "x-overflow": "reject-publish"}
         full = await channel.declare_queue("test.full", auto_delete=False, exclusive=True, arguments=arguments)
         await full.bind("credits.events", "#")
         for _ in range(30):
@@ -95,12 +97,12 @@ async def test_a_subscriber_that_refuses_holds_nobody_up(
     await worker.ready()
 
 
-async def _logged(channel: aio_pika.abc.AbstractChannel, user: str, number: int) -> list[int]:
+async def _logged(channel: AbstractChannel, user: str, number: int) -> list[int]:
     """The user's sequence numbers in the log, repeats dropped, once there are so many."""
     found: dict[int, None] = {}
     done = asyncio.Event()
 
-    async def take(message: aio_pika.abc.AbstractIncomingMessage) -> None:
+    async def take(message: AbstractIncomingMessage) -> None:
         event = json.loads(message.body)
         if event["subject"] == user:
             found[event["sequence"]] = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import uuid
 from typing import Any
@@ -196,12 +197,12 @@ async def test_a_token_of_nobody_harms_nobody(client: Client, worker: Running) -
     await client.channel.default_exchange.publish(message, replies.name)
     shown = await replies.get(no_ack=True)
     assert shown.reply_to is not None
-    stranger, _, key = shown.reply_to.rpartition(".")
+    stranger, _, _ = shown.reply_to.rpartition(".")
     user = await client.open_user()
     body = {"userId": user, "amount": 1, "appId": "chat", "description": "d", "idempotencyKey": "stranger"}
-    forged = f"{stranger}.{key[::-1].lstrip('=')}=="
+    forged = f"{stranger}.{base64.b64encode(bytes(16)).decode()}"
     await client.publish(json.dumps(body).encode(), user, type="credits.use", reply_to=forged)
-    assert (await client.call("credits.balance", user))["balance"]["totalSpent"] in {0, 1}
+    assert (await client.call("credits.balance", user))["balance"]["totalSpent"] == 1
     assert (await worker.health())["status"] == "ready"
 
 
