@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 import asyncpg
 
+from contracts.topology import PARTITIONS_DEFAULT
 from migrations.errors import MigrationError
-
-PARTITIONS_DEFAULT: Final = 32
 
 
 async def ensure(connection: asyncpg.Connection, wanted: int | None) -> str | None:
-    """Makes the rows, 32 unless told otherwise, and says so; ``None`` where nothing was to be done.
+    """Makes the rows, as many as wanted or as the contract's default, and says so; ``None``: nothing was to be done.
 
     Raises MigrationError where there are rows already, and not as many as wanted: users would change their partition.
     """

@@ -59,6 +59,8 @@ async def test_a_reader_comes_back_by_itself_and_cannot_write(
     owner: Owner, database: Database, by_hand: asyncpg.Connection
 ) -> None:
     reader = Reader(database.url("mana_worker"), application_name="test")
+    # A worker's role is told to fall silent for 10 s at most: not this session, which has no locks.
+    assert (await reader.fetch("SELECT current_setting('idle_session_timeout') AS silence"))[0]["silence"] == "0"
     pid = (await reader.fetch("SELECT pg_backend_pid() AS pid"))[0]["pid"]
     await by_hand.execute("SELECT pg_terminate_backend($1)", pid)
     with pytest.raises(Fault):
