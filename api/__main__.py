@@ -29,7 +29,11 @@ def main() -> int:
         sys.stderr.write(f"{error}.\n")
         return 2
     logs.configure(settings.log_level)
-    uvloop.run(_run(settings))
+    try:
+        uvloop.run(_run(settings))
+    except wiring.WrongSecret as error:
+        sys.stderr.write(f"{error}.\n")
+        return 2
     return 0
 
 

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+import structlog
 from prometheus_client import CollectorRegistry
 from starlette.types import ASGIApp
 
@@ -20,6 +21,7 @@ from api.auth.keystore import KeyStore
 from api.auth.model import Lifetimes
 from api.auth.registration import Registration
 from api.auth.routes import AuthRoutes
+from api.auth.sealing import Unreadable
 from api.auth.sessions import Sessions
 from api.auth.sign_in import SignIn
 from api.auth.tokens import TokenRules, Tokens
@@ -28,11 +30,18 @@ from api.credits.routes import CreditsRoutes
 from api.credits.spending import Spending
 from api.credits.store import CreditsStore
 from api.database import Database
+from api.errors import Unavailable
 from api.health import Health
 from api.metrics import BrokerMetrics, HttpMetrics
 from api.outbox.delivery import Delivery
 from api.running import running
 from api.settings import Settings
+
+_log = structlog.get_logger(__name__)
+
+
+class WrongSecret(Exception):  # noqa: N818 - says what the setting is
+    """The database holds keys that this process cannot open."""
 
 
 @dataclass(frozen=True)
@@ -67,15 +76,26 @@ async def front(settings: Settings) -> AsyncGenerator[ASGIApp]:
             registry,
         )
         await parts.hasher.prepare()
+        keyring = Keyring(KeyStore(database, settings.mana_secret_key), imported, time.time)
+        await _look_at(keyring)
         async with running(parts.broker.keep_connected(), parts.ended.follow()):
             try:
-                yield _application(settings, parts, imported)
+                yield _application(settings, parts, keyring)
             finally:
                 parts.hasher.close()
 
 
-def _application(settings: Settings, parts: _Parts, imported: SigningKey | None) -> ASGIApp:
-    keyring = Keyring(KeyStore(parts.database, settings.mana_secret_key), imported, time.time)
+async def _look_at(keyring: Keyring) -> None:
+    """Loads the keys, or makes the first one. Raises ``WrongSecret``; a database that is away is asked again later."""
+    try:
+        await keyring.current()
+    except Unreadable as error:
+        raise WrongSecret("MANA_SECRET_KEY is not the key that the signing keys were sealed with") from error
+    except Unavailable as error:
+        _log.warning("the signing keys are loaded later", reason=str(error))
+
+
+def _application(settings: Settings, parts: _Parts, keyring: Keyring) -> ASGIApp:
     rules = TokenRules(settings.jwt_issuer, settings.jwt_audience, settings.jwt_access_token_expiry)
     tokens = Tokens(keyring, rules, time.time)
     lifetimes = Lifetimes(settings.jwt_refresh_token_expiry, settings.session_expiry)

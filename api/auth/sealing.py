@@ -28,7 +28,7 @@ def unseal(key: bytes, sealed: bytes, belongs_to: bytes) -> bytes:
     try:
         return AESGCM(key).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], belongs_to)
     except (InvalidTag, ValueError) as error:
-        raise Unreadable from error
+        raise Unreadable("the key does not open what was sealed") from error
 
 
 def derive(secret: bytes, purpose: bytes) -> bytes:

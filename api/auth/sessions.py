@@ -86,16 +86,7 @@ class Sessions:
         session_id = presented.session_id
         match judge(presented, GRACE):
             case Meaning.CURRENT:
-                successor = RefreshToken.new()
-                await store.rotate(
-                    connection,
-                    session_id,
-                    spent=token.hash,
-                    successor=successor.hash,
-                    sealed=token.seal(successor),
-                    lifetimes=self._lifetimes,
-                )
-                return successor
+                return await self._rotate(connection, session_id, token)
             case Meaning.LOST_ANSWER:
                 await store.add_event(connection, SecurityEvent("refresh.retried", client, user.id, session_id))
                 return token.unseal(presented.sealed_successor or b"")
@@ -105,3 +96,15 @@ class Sessions:
                 return None
             case Meaning.EXPIRED:
                 return None
+
+    async def _rotate(self, connection: Connection, session_id: UUID, spent: RefreshToken) -> RefreshToken:
+        successor = RefreshToken.new()
+        await store.rotate(
+            connection,
+            session_id,
+            spent=spent.hash,
+            successor=successor.hash,
+            sealed=spent.seal(successor),
+            lifetimes=self._lifetimes,
+        )
+        return successor

@@ -7,8 +7,8 @@ end while disconnected (ECOSYSTEM.md b), and here must be known what was sent on
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from contextlib import suppress
+from collections.abc import Callable, Coroutine, Generator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import unquote, urlsplit
@@ -79,20 +79,10 @@ class Link:
             message_type=command_type,
             user_id=self._login,
         )
-        try:
+        with _translated():
             await self._channel.basic_publish(
                 body, exchange=COMMANDS_EXCHANGE, routing_key=user_id, properties=properties, mandatory=True
             )
-        except DeliveryError as error:
-            raise Rejected(str(error)) from error
-        except (AMQPError, ChannelInvalidStateError, OSError) as error:
-            raise Lost(f"{type(error).__name__}: {error}") from error
-        except asyncio.CancelledError as error:
-            task = asyncio.current_task()
-            if task is not None and task.cancelling():
-                raise
-            # A closing channel ends what waits on it with this exception, though nobody cancelled us.
-            raise Lost("the channel was closed") from error
 
     async def ended(self) -> None:
         """Returns once the connection or its channel is gone."""
@@ -102,6 +92,23 @@ class Link:
     async def close(self) -> None:
         """Closes the connection."""
         await _close(self._connection)
+
+
+@contextmanager
+def _translated() -> Generator[None]:
+    """Turns the library's errors of a publish into the two that mean something here."""
+    try:
+        yield
+    except DeliveryError as error:
+        raise Rejected(str(error)) from error
+    except (AMQPError, ChannelInvalidStateError, OSError) as error:
+        raise Lost(f"{type(error).__name__}: {error}") from error
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+        # A closing channel ends what waits on it with this exception, though nobody cancelled us.
+        raise Lost("the channel was closed") from error
 
 
 def login_of(url: str) -> str:

@@ -1,0 +1,51 @@
+"""The processes start with good settings only, and say in a sentence what is wrong with others."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import os
+
+import httpx
+import pytest
+
+from ops.instance import Instance
+from ops.programs import ProcessSettings, python, run_environment
+from tests.integration.api.process import PARTITIONS
+
+
+async def _run(module: str, environment: dict[str, str]) -> tuple[int | None, str]:
+    child = await asyncio.create_subprocess_exec(
+        *python(module),
+        env=run_environment(environment),
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    async with asyncio.timeout(20):
+        _, said = await child.communicate()
+    return child.returncode, said.decode()
+
+
+@pytest.mark.parametrize("module", ["api", "api.relay"])
+async def test_nothing_set(module: str) -> None:
+    status, said = await _run(module, {})
+    assert status == 2
+    assert "DATABASE_URL is not set." in said.splitlines()
+    assert "AMQP_URL is not set." in said.splitlines()
+    assert "Traceback" not in said
+
+
+async def test_a_key_that_is_none(servers: Instance) -> None:
+    good = ProcessSettings(servers.addresses, PARTITIONS).api()
+    status, said = await _run("api", {**good, "JWT_PRIVATE_KEY": "nonsense"})
+    assert (status, said.count("\n")) == (2, 1)
+    assert said.startswith("JWT_PRIVATE_KEY is no unencrypted PEM")
+
+
+async def test_another_secret_than_the_one_that_sealed_the_keys(servers: Instance, http: httpx.AsyncClient) -> None:
+    """Starting with it would fail every sign-in later: so it fails at once."""
+    assert (await http.get("/.well-known/jwks.json")).json()["keys"]
+    other = base64.b64encode(os.urandom(32)).decode()
+    good = ProcessSettings(servers.addresses, PARTITIONS).api()
+    status, said = await _run("api", {**good, "MANA_SECRET_KEY": other, "PORT": "31999"})
+    assert (status, said) == (2, "MANA_SECRET_KEY is not the key that the signing keys were sealed with.\n")
