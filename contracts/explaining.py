@@ -33,7 +33,7 @@ def read_object(body: bytes) -> dict[str, Any] | str:
 def field_problems(command: type[Command], fields: dict[str, Any]) -> list[FieldError]:
     """Every field that does not fit the command; at least one entry, since its body was refused."""
     known = {field.encode_name: field for field in msgspec.structs.fields(command)}
-    unknown = [FieldError(printable(name), "is not known") for name in fields if name not in known]
+    unknown = [FieldError(printable(name) or "body", "is not known") for name in fields if name not in known]
     found = [_field_problem(field, fields) for field in known.values()]
     problems = [problem for problem in found if problem is not None] + unknown
     return problems[:PROBLEMS_MAX] or [FieldError("body", "holds a value that JSON readers do not agree on")]

@@ -37,7 +37,7 @@ class Actor:
 
 def authorise(login: str | None, command: Command, logins: Logins) -> Actor | Error:
     """Decides whether the login, which the broker proved, may send the command."""
-    if login is None:
+    if not login:
         return Error("forbidden", "the property user_id, which proves the login, is missing")
     if login in logins.system:
         return Actor("system")

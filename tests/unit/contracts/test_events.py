@@ -1,0 +1,85 @@
+"""Goal: events are CloudEvents of the contract's shape, and one happening has one id, however often it is told."""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+
+import pytest
+
+from contracts.errors import Error
+from contracts.events import (
+    EVENT_OF_TRANSACTION,
+    Event,
+    EventType,
+    decode_event,
+    encode_event,
+    event_routing_key,
+    refused_event,
+    transaction_event,
+)
+from contracts.replies import TransactionType
+from tests.unit.contracts.test_replies import AT, BALANCE, BALANCE_JSON, USAGE, USAGE_JSON
+
+TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+REFUSAL: dict[str, Any] = {
+    "subject": USAGE.user_id,
+    "command": "credits.use",
+    "idempotency_key": "req-81",
+    "app_id": "chat",
+    "error": Error("account_frozen", "frozen"),
+    "identity": "message-1",
+    "time": AT,
+    "traceparent": None,
+}
+
+
+def refused_with(**change: Any) -> Event:
+    arguments: dict[str, Any] = {**REFUSAL, **change}
+    return refused_event(**arguments)
+
+
+def test_a_transactions_event() -> None:
+    assert encode_event(transaction_event(USAGE, BALANCE, TRACEPARENT)).decode() == (
+        f'{{"id":"{USAGE.id}","type":"credits.used","subject":"{USAGE.user_id}","time":"2026-01-02T03:04:05.678000Z",'
+        f'"data":{{"transaction":{USAGE_JSON},"balance":{BALANCE_JSON}}},"sequence":2,"traceparent":"{TRACEPARENT}",'
+        '"specversion":"1.0","source":"/mana/credits","datacontenttype":"application/json"}'
+    )
+
+
+def test_what_is_not_known_is_left_out() -> None:
+    event = decode_event(encode_event(transaction_event(USAGE, BALANCE, None)))
+    assert "traceparent" not in event
+    refused = decode_event(encode_event(refused_with()))
+    assert "sequence" not in refused
+    assert refused["data"] == {
+        "command": "credits.use",
+        "idempotencyKey": "req-81",
+        "appId": "chat",
+        "error": {"code": "account_frozen", "message": "frozen", "details": {}},
+    }
+
+
+def test_a_transactions_id_is_its_events() -> None:
+    assert transaction_event(USAGE, BALANCE, None).id == USAGE.id == transaction_event(USAGE, BALANCE, TRACEPARENT).id
+
+
+def test_a_refusals_id_is_stable_over_processes() -> None:
+    """Written down, so that a change of how it is made is seen: subscribers drop repeats by it."""
+    assert refused_with().id == "39146bc2-112a-5312-97ed-e1fa1b045109"
+    later = refused_with(time=AT.replace(year=2030), traceparent=TRACEPARENT)
+    assert later.id == refused_with().id
+
+
+@pytest.mark.parametrize("change", [{"subject": "x"}, {"command": "x"}, {"idempotency_key": None}, {"identity": ""}])
+def test_other_refusals_have_other_ids(change: dict[str, Any]) -> None:
+    assert refused_with(**change).id != refused_with().id
+
+
+def test_routing_keys() -> None:
+    assert event_routing_key("credits.used", "chat") == "credits.used.chat"
+    assert event_routing_key("credits.granted", None) == "credits.granted.system"
+
+
+def test_every_kind_of_transaction_has_its_event() -> None:
+    assert EVENT_OF_TRANSACTION.keys() == set(get_args(TransactionType))
+    assert set(EVENT_OF_TRANSACTION.values()) | {"credits.refused"} == set(get_args(EventType))

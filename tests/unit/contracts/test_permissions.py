@@ -1,0 +1,75 @@
+"""Goal: who may do what, as the contract has it: every login and every command."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from contracts.commands import COMMANDS, Refund, Use
+from contracts.errors import Error
+from contracts.permissions import Actor, Logins, authorise
+from tests.unit.contracts.examples import MINIMAL, USER
+
+LOGINS = Logins()
+APP = Actor("app", app_id="chat")
+ANY_APP = Actor("app")
+USERS_OWN = Actor("user")
+OURS = Actor("system")
+
+TABLE: dict[str, dict[str | None, Actor | str]] = {
+    # command: who asks, and what that makes of it
+    "credits.use": {"mana-admin": ANY_APP, "mana-front": USERS_OWN, "mana-worker": OURS, "chat": APP},
+    "credits.refund": {"mana-admin": ANY_APP, "mana-front": USERS_OWN, "mana-worker": OURS, "chat": APP},
+    "credits.balance": {"mana-admin": ANY_APP, "mana-front": USERS_OWN, "mana-worker": OURS, "chat": APP},
+    "credits.grant": {"mana-admin": ANY_APP, "mana-front": "forbidden", "mana-worker": OURS, "chat": "forbidden"},
+    "credits.adjust": {"mana-admin": ANY_APP, "mana-front": "forbidden", "mana-worker": OURS, "chat": "forbidden"},
+    "account.open": {"mana-admin": ANY_APP, "mana-front": OURS, "mana-worker": OURS, "chat": "forbidden"},
+    "account.freeze": {"mana-admin": ANY_APP, "mana-front": "forbidden", "mana-worker": OURS, "chat": "forbidden"},
+    "account.unfreeze": {"mana-admin": ANY_APP, "mana-front": "forbidden", "mana-worker": OURS, "chat": "forbidden"},
+    "credits.expire": {"mana-admin": "forbidden", "mana-front": "forbidden", "mana-worker": OURS, "chat": "forbidden"},
+}  # fmt: skip
+CASES = [
+    (name, login, verdict)
+    for name, row in TABLE.items()
+    for login, verdict in {**row, None: "forbidden", "": "forbidden"}.items()
+]
+
+
+@pytest.mark.parametrize(("name", "login", "verdict"), CASES)
+def test_rights(name: str, login: str | None, verdict: Actor | str) -> None:
+    body = MINIMAL.get(name, {"userId": USER})
+    decided = authorise(login, msgspec.convert(body, COMMANDS[name]), LOGINS)
+    assert (decided.code if isinstance(decided, Error) else decided) == verdict
+
+
+def test_every_command_is_in_the_table() -> None:
+    assert TABLE.keys() == COMMANDS.keys()
+
+
+def test_logins_can_be_named_otherwise() -> None:
+    logins = Logins(admin=frozenset({"root"}), front=frozenset({"web"}), system=frozenset({"engine"}))
+    use = msgspec.convert(MINIMAL["credits.use"], Use)
+    assert authorise("root", use, logins) == ANY_APP
+    assert authorise("web", use, logins) == USERS_OWN
+    assert authorise("engine", use, logins) == OURS
+    assert isinstance(authorise("mana-admin", use, logins), Error)
+    assert not logins.may_use_reserved_keys("mana-worker")
+
+
+def test_reserved_keys() -> None:
+    assert {
+        login
+        for login in ("mana-admin", "mana-front", "mana-worker", "chat", "", None)
+        if LOGINS.may_use_reserved_keys(login)
+    } == {"mana-front", "mana-worker"}
+
+
+def test_a_use_of_another_app() -> None:
+    refused = authorise("other", msgspec.convert(MINIMAL["credits.use"], Use), LOGINS)
+    assert isinstance(refused, Error)
+    assert refused.code == "app_mismatch"
+
+
+def test_a_refund_is_bound_to_the_logins_own_app() -> None:
+    refund = msgspec.convert(MINIMAL["credits.refund"], Refund)
+    assert authorise("chat", refund, LOGINS) == APP

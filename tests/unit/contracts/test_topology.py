@@ -1,0 +1,94 @@
+"""Goal: the broker's topology is the contract's; an argument of a queue can never be changed once it exists."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from contracts.topology import LOGINS, BrokerLogin, broker_topology, command_queue, is_ours
+
+TOPOLOGY = broker_topology(3, queue_length=77)
+
+
+def test_exchanges() -> None:
+    assert [(exchange.name, exchange.type, exchange.durable) for exchange in TOPOLOGY.exchanges] == [
+        ("credits.commands", "x-consistent-hash", True),
+        ("credits.events", "topic", True),
+    ]
+
+
+def test_queues_and_their_arguments() -> None:
+    commands = {
+        "x-queue-type": "quorum",
+        "x-single-active-consumer": True,
+        "x-overflow": "reject-publish",
+        "x-dead-letter-exchange": "",
+        "x-dead-letter-routing-key": "credits.dead",
+        "x-dead-letter-strategy": "at-least-once",
+        "x-delivery-limit": 1_000_000,
+    }
+    assert {queue.name: queue.arguments for queue in TOPOLOGY.queues} == {
+        "credits.commands.0": commands,
+        "credits.commands.1": commands,
+        "credits.commands.2": commands,
+        "credits.dead": {"x-queue-type": "quorum", "x-overflow": "reject-publish"},
+        "credits.events.log": {"x-queue-type": "stream"},
+    }
+
+
+def test_bindings_in_the_order_of_the_partitions_each_of_weight_1() -> None:
+    assert [(binding.exchange, binding.queue, binding.routing_key) for binding in TOPOLOGY.bindings] == [
+        ("credits.commands", "credits.commands.0", "1"),
+        ("credits.commands", "credits.commands.1", "1"),
+        ("credits.commands", "credits.commands.2", "1"),
+        ("credits.events", "credits.events.log", "#"),
+    ]
+
+
+def test_every_queue_is_bounded_by_exactly_one_policy() -> None:
+    for queue in TOPOLOGY.queues:
+        (policy,) = (policy for policy in TOPOLOGY.policies if re.search(policy.pattern, queue.name))
+        assert policy.apply_to == "queues"
+        assert policy.definition.keys() & {"max-length", "max-length-bytes"}
+    assert TOPOLOGY.policies[0].definition == {"max-length": 77}
+    assert not any(re.search(policy.pattern, "a.clients.queue") for policy in TOPOLOGY.policies)
+
+
+def test_every_queue_is_ours() -> None:
+    assert all(is_ours(queue.name) for queue in TOPOLOGY.queues)
+    assert not is_ours("replies")
+
+
+def login(name: str) -> BrokerLogin:
+    (found,) = (login for login in LOGINS if login.name == name)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("name", "configure", "write", "read"),
+    [
+        ("mana-front", set[str](), {"credits.commands"}, set[str]()),
+        (
+            "mana-worker",
+            {"credits.commands.0", "credits.commands.31"},
+            {"amq.default", "credits.commands", "credits.events", "credits.commands.0", "credits.commands.31"},
+            {"amq.default", "credits.commands", "credits.commands.0", "credits.commands.31"},
+        ),
+    ],
+)
+def test_logins_may_what_they_need_and_no_more(name: str, configure: set[str], write: set[str], read: set[str]) -> None:
+    names = {
+        "amq.default", "credits.commands", "credits.events", "credits.dead", "credits.events.log", "stripe.events",
+        command_queue(0), command_queue(31), "credits.commands.x", "xcredits.commands.0", "credits.commands.0x", "x",
+    }  # fmt: skip
+    permissions = login(name)
+    for pattern, allowed in ((permissions.configure, configure), (permissions.write, write), (permissions.read, read)):
+        assert {name for name in names if re.search(pattern, name)} == allowed
+    assert permissions.tags == ()
+
+
+def test_the_administrator_may_all() -> None:
+    administrator = login("mana-admin")
+    assert (administrator.configure, administrator.write, administrator.read) == (".*", ".*", ".*")
+    assert administrator.tags == ("administrator",)
