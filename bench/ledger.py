@@ -26,7 +26,7 @@ from bench.ledger_options import Options, read_options
 from bench.load import ClosedLoop, Load
 from bench.machine import look
 from bench.populations import skewed, uniform
-from bench.processes import echo, running
+from bench.processes import PLAIN_ECHO, echo, is_echo, running
 from bench.results import Report, wide_console
 from bench.rounds import Round, conclude, to_rows
 from ops.instance import Instance, private
@@ -94,6 +94,7 @@ class _Benchmark:
         skew = Load(options.in_flight, partial(skewed, ids), options.seconds)
         one = Load(1, partial(uniform, ids), options.seconds)
         yield Case("echo", echo(self._worker), many)
+        yield Case("echo, plain aio-pika", echo(self._worker, PLAIN_ECHO), many)
         yield Case("ledger", self._worker, many)
         yield Case("ledger, skewed", self._worker, skew)
         yield Case("echo, one in flight", echo(self._worker), one)
@@ -110,7 +111,7 @@ class _Benchmark:
         async with running(case.program, self._log(name)) as pid:
             meter = Meter(self._roots(pid))
             readings: list[Reading] = []
-            address = None if case.program.name == "echo" else case.program.url
+            address = None if is_echo(case.program) else case.program.url
             before = await read_batches(address)
             loop = ClosedLoop(case.load, f"{self._run}-{name}")
             measured = await loop.measure(self._url, lambda: readings.append(meter.read()))

@@ -15,11 +15,21 @@ from ops.programs import python
 
 _READY_SECONDS: Final = 60.0
 _LOOK_SECONDS: Final = 0.2
+_ECHO_NAME: Final = "echo"
 
 
-def echo(worker: Program) -> Program:
-    """The echo in the worker's place: same login, same partitions, same queues."""
-    return replace(worker, name="echo", argv=python("bench.echo"))
+ECHO: Final = "bench.echo"
+PLAIN_ECHO: Final = "bench.plain_echo"
+
+
+def echo(worker: Program, module: str = ECHO) -> Program:
+    """An echo in the worker's place: same login, same partitions, same queues."""
+    return replace(worker, name=_ECHO_NAME, argv=python(module))
+
+
+def is_echo(program: Program) -> bool:
+    """Whether it is one of the echoes, which have no page for health and metrics: that would be work of its own."""
+    return program.name == _ECHO_NAME
 
 
 @asynccontextmanager
@@ -51,7 +61,7 @@ async def _until_ready(program: Program, process: asyncio.subprocess.Process, lo
 
 
 async def _is_ready(program: Program, log: Path) -> bool:
-    if program.name == "echo":  # it has no health page: that would be work which the echo should not have
+    if is_echo(program):
         return _last_words(log) == "ready"
     return await program.probe()
 

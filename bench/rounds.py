@@ -36,6 +36,7 @@ def conclude(rounds: list[Round]) -> dict[str, Any]:
     return {
         "ledger / echo": round(share, 3),
         "goal": f"at least {GOAL}: {'reached' if share >= GOAL else 'missed'}",
+        "ledger / plain echo": round(rate["ledger"] / rate["echo, plain aio-pika"], 3),
         "skewed / uniform": round(skew, 3),
         "goal of skew": f"at least 1: {'reached' if skew >= 1 else 'missed'}",
     }

@@ -81,12 +81,12 @@ def _round(case: str, rate: float, cpu: float, batch: float | None = None) -> Ro
 
 
 def _rounds() -> list[Round]:
-    cases = {"echo": 1000.0, "ledger": 800.0, "ledger, skewed": 900.0}
+    cases = {"echo": 1000.0, "echo, plain aio-pika": 400.0, "ledger": 800.0, "ledger, skewed": 900.0}
     return [_round(case, rate + extra, 0.5, 64.0) for extra in (0, 10, -10) for case, rate in cases.items()]
 
 
 def test_rows_are_medians_with_their_spread() -> None:
-    echo, ledger, _ = to_rows(_rounds())
+    echo, _, ledger, _ = to_rows(_rounds())
     assert echo.per_second == Spread(1000, 990, 1010)
     assert ledger.cpu_us["worker"].median == pytest.approx(1e6 * 0.5 / 800)
     assert ledger.batch == Spread(64, 64, 64)
@@ -96,6 +96,7 @@ def test_goals_are_judged_by_ratios_of_medians() -> None:
     conclusions = conclude(_rounds())
     assert conclusions["ledger / echo"] == 0.8
     assert conclusions["goal"].endswith("reached")
+    assert conclusions["ledger / plain echo"] == 2.0
     assert conclusions["skewed / uniform"] == 1.125
 
 
