@@ -74,6 +74,20 @@ async def test_leases_that_cannot_be(database: Database) -> None:
         assert await leases.partitions() == PARTITIONS
 
 
+async def test_a_lease_whose_epoch_could_not_be_raised_is_nobodys(
+    database: Database, by_hand: asyncpg.Connection
+) -> None:
+    """Such as while the last batch of the one before is still being rolled back."""
+    hasty = await Session.open(database.url("mana_worker"), application_name="a", settings={"lock_timeout": "50ms"})
+    async with _worker(database, "b") as (_, other, _):
+        async with by_hand.transaction():
+            await by_hand.execute("SELECT FROM credits.partitions WHERE partition = 3 FOR UPDATE")
+            with pytest.raises(TryAgain):
+                await Leases(hasty).take(3)
+        assert await other.take(3) == Lease(3, 1, 0, 0)
+    hasty.abort()
+
+
 async def test_who_lives(database: Database, by_hand: asyncpg.Connection) -> None:
     async with (
         _worker(database, "a") as (_, first, first_id),

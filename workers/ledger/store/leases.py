@@ -10,7 +10,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from workers.ledger.faults import Broken, TryAgain
+from workers.ledger.faults import Broken, Fault, TryAgain
 from workers.ledger.store import fitness
 from workers.ledger.store.session import Session
 from workers.ledger.store.statements import statement
@@ -77,11 +77,20 @@ class Leases:
             raise Broken(f"partition {partition} is leased already")
         if not await self._session.fetch_value(_LOCK, _PARTITION_LOCKS, partition):
             return None
-        raised = await self._session.fetch(_RAISE, partition)
-        if not raised:
-            await self._session.fetch_value(_UNLOCK, _PARTITION_LOCKS, partition)
-            raise Broken(f"the ledger has no partition {partition}")
+        lease = await self._raise_epoch(partition)
         self._held.add(partition)
+        return lease
+
+    async def _raise_epoch(self, partition: int) -> Lease:
+        try:
+            raised = await self._session.fetch(_RAISE, partition)
+            if not raised:
+                raise Broken(f"the ledger has no partition {partition}")
+        except Fault:
+            # A lock without an epoch would keep everybody out, ourselves too.
+            if not self._session.is_closed:
+                await self._session.fetch_value(_UNLOCK, _PARTITION_LOCKS, partition)
+            raise
         (row,) = raised
         return Lease(partition, row["epoch"], row["position"], row["confirmed"])
 
