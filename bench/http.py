@@ -58,8 +58,7 @@ class HttpLoop:
                 connection.send(next(self._load.requests))
             return await self.course.run(self._load.warm_up, self._load.seconds, around)
         finally:
-            for connection in connections:
-                connection.close()
+            await asyncio.gather(*(connection.close() for connection in connections))
 
     def answered(self, connection: _Connection, status: int, seconds: float, body: bytes) -> None:
         """A connection's: its answer is whole."""
@@ -83,11 +82,13 @@ class _Connection(asyncio.Protocol):
         self._sent = 0.0
         self._body = b""
         self._closing = False
+        self._closed = asyncio.Event()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # uvloop's own is no subclass
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._closed.set()
         if not self._closing:
             self._loop.course.fail(BenchError("The front closed a connection."))
 
@@ -103,10 +104,11 @@ class _Connection(asyncio.Protocol):
         self._sent, self._body = time.perf_counter(), b""
         self._transport.write(request_bytes)
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Ends the connection."""
         self._closing = True
         self._transport.close()
+        await self._closed.wait()
 
     def on_body(self, part: bytes) -> None:
         self._body += part

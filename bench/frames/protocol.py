@@ -44,6 +44,7 @@ class Line(asyncio.Protocol):
         self._asked: tuple[int, asyncio.Future[bytes]] | None = None
         self._open = False
         self._end: BrokerError | None = None
+        self._gone = asyncio.Event()
         self._heard = 0.0
         self._heartbeat: asyncio.TimerHandle | None = None
 
@@ -67,6 +68,7 @@ class Line(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The end, whoever wanted it."""
+        self._gone.set()
         reason = "the broker closed the connection" if exc is None else f"the connection was lost: {exc}"
         self._fail(BrokerError(reason))
 
@@ -109,6 +111,8 @@ class Line(asyncio.Protocol):
             # Gone before it answered, or silent: closed either way.
             await asyncio.gather(asyncio.wait_for(asking, _GOODBYE_SECONDS), return_exceptions=True)
         self.abort()
+        if self._transport is not None:
+            await self._gone.wait()
 
     def abort(self) -> None:
         """Drops the connection."""

@@ -19,7 +19,10 @@ def _answer(status: str, body: bytes) -> bytes:
 
 @asynccontextmanager
 async def _server(answer: bytes, seen: list[bytes]) -> AsyncGenerator[str]:
+    writers: list[asyncio.StreamWriter] = []
+
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
         try:
             while True:
                 head = await reader.readuntil(b"\r\n\r\n")
@@ -27,13 +30,16 @@ async def _server(answer: bytes, seen: list[bytes]) -> AsyncGenerator[str]:
                 seen.append(head + await reader.readexactly(length))
                 writer.write(answer)
         except (asyncio.IncompleteReadError, ConnectionResetError):
-            writer.close()
+            return  # the client has gone
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     try:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     finally:
         server.close()
+        for writer in writers:
+            writer.close()
+        await asyncio.gather(*(writer.wait_closed() for writer in writers), return_exceptions=True)
 
 
 async def test_every_connection_has_one_request_under_way_and_all_are_answered() -> None:
