@@ -1,8 +1,6 @@
 """The commands of ./mana (CONTRACT.md 4): each reads what was asked, and hands over."""
 
-import os
 import shutil
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +9,7 @@ from typing import Annotated, NoReturn
 import msgspec
 import typer
 
-from ops import checks, demo, envfile, instance, launch, packages, running, screen, settings, status
+from ops import checks, demo, envfile, foreground, instance, running, screen, status
 from ops.boot import Wish
 from ops.errors import LauncherError
 from ops.place import Place
@@ -54,11 +52,11 @@ def up(
         _show_addresses(place)
         _demonstrate(place, with_demo)
         return
-    launched = _start(place, Wish(workers, partitions, not servers_only), attached=not detach)
+    launched = foreground.start(place, Wish(workers, partitions, not servers_only), attached=not detach)
     _show_addresses(place)
     _demonstrate(place, with_demo)
     if not detach:
-        _stay(launched)
+        foreground.stay(launched)
 
 
 @app.command()
@@ -152,34 +150,6 @@ def migrate() -> None:
     """Apply the migrations, and say what was applied."""
     env = instance.of(Place.from_environment()).env
     _become("migrations", [], {"DATABASE_URL": env["MANA_DATABASE_OWNER_URL"]})
-
-
-def _start(place: Place, wish: Wish, *, attached: bool) -> launch.Launched:
-    given = settings.read()
-    with screen.steps("looking for the servers") as show:
-        packages.ensure(given, watch=show)
-        launched = launch.launch(place, wish, os.environ, attached=attached)
-        try:
-            launched.wait_until_ready(lambda told: show(told.step))
-        except KeyboardInterrupt:
-            show("stopping")
-            launched.stop()
-            raise
-    return launched
-
-
-def _stay(launched: launch.Launched) -> None:
-    """Until Ctrl-C, SIGTERM, or the end of the supervisor by other means."""
-    screen.results.print("Ctrl-C stops everything.")
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        code = launched.process.wait()
-    except KeyboardInterrupt:
-        with screen.steps("stopping") as show:
-            running.stop(launched.place, show)
-        code = launched.process.wait()
-    if code:
-        raise LauncherError(f"The supervisor ended (status {code}): see {launch.log_of(launched.place)}.")
 
 
 def _demonstrate(place: Place, wanted: bool) -> None:

@@ -54,34 +54,31 @@ async def _spend_by_rest(front: httpx.AsyncClient) -> str:
 
 async def _spend_by_amqp(amqp_url: str, user: str) -> str:
     """As any app does: publish with a direct reply-to, and wait for the reply."""
-    command = {
-        "userId": user,
-        "amount": 1,
-        "appId": _APP,
-        "description": "second credit, by AMQP",
-        "idempotencyKey": str(uuid.uuid4()),
-    }
     async with await aio_pika.connect(amqp_url) as connection:
         channel = await connection.channel()
         replies: asyncio.Queue[AbstractIncomingMessage] = asyncio.Queue()
         direct = await channel.get_queue(DIRECT_REPLY_TO, ensure=False)
         await direct.consume(replies.put, no_ack=True)
         exchange = await channel.get_exchange(COMMANDS_EXCHANGE, ensure=False)
-        message = aio_pika.Message(
-            msgspec.json.encode(command),
-            type="credits.use",
-            content_type="application/json",
-            user_id=urls.login_of(amqp_url)[0],
-            reply_to=DIRECT_REPLY_TO,
-            correlation_id=str(uuid.uuid4()),
-            delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
-        )
-        await exchange.publish(message, routing_key=user)
+        await exchange.publish(_use(user, login=urls.login_of(amqp_url)[0]), routing_key=user)
         try:
             reply = await asyncio.wait_for(replies.get(), _REPLY_SECONDS)
         except TimeoutError:
             raise LauncherError("The demo's command was queued but not answered: see ./mana logs worker-0.") from None
     return _spent("by AMQP", msgspec.json.decode(reply.body))
+
+
+def _use(user: str, login: str) -> aio_pika.Message:
+    body = {"userId": user, "amount": 1, "appId": _APP, "description": "second credit, by AMQP"}
+    return aio_pika.Message(
+        msgspec.json.encode({**body, "idempotencyKey": str(uuid.uuid4())}),
+        type="credits.use",
+        content_type="application/json",
+        user_id=login,
+        reply_to=DIRECT_REPLY_TO,
+        correlation_id=str(uuid.uuid4()),
+        delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
+    )
 
 
 def _spent(how: str, reply: dict[str, Any]) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import stat
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Generator
@@ -14,7 +16,7 @@ import asyncpg
 import httpx
 import pytest
 
-from tests.e2e.starter import Starter
+from tests.e2e.starter import CHECKOUT, Starter
 
 SERVERS = {"epmd": "epmd", "postgres": "postgres", "rabbitmq": "beam.smp", "redis": "redis-server"}
 ADDRESSES = {
@@ -46,6 +48,18 @@ def eventually(happened: Callable[[], bool], seconds: float = 15.0) -> None:
     while not happened():
         assert time.monotonic() < deadline
         time.sleep(0.1)
+
+
+def servers_of(up: Starter, database: str) -> dict[str, str]:
+    """The settings that give its servers to somebody else, as their administrator."""
+    env = up.env()
+    host = env["MANA_DATABASE_OWNER_URL"].split("@")[1].split("/")[0]
+    return {
+        "DATABASE_URL": f"postgresql://mana_admin:{up.secrets()['postgres_admin']}@{host}/{database}",
+        "AMQP_URL": env["MANA_AMQP_URL"],
+        "RABBITMQ_MANAGEMENT_URL": env["MANA_RABBITMQ_MANAGEMENT_URL"],
+        "REDIS_URL": env["MANA_REDIS_URL"],
+    }
 
 
 def listeners(pid: int) -> set[str]:
@@ -165,22 +179,27 @@ def test_a_second_supervisor_in_the_same_place_is_refused(up: Starter) -> None:
 
 def test_given_servers_are_used_and_none_is_started(up: Starter, tmp_path: Path) -> None:
     env, other = up.env(), Starter(tmp_path / "home")
-    administrator = f"mana_admin:{up.secrets()['postgres_admin']}"
-    host = env["MANA_DATABASE_OWNER_URL"].split("@")[1].split("/")[0]
-    given = {
-        "DATABASE_URL": f"postgresql://{administrator}@{host}/elsewhere",
-        "AMQP_URL": env["MANA_AMQP_URL"],
-        "RABBITMQ_MANAGEMENT_URL": env["MANA_RABBITMQ_MANAGEMENT_URL"],
-        "REDIS_URL": env["MANA_REDIS_URL"],
-    }
+    given = servers_of(up, "elsewhere")
     try:
         other.must("up", "--detach", "--servers-only", **given)
         assert other.processes() == {}
         assert other.env()["MANA_AMQP_URL"] == env["MANA_AMQP_URL"]
-        assert other.env()["MANA_DATABASE_OWNER_URL"].endswith(f"{host}/elsewhere")
+        assert other.env()["MANA_DATABASE_OWNER_URL"].endswith(given["DATABASE_URL"].split("@")[1])
         assert "nothing to apply" in other.must("migrate")
     finally:
         other.must("down", "--purge")
+
+
+def test_the_setup_of_other_peoples_servers_writes_what_each_process_needs(up: Starter, tmp_path: Path) -> None:
+    """As docker-compose.yml uses it; twice, with the same passwords."""
+    command = [sys.executable, "-m", "ops.setup", str(tmp_path), "--partitions", "4"]
+    for _ in range(2):
+        subprocess.run(command, cwd=CHECKOUT, env={**os.environ, **servers_of(up, "composed")}, check=True)
+    written = {path.name: path.read_text() for path in tmp_path.glob("*.env")}
+    assert set(written) == {"api.env", "relay.env", "worker.env"}
+    assert "DATABASE_URL=postgresql://mana_worker:" in written["worker.env"]
+    assert "MANA_SECRET_KEY=" in written["api.env"]
+    assert not [text for text in written.values() if up.secrets()["postgres_admin"] in text]
 
 
 @pytest.mark.parametrize(

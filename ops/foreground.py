@@ -1,0 +1,41 @@
+"""A start as somebody at a terminal sees it."""
+
+import os
+import signal
+
+from ops import launch, packages, running, screen, settings
+from ops.boot import Wish
+from ops.errors import LauncherError
+from ops.place import Place
+
+
+def start(place: Place, wish: Wish, *, attached: bool) -> launch.Launched:
+    """Get the servers' programs, start the supervisor, and show its steps until all is ready.
+
+    Raises LauncherError when that fails; Ctrl-C meanwhile takes down what had come up.
+    """
+    given = settings.read()
+    with screen.steps("looking for the servers") as show:
+        packages.ensure(given, watch=show)
+        launched = launch.launch(place, wish, os.environ, attached=attached)
+        try:
+            launched.wait_until_ready(lambda told: show(told.step))
+        except KeyboardInterrupt:
+            show("stopping")
+            launched.stop()
+            raise
+    return launched
+
+
+def stay(launched: launch.Launched) -> None:
+    """Until Ctrl-C, SIGTERM, or the end of the supervisor by other means."""
+    screen.results.print("Ctrl-C stops everything.")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        code = launched.process.wait()
+    except KeyboardInterrupt:
+        with screen.steps("stopping") as show:
+            running.stop(launched.place, show)
+        code = launched.process.wait()
+    if code:
+        raise LauncherError(f"The supervisor ended (status {code}): see {launch.log_of(launched.place)}.")
