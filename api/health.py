@@ -11,6 +11,7 @@ from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
 from api.errors import Unavailable, problem
+from api.problems_documented import answers
 from contracts.errors import Error
 
 Check = Callable[[], Awaitable[None]]
@@ -28,7 +29,7 @@ class Health:
         """``/health/live``, ``/health/ready``, ``/metrics``."""
         router = APIRouter(tags=["operation"])
         router.add_api_route("/health/live", self.live, methods=["GET"])
-        router.add_api_route("/health/ready", self.ready, methods=["GET"], response_model=None)
+        router.add_api_route("/health/ready", self.ready, methods=["GET"], responses=answers(503))
         router.add_api_route("/metrics", self.metrics, methods=["GET"], include_in_schema=False)
         return router
 
