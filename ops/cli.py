@@ -3,7 +3,6 @@
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 from typing import Annotated, NoReturn
 
 import msgspec
@@ -27,7 +26,7 @@ _PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 def main() -> NoReturn:
     """Run a command; what cannot be done ends in one sentence on standard error."""
     try:
-        app()
+        app(prog_name="./mana")
     except LauncherError as error:
         sys.exit(str(error))
     except KeyboardInterrupt:
@@ -125,23 +124,16 @@ def verify() -> None:
     _become("workers.ledger.audit", [], {"DATABASE_URL": env["MANA_DATABASE_OWNER_URL"]})
 
 
-@app.command()
-def replay(
-    file: Annotated[Path, typer.Argument(help="A trace: TIMESTAMP, ContextTokens, GeneratedTokens.")],
-    *,
-    users: Annotated[int, typer.Option(min=1)] = 100,
-    speed: Annotated[str, typer.Option(help="How many times as fast as recorded, or max.")] = "max",
-    sample: Annotated[int | None, typer.Option(min=1, help="First write a trace of so many requests to FILE.")] = None,
-) -> None:
-    """Charge a trace of LLM requests through AMQP, and account for every credit."""
-    arguments = [str(file.absolute()), "--users", str(users), "--speed", speed]
-    arguments += ["--sample", str(sample)] if sample else []
-    _become("bench.replay", arguments, instance.of(Place.from_environment()).env)
+@app.command(context_settings=_PASS_ON, add_help_option=False)
+def replay(context: typer.Context) -> None:
+    """Charge a trace of LLM requests through AMQP, and account for every credit (--help: its options)."""
+    asks_for_help = "--help" in context.args
+    _become("bench.replay", context.args, {} if asks_for_help else instance.of(Place.from_environment()).env)
 
 
-@app.command(context_settings=_PASS_ON)
+@app.command(context_settings=_PASS_ON, add_help_option=False)
 def bench(context: typer.Context) -> None:
-    """Run the benchmarks, on an instance of their own."""
+    """Run the benchmarks, on an instance of their own (--help: which there are)."""
     _become("bench", context.args, {})
 
 
