@@ -13,8 +13,8 @@ from api.settings import Settings, complaints
 
 
 async def _run(settings: Settings) -> None:
-    async with wiring.front(settings) as app:
-        await serve(app, settings.mana_bind_host, settings.port)
+    async with wiring.front(settings) as front:
+        await serve(front.app, settings.mana_bind_host, settings.port, front.stop_waiting)
 
 
 def main() -> int:

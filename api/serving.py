@@ -5,18 +5,23 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Final
 
 import uvicorn
 from starlette.types import ASGIApp
 
-DRAIN_SECONDS_MAX: Final = 35
-"""A request may ask to wait 30 s for its reply."""
+PATIENCE_SECONDS: Final = 2.0
+"""What is underway when the process is told to stop may take this long before whoever waits is answered as it is."""
+DRAIN_SECONDS_MAX: Final = 10
 
 
 class _Server(uvicorn.Server):
     """Uvicorn, its signals handled by us: it would raise them again, and so end the process before its parts are."""
+
+    def __init__(self, config: uvicorn.Config, on_impatience: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_impatience = on_impatience
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None]:
@@ -33,10 +38,15 @@ class _Server(uvicorn.Server):
         """Takes no more connections, and ends once the answers underway are sent; told twice, at once."""
         self.force_exit = self.should_exit
         self.should_exit = True
+        asyncio.get_running_loop().call_later(PATIENCE_SECONDS, self._on_impatience)
 
 
-async def serve(app: ASGIApp, host: str, port: int) -> None:
-    """Returns after SIGTERM or SIGINT."""
+def _nobody_waits() -> None:
+    """For applications whose answers wait for nothing."""
+
+
+async def serve(app: ASGIApp, host: str, port: int, on_impatience: Callable[[], None] = _nobody_waits) -> None:
+    """Returns after SIGTERM or SIGINT; ``on_impatience`` is called some time after, to end what still waits."""
     config = uvicorn.Config(
         app,
         host=host,
@@ -50,4 +60,4 @@ async def serve(app: ASGIApp, host: str, port: int) -> None:
         proxy_headers=False,
         timeout_graceful_shutdown=DRAIN_SECONDS_MAX,
     )
-    await _Server(config).serve()
+    await _Server(config, on_impatience).serve()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -45,6 +45,14 @@ class WrongSecret(Exception):  # noqa: N818 - says what the setting is
 
 
 @dataclass(frozen=True)
+class Front:
+    """The application, and what to call when the process is told to stop: it answers whoever waits for a reply."""
+
+    app: ASGIApp
+    stop_waiting: Callable[[], None]
+
+
+@dataclass(frozen=True)
 class _Parts:
     """What lives as long as the process does."""
 
@@ -63,7 +71,7 @@ def imported_key(settings: Settings) -> SigningKey | None:
 
 
 @asynccontextmanager
-async def front(settings: Settings) -> AsyncGenerator[ASGIApp]:
+async def front(settings: Settings) -> AsyncGenerator[Front]:
     """The running front. It starts while its servers are away, and says so at ``/health/ready``."""
     imported = imported_key(settings)
     registry = CollectorRegistry()
@@ -80,7 +88,7 @@ async def front(settings: Settings) -> AsyncGenerator[ASGIApp]:
         await _look_at(keyring)
         async with running(parts.broker.keep_connected(), parts.ended.follow()):
             try:
-                yield _application(settings, parts, keyring)
+                yield Front(_application(settings, parts, keyring), parts.broker.stop_waiting)
             finally:
                 parts.hasher.close()
 

@@ -81,6 +81,12 @@ class BrokerClient:
             raise NoAnswer from error
         self._metrics.outcome(command.type, "confirmed")
 
+    def stop_waiting(self) -> None:
+        """Ends every wait for a reply with ``NoAnswer``: the process stops, and clients can look their keys up."""
+        for request in self._pending.values():
+            if not request.reply.done():
+                request.reply.set_exception(NoAnswer())
+
     async def keep_connected(self) -> None:
         """Connects, and does it again after each loss; ends only when it is cancelled."""
         failures = 0

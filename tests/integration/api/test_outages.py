@@ -12,7 +12,7 @@ from contracts.topology import FRONT_LOGIN
 from ops import ports
 from ops.instance import Instance
 from ops.urls import with_login
-from tests.integration.api.ledger import ScriptedLedger
+from tests.integration.api.ledger import ScriptedLedger, silence
 from tests.integration.api.process import front, until_ready
 from tests.integration.api.proxy import proxied
 from tests.integration.api.users import BASE, PASSWORD, assert_problem, login, new_email, register, sign_up
@@ -78,3 +78,34 @@ async def test_while_the_broker_is_silent(servers: Instance, ledger: ScriptedLed
                 while (await http.post(f"{BASE}/credits/use", json=BODY, headers=headers)).status_code != 200:
                     await asyncio.sleep(0.2)
             assert (await http.get("/health/ready")).status_code == 200
+
+
+async def test_a_stop_answers_whoever_waits(servers: Instance, ledger: ScriptedLedger, logs: Path) -> None:
+    """SIGTERM ends no request without an answer: a use that waits gets its place to look, long before its 30 s."""
+    ledger.answer = silence
+    async with front(servers, logs) as process, httpx.AsyncClient(base_url=process.url, timeout=20) as http:
+        await until_ready(process)
+        user = await sign_up(http)
+        use = http.post(f"{BASE}/credits/use", json=BODY, headers={**user.headers, "prefer": "wait=30"})
+        waiting = asyncio.create_task(use)
+        await ledger.until(user.id, "credits.use")
+        process.child.terminate()
+        async with asyncio.timeout(8):
+            answer = await waiting
+            await process.child.wait()
+    assert answer.status_code == 202
+    assert answer.headers["location"]
+
+
+async def test_pages_of_other_origins(servers: Instance, ledger: ScriptedLedger, logs: Path) -> None:
+    """Only origins that are named may call from a browser, with a token and never with cookies."""
+    origins = "https://app.example, https://other.example:8443"
+    async with front(servers, logs, CORS_ORIGINS=origins) as process, httpx.AsyncClient(base_url=process.url) as http:
+        asks = {"access-control-request-method": "POST", "access-control-request-headers": "authorization"}
+        named = await http.options(f"{BASE}/credits/use", headers={"origin": "https://app.example", **asks})
+        assert named.headers["access-control-allow-origin"] == "https://app.example"
+        assert "access-control-allow-credentials" not in named.headers
+        stranger = await http.options(f"{BASE}/credits/use", headers={"origin": "https://evil.example", **asks})
+        assert "access-control-allow-origin" not in stranger.headers
+        problem = await http.get("/nothing", headers={"origin": "https://app.example"})
+        assert "X-Request-Id" in problem.headers["access-control-expose-headers"]
