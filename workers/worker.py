@@ -11,18 +11,17 @@ from uuid import uuid4
 import structlog
 from uuid_utils import uuid7
 
-from workers.broker.declaring import declare, require_kept
-from workers.broker.errors import BrokerLostError
 from workers.broker.late import LateReplies
 from workers.broker.publisher import Publisher
 from workers.broker.publishing import Publishing
+from workers.checks import await_broker, await_ledger, check_ledger
 from workers.intake.answering import Kept
 from workers.intake.batching import Ready
 from workers.intake.commandlink import CommandLink
 from workers.intake.inlet import Desk
 from workers.intake.inlets import Inlets
 from workers.intake.term import Station, Term
-from workers.ledger.faults import Broken, ConnectionLost, Fault, NotDurable, TryAgain
+from workers.ledger.faults import Broken, ConnectionLost, Fault, LeaseLost, NotDurable, TryAgain
 from workers.ledger.model import Terms
 from workers.ledger.store.journal import Journal
 from workers.ledger.store.session import Session
@@ -75,7 +74,7 @@ class Worker:
         """Works until stopped. Raises ``NotDurable``, ``QueueMismatchError``: what it must refuse to run on."""
         connections = [asyncio.create_task(part.run()) for part in (self.link, self.publishing, self.late)]
         try:
-            await self._until_stopped(self._check_broker())
+            await self._until_stopped(self._check())
             while not self._stopping.is_set():
                 await self._next_term()
         finally:
@@ -84,17 +83,10 @@ class Worker:
             await asyncio.wait(connections)
             await self._journal.close()
 
-    async def _check_broker(self) -> None:
-        while True:
-            link = await self.link.up()
-            try:
-                await declare(link, range(self._settings.mana_partitions))
-                await require_kept(link)
-            except BrokerLostError as error:
-                _log.warning("the broker cannot be checked yet", reason=str(error))
-                await asyncio.sleep(_PAUSE_SECONDS[1])
-            else:
-                return
+    async def _check(self) -> None:
+        settings = self._settings
+        await await_ledger(settings.database_url, settings.mana_process_name, settings.mana_partitions)
+        await await_broker(self.link, settings.mana_partitions)
 
     async def _next_term(self) -> None:
         try:
@@ -104,7 +96,7 @@ class Worker:
             raise
         except* Broken as broken:
             await self._give_up(broken)
-        except* (ConnectionLost, TryAgain) as faults:
+        except* (ConnectionLost, LeaseLost, TryAgain) as faults:
             reason = "; ".join(map(str, faults.exceptions))
             _log.warning("all leases are gone: once more from the beginning", reason=reason)
             await self._pause()
@@ -112,12 +104,12 @@ class Worker:
     async def _run_term(self) -> None:
         settings = self._settings
         session = await Session.open(settings.database_url, application_name=settings.mana_process_name)
-        term = Term(self._station, session)
         try:
-            await term.check()
+            await check_ledger(session, settings.mana_partitions)
         except Fault:
             session.abort()
             raise
+        term = Term(self._station, session)
         if self._publisher is not None:
             term.attach(self._publisher)
         self.term = term

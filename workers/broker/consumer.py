@@ -16,7 +16,7 @@ from contracts.replies import CONTENT_TYPE, REPLY_TYPE
 from workers.broker import lenient
 from workers.broker.errors import BrokerLostError
 from workers.broker.frames import Framer, properties
-from workers.broker.link import CALL_SECONDS, FAILURES, Link
+from workers.broker.link import CALL_SECONDS, CLOSE_SECONDS, FAILURES, Link
 from workers.broker.tap import Frame, TappedChannel
 
 _DEFAULT_EXCHANGE: Final = ""
@@ -88,12 +88,17 @@ class Consumer:
         self._write(self._framer.ack(tag))
 
     async def close(self) -> None:
-        """Closes the channel: the broker takes back what is unacknowledged, in order. Never raises."""
+        """Closes the channel: the broker takes back what is unacknowledged, in order. Never raises.
+
+        A broker that does not answer still counts us as the consumer, so then the whole connection goes.
+        """
         self._link.flush()
         self._lose("closed")
         try:
-            async with asyncio.timeout(CALL_SECONDS):
+            async with asyncio.timeout(CLOSE_SECONDS):
                 await self._channel.close()
+        except TimeoutError:
+            await self._link.close()
         except FAILURES as error:
             self.reason = f"{self.reason} ({error!r})"
 

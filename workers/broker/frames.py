@@ -94,6 +94,6 @@ def _pieces(channel: int, body: bytes, size: int) -> Iterator[bytes]:
 def _table(headers: Mapping[str, str]) -> bytes:
     table = b""
     for name, value in headers.items():
-        raw = value.encode()
+        raw = value.encode(errors="replace")
         table += short(name) + b"S" + struct.pack(">I", len(raw)) + raw
     return struct.pack(">I", len(table)) + table

@@ -16,4 +16,5 @@ class LazyBroker(RabbitBroker):
 
     async def start_now(self) -> None:
         """Connects, unless that is done; raises what the library raises."""
-        await super().start()
+        if not self.running:
+            await super().start()

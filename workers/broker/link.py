@@ -19,6 +19,8 @@ from workers.broker.tap import FrameTaker, TappedChannel
 HEARTBEAT_SECONDS: Final = 5
 CALL_SECONDS: Final = 10
 """How long any question to the broker may take before the connection counts as lost."""
+CLOSE_SECONDS: Final = 3
+"""How long a goodbye may take; then we go without."""
 
 FAILURES: Final = (AMQPError, OSError, TimeoutError, RuntimeError, EOFError)
 """How the library says that connection or channel are gone."""
@@ -119,10 +121,11 @@ class Link:
         """Says goodbye and closes. Never raises."""
         self.flush()
         try:
-            async with asyncio.timeout(CALL_SECONDS):
+            async with asyncio.timeout(CLOSE_SECONDS):
                 await self._connection.close()
         except FAILURES as error:
             self.reason = self.reason or str(error)
+            self._writer.transport.abort()
         self.lost.set()
 
     def _on_closed(self, closing: asyncio.Future[Any]) -> None:

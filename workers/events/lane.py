@@ -43,7 +43,7 @@ class Lane:
         self.head = head
         self._read = read
         self._meters = meters
-        self._lag = meters.event_lag.labels(str(partition))
+        meters.event_lag.labels(str(partition)).set_function(lambda: 0 if self._ended else self.head - self.mark)
         self._kept: deque[Publication] = deque()
         """The rows from ``mark + 1`` on, without a gap."""
         self._sent = mark
@@ -76,7 +76,6 @@ class Lane:
         """Publishes nothing from now on."""
         self._ended = True
         self._publisher = None
-        self._lag.set(0)
         self._flushed.set()
 
     async def flushed(self) -> None:
@@ -119,9 +118,7 @@ class Lane:
 
     def _look_behind(self) -> None:
         """Whether there are rows to be read, and room for them; and whether all is done."""
-        lag = self.head - self.mark
-        self._lag.set(lag)
-        if lag <= 0:
+        if self.mark >= self.head:
             self._flushed.set()
         else:
             self._flushed.clear()

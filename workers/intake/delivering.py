@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import datetime
 
+import structlog
+
 from contracts.replies import Done, Refused, Reply
-from workers.intake.answering import Answer, answer, poisoned, refused
-from workers.intake.batching import Portion
+from workers.intake.answering import Answer, Kept, answer, dead_copy, poisoned, refused
 from workers.intake.holdings import Holdings
 from workers.intake.reading import Item
 from workers.intake.settling import Outcome, Poison, Settled
 from workers.meters import Meters
 
+_log = structlog.get_logger(__name__)
+
 
 def deliver(settled: Settled, holdings: Holdings, meters: Meters) -> None:
     """Sends all; what belongs to a partition that is not ours any more stays unanswered, and comes again."""
+    results: Counter[tuple[str, str]] = Counter()
     for portion in settled.portions:
         if portion.inlet.partition in holdings.epochs and not portion.inlet.lost.is_set():
-            portion.inlet.answer(portion.items, _answers(portion, settled, meters))
+            answers = [_safely(item, settled.outcomes.get(id(item)), settled.now, results) for item in portion.items]
+            portion.inlet.answer(portion.items, answers)
+    for labels, count in results.items():
+        meters.commands.labels(*labels).inc(count)
     for committed in settled.commits:
         for partition, happenings in committed.events.items():
             lane = holdings.lane(partition)
@@ -25,20 +33,25 @@ def deliver(settled: Settled, holdings: Holdings, meters: Meters) -> None:
                 lane.offer(happenings)
 
 
-def _answers(portion: Portion, settled: Settled, meters: Meters) -> list[Answer]:
-    return [_answer(item, settled.outcomes.get(id(item)), settled.now, meters) for item in portion.items]
+def _safely(item: Item, outcome: Outcome, now: datetime, results: Counter[tuple[str, str]]) -> Answer:
+    """An answer that cannot be written must not come again and again, and take us down each time."""
+    try:
+        return _answer(item, outcome, now, results)
+    except Exception:
+        _log.exception("an answer could not be written: the message is kept instead", partition=item.partition)
+        return Answer(kept=Kept(dead_copy(item, "internal: the answer could not be written")))
 
 
-def _answer(item: Item, outcome: Outcome, now: datetime, meters: Meters) -> Answer:
+def _answer(item: Item, outcome: Outcome, now: datetime, results: Counter[tuple[str, str]]) -> Answer:
     if item.rejected is not None:
-        meters.commands.labels(item.rejected.command, item.rejected.error.code).inc()
+        results[item.rejected.command, item.rejected.error.code] += 1
         return refused(item, item.rejected, now)
     if item.request is None or outcome is None:
         raise AssertionError("a delivery without an outcome must not be answered")
     if isinstance(outcome, Poison):
-        meters.commands.labels(item.request.command.type, "internal").inc()
+        results[item.request.command.type, "internal"] += 1
         return poisoned(item, outcome.reason)
-    meters.commands.labels(item.request.command.type, _result(outcome)).inc()
+    results[item.request.command.type, _result(outcome)] += 1
     return answer(item, outcome, now)
 
 

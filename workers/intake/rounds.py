@@ -12,7 +12,7 @@ from workers.intake.commandlink import CommandLink
 from workers.intake.holdings import Holdings
 from workers.intake.inlets import Inlets
 from workers.intake.shares import shares
-from workers.ledger.faults import TryAgain
+from workers.ledger.faults import LeaseLost, TryAgain
 from workers.ledger.store.leases import Leases
 
 _log = structlog.get_logger(__name__)
@@ -59,12 +59,13 @@ class Rounds:
         self._link = link
         self._giving: set[int] = set()
         self._registered = False
+        self._stopping = asyncio.Event()
         self.answered_at: float | None = None
         """When the last whole round was over, on the loop's clock; ``None`` before the first."""
 
     async def run(self, spawn: Spawner) -> None:
-        """Rounds until cancelled. Raises ``ConnectionLost``, ``Broken``."""
-        while True:
+        """Rounds until stopped. Raises ``ConnectionLost``, ``Broken``."""
+        while not self._stopping.is_set():
             pause = ROUND_SECONDS
             try:
                 if await self._round(spawn):
@@ -72,7 +73,18 @@ class Rounds:
                 self.answered_at = asyncio.get_running_loop().time() if self._registered else None
             except TryAgain as error:
                 _log.warning("a round of leases failed", reason=str(error))
-            await asyncio.sleep(pause)
+            await self._pause(pause)
+
+    async def _pause(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
+        except TimeoutError:
+            return
+
+    def stop(self) -> None:
+        """Begins no new round."""
+        self._stopping.set()
 
     async def give_back(self, partition: int) -> None:
         """Finishes what was taken, closes the channel, ends the events, unlocks: in this order."""
@@ -83,6 +95,9 @@ class Rounds:
             self._holdings.forget(partition)
             await self._leases.release(partition)
             _log.info("partition given back", partition=partition)
+        except (LeaseLost, TryAgain) as error:  # the next round unlocks; an older mark only repeats events
+            _log.warning("partition given back in the next round", partition=partition, reason=str(error))
+            self._holdings.lose([partition])
         finally:
             self._giving.discard(partition)
 

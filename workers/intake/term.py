@@ -20,7 +20,7 @@ from workers.intake.inlets import Inlets
 from workers.intake.rounds import Rounds, Spawner
 from workers.intake.settling import Settler
 from workers.ledger.execute import Executor
-from workers.ledger.faults import Broken, LeaseLost, TryAgain
+from workers.ledger.faults import Fault, LeaseLost, TryAgain
 from workers.ledger.model import Terms
 from workers.ledger.store.leases import Leases
 from workers.ledger.store.pruning import PRUNED_AT_ONCE, prune_refusals
@@ -79,13 +79,6 @@ class Term:
             station.batch_max,
         )
 
-    async def check(self) -> None:
-        """Raises ``NotDurable`` or ``Broken`` where this ledger is not one that may be worked on."""
-        await self._leases.check_durability()
-        there = await self._leases.partitions()
-        if there != self._station.partitions:
-            raise Broken(f"the ledger has {there} partitions, MANA_PARTITIONS says {self._station.partitions}")
-
     async def run(self, stopping: asyncio.Event) -> None:
         """Works until told to stop, then gives everything back in good order.
 
@@ -97,7 +90,8 @@ class Term:
                 engine = group.create_task(self._engine.run())
                 chores = [group.create_task(self._write_marks()), group.create_task(self._tidy())]
                 await stopping.wait()
-                rounds.cancel()
+                self.rounds.stop()
+                await asyncio.wait({rounds})
                 await self._drain(engine)
                 for chore in chores:
                     chore.cancel()
@@ -122,11 +116,12 @@ class Term:
                 await self.holdings.flushed()
         except TimeoutError:
             _log.warning("events are left to the next owner")
-        await self.holdings.write_marks(list(self.holdings.epochs))
-        for partition in list(self.holdings.epochs):
-            self.holdings.forget(partition)
-        await self._leases.leave()
-        await self._session.close()
+        try:
+            await self.holdings.write_marks(list(self.holdings.epochs))
+            await self._leases.leave()
+            await self._session.close()
+        except Fault as fault:  # the server frees what we could not give back, and the next owner repeats some events
+            _log.warning("not everything was given back in order", reason=str(fault))
 
     async def _write_marks(self) -> None:
         while True:

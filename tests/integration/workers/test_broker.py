@@ -119,25 +119,6 @@ async def _logged(channel: AbstractChannel, user: str, number: int) -> list[int]
     return list(found)
 
 
-async def test_a_queue_with_other_arguments_is_refused(servers: Instance, logs: Path) -> None:
-    """Partition 4 exists only here, and wrongly."""
-    async with await aio_pika.connect(servers.addresses.amqp) as connection:
-        channel = await connection.channel()
-        wrong = await channel.declare_queue(command_queue(4), durable=True)
-        try:
-            async with running(servers, logs, environment={"MANA_PARTITIONS": "5"}) as process:
-                assert await asyncio.wait_for(process.child.wait(), 20) == 1
-                assert "credits.commands.4" in process.log.read_text()
-        finally:
-            await wrong.delete()
-
-
-async def test_a_wrong_setting_is_named(servers: Instance, logs: Path) -> None:
-    async with running(servers, logs, environment={"CREDITS_DAILY_FREE": "-1"}) as process:
-        assert await asyncio.wait_for(process.child.wait(), 20) == 2
-        assert process.log.read_text().startswith("CREDITS_DAILY_FREE: ")
-
-
 async def test_the_clock_wakes_who_has_expired_lots(
     servers: Instance, worker: Running, logs: Path, client: Client, events: Subscriber, owner: asyncpg.Connection
 ) -> None:
