@@ -26,8 +26,9 @@ _AWAY: Final = (
     asyncpg.OperatorInterventionError,
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.TransactionRollbackError,
+    asyncpg.InvalidCachedStatementError,
 )
-"""What says nothing about the request: the server is away, full, restarting, or asks for another try."""
+"""What says nothing about the request: the server is away, full, restarting, being migrated, or asks for another try."""
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator
 from typing import Any
 from urllib.parse import urlsplit
 
+import asyncpg
 import httpx
 import pytest
 
@@ -51,6 +52,13 @@ async def test_text_that_cannot_be_kept(http: httpx.AsyncClient, field: str, tex
     escaped = ",".join(f'"{name}":"{_escaped(value)}"' for name, value in values.items())
     answer = await http.post(REGISTER, content=f"{{{escaped}}}".encode(), headers=JSON)
     assert fields(assert_problem(answer, 422, "invalid_request")) == [field]
+
+
+async def test_a_token_that_is_no_text(http: httpx.AsyncClient) -> None:
+    answer = await http.post(f"{BASE}/auth/validate", content=rb'{"token":"\ud800"}', headers=JSON)
+    assert answer.json() == {"valid": False, "payload": None}
+    answer = await http.post(f"{BASE}/auth/refresh", content=rb'{"refreshToken":"\ud800"}', headers=JSON)
+    assert_problem(answer, 401, "unauthorized")
 
 
 async def test_a_hostile_field_name_is_told_harmlessly(http: httpx.AsyncClient) -> None:
@@ -142,3 +150,30 @@ async def test_broken_http_harms_nobody(api: Process, http: httpx.AsyncClient, r
 
 def _escaped(text: str) -> str:
     return "".join(character if 32 <= ord(character) < 127 else f"\\u{ord(character):04x}" for character in text)
+
+
+async def test_what_nobody_expected_is_told_to_nobody(
+    api: Process, http: httpx.AsyncClient, user: SignedIn, owner: asyncpg.Connection
+) -> None:
+    """[SECURITY.md 67]: the answer says nothing of the fault, the log finds it by the request's id."""
+    await owner.execute("ALTER TABLE credits.packages RENAME TO packages_gone")
+    try:
+        headers = {**user.headers, "x-request-id": "find-me"}
+        answer = await http.get(f"{BASE}/credits/packages", headers=headers)
+    finally:
+        await owner.execute("ALTER TABLE credits.packages_gone RENAME TO packages")
+    problem = assert_problem(answer, 500, "internal")
+    assert "packages" not in problem["detail"]
+    assert answer.headers["x-request-id"] == "find-me"
+    async with asyncio.timeout(10):
+        while not (lines := [line for line in api.output.splitlines() if "find-me" in line]):
+            await asyncio.sleep(0.05)  # it is logged after the answer was sent
+    assert "UndefinedTableError" in lines[0]
+
+
+async def test_no_secret_reaches_the_log(api: Process, http: httpx.AsyncClient, user: SignedIn) -> None:
+    """[SECURITY.md 44], as far as this log goes."""
+    await http.post(f"{BASE}/auth/login", json={"email": user.email, "password": "canary-password-1"})
+    await http.post(f"{BASE}/auth/refresh", json={"refreshToken": user.refresh_token})
+    for secret in (PASSWORD, "canary-password-1", user.refresh_token, user.access_token, user.email):
+        assert secret not in api.output
