@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
+from contracts.replies import Transaction
 from workers.ledger.faults import BatchRejected
 from workers.ledger.model import Account, Entry, Lot, Outcome
 from workers.ledger.store.session import Statements
@@ -93,8 +94,7 @@ def _columns(table: Iterable[tuple[Any, ...]], width: int) -> _Columns:
 
 
 def _transaction(position: int, entry: Entry) -> tuple[Any, ...]:
-    of, figures = entry.transaction, entry.balance
-    metadata = bytes(of.metadata)
+    of = entry.transaction
     return (
         entry.partition,
         position,
@@ -108,19 +108,22 @@ def _transaction(position: int, entry: Entry) -> tuple[Any, ...]:
         of.app_id,
         of.origin,
         of.description,
-        None if metadata == _NO_METADATA else metadata.decode(),
+        _metadata(of),
         of.idempotency_key,
         of.refers_to,
         entry.operation,
         entry.reason,
         entry.traceparent,
-        figures.balance,
-        figures.free_credits_remaining,
-        figures.total_earned,
-        figures.total_spent,
+        *msgspec.structs.astuple(entry.balance),
         of.created_at,
         of.completed_at,
     )
+
+
+def _metadata(transaction: Transaction) -> str | None:
+    """The client's own text; none is NULL, which takes no room."""
+    text = bytes(transaction.metadata)
+    return None if text == _NO_METADATA else text.decode()
 
 
 def _postings(placed: Sequence[tuple[int, Entry]]) -> list[tuple[Any, ...]]:
