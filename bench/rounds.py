@@ -11,6 +11,9 @@ from bench.results import Row, Spread
 GOAL: Final = 0.70
 """Share of the echo's commands per second that the whole ledger should answer."""
 
+QUIET_CORES: Final = 0.3
+"""Cores that others may use before rates are no longer worth comparing."""
+
 
 @dataclass(frozen=True)
 class Round:
@@ -30,16 +33,26 @@ def to_rows(rounds: list[Round]) -> list[Row]:
 
 
 def conclude(rounds: list[Round]) -> dict[str, Any]:
-    """The ratios that the goals are about, of medians."""
-    rate = {row.name: row.per_second.median for row in to_rows(rounds)}
+    """The ratios that the goals are about, of medians, and whether the machine was ours while they were measured."""
+    rows = {row.name: row for row in to_rows(rounds)}
+    rate = {name: row.per_second.median for name, row in rows.items()}
     share, skew = rate["ledger"] / rate["echo"], rate["ledger, skewed"] / rate["ledger"]
+    elsewhere = max(row.elsewhere_cores.median for row in rows.values())
     return {
         "ledger / echo": round(share, 3),
         "goal": f"at least {GOAL}: {'reached' if share >= GOAL else 'missed'}",
+        "ledger / echo, by CPU time": round(_cpu(rows["echo"]) / _cpu(rows["ledger"]), 3),
         "ledger / plain echo": round(rate["ledger"] / rate["echo, plain aio-pika"], 3),
         "skewed / uniform": round(skew, 3),
         "goal of skew": f"at least 1: {'reached' if skew >= 1 else 'missed'}",
+        "disturbed": f"up to {elsewhere:.2g} cores were busy elsewhere"
+        + (": measure again on a quiet machine" if elsewhere > QUIET_CORES else ""),
     }
+
+
+def _cpu(row: Row) -> float:
+    """All CPU time for a command: its inverse bounds the rate of a machine whose cores are all busy with it."""
+    return sum(part.median for part in row.cpu_us.values())
 
 
 def _cases(rounds: list[Round]) -> list[str]:

@@ -97,6 +97,8 @@ def test_goals_are_judged_by_ratios_of_medians() -> None:
     assert conclusions["ledger / echo"] == 0.8
     assert conclusions["goal"].endswith("reached")
     assert conclusions["ledger / plain echo"] == 2.0
+    assert conclusions["ledger / echo, by CPU time"] == 0.8
+    assert conclusions["disturbed"] == "up to 0.1 cores were busy elsewhere"
     assert conclusions["skewed / uniform"] == 1.125
 
 
