@@ -28,7 +28,8 @@ _AWAY: Final = (
     asyncpg.TransactionRollbackError,
     asyncpg.InvalidCachedStatementError,
 )
-"""What says nothing about the request: the server is away, full, restarting, being migrated, or asks for another try."""
+"""What says nothing about the request: the server is away, full, restarting or being migrated, or asks for another
+try."""
 
 
 @contextmanager
