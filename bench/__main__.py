@@ -30,6 +30,9 @@ def main(arguments: list[str]) -> int:
     except (BenchError, BrokerError, LauncherError, httpx.HTTPError) as error:
         print(f"The benchmark was given up: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("The benchmark was interrupted.", file=sys.stderr)
+        return 130
 
 
 if __name__ == "__main__":

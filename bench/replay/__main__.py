@@ -30,6 +30,9 @@ def main(arguments: list[str]) -> int:
     except BrokerError as error:
         print(f"The replay was given up: {error}.", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("The replay was interrupted: what was sent stays charged.", file=sys.stderr)
+        return 130
     print("\n".join(summary(outcome)))
     faults = list(outcome.accounting.faults())
     print("\n".join(faults) if faults else "The accounting closes.", file=sys.stderr if faults else sys.stdout)
