@@ -136,9 +136,11 @@ CREATE TABLE credits.keys (
     total_earned           bigint      NOT NULL CHECK (total_earned >= 0),
     total_spent            bigint      NOT NULL CHECK (total_spent >= 0),
     created_at             timestamptz NOT NULL,
+    reason                 text,
     PRIMARY KEY (account_id, idempotency_key)
 );
 COMMENT ON TABLE credits.keys IS 'Key and answer of commands that made no transaction (freeze, bare opening).';
+COMMENT ON COLUMN credits.keys.reason IS 'Why the account was frozen or unfrozen, as its command said.';
 
 CREATE TABLE credits.refusals (
     account_id      uuid        NOT NULL,

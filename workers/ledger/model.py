@@ -181,6 +181,7 @@ class KeyRecord(Struct, frozen=True):
     idempotency_key: str
     operation: str
     balance: Balance
+    reason: str | None = None
 
 
 class RefusalRecord(Struct, frozen=True):

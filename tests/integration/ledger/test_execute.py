@@ -30,7 +30,9 @@ async def test_a_use_takes_credits_and_leaves_its_rows(owner: Owner, by_hand: as
     assert tuple(stats) == ("chat", 1, 3)
 
 
-async def test_a_batch_of_all_kinds_keeps_every_invariant(owner: Owner, database: Database) -> None:
+async def test_a_batch_of_all_kinds_keeps_every_invariant(
+    owner: Owner, database: Database, by_hand: asyncpg.Connection
+) -> None:
     user, other = await owner.open(), fresh_user()
     used = done(await owner.use(user, 20, "used"))
     assert used.transaction is not None
@@ -49,6 +51,7 @@ async def test_a_batch_of_all_kinds_keeps_every_invariant(owner: Owner, database
     last = replies[-1]
     assert isinstance(last, BalanceRead)
     assert last.balance.free_credits_remaining == 150 - 20 - 5 + 7 + 10 - 1
+    assert await by_hand.fetchval("SELECT reason FROM credits.keys WHERE idempotency_key = 'k6'") == "why"
     assert not [finding for finding in await audit(database.url("mana_readonly")) if finding.violations]
 
 

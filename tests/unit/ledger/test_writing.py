@@ -204,6 +204,7 @@ def test_freezing_leaves_its_key_and_changes_the_account_once() -> None:
     thaw = Unfreeze(user_id=ANN, idempotency_key="u", reason="r")
     state = _state(_lot("a", 9))
     outcome = _decide(state, _request(freeze), _request(again))
+    assert [record.reason for record in outcome.keys] == ["r", "r"]
     assert outcome.replies == [Done(None, Balance(0, 9, 9, 0))] * 2
     assert [key.idempotency_key for key in outcome.keys] == ["f", "g"]
     assert outcome.accounts == [state.accounts[ANN]]

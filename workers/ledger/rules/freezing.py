@@ -14,4 +14,4 @@ def set_frozen(batch: Batch, purse: Purse, command: Freeze | Unfreeze) -> Done:
     if purse.account.frozen != frozen:
         purse.account.frozen = frozen
         mark_changed(batch, purse)
-    return record_key(batch, purse.account, command.idempotency_key, operation(command))
+    return record_key(batch, purse.account, command.idempotency_key, operation(command), command.reason)

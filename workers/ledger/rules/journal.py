@@ -50,10 +50,10 @@ def post(batch: Batch, purse: Purse, request: Request, draft: Draft, moves: Sequ
     return Done(transaction, balance)
 
 
-def record_key(batch: Batch, account: Account, key: str, operation: str) -> Done:
+def record_key(batch: Batch, account: Account, key: str, operation: str, reason: str | None = None) -> Done:
     """Keeps the answer of a command that made no transaction."""
     balance = account.figures()
-    batch.outcome.keys.append(KeyRecord(account.account_id, key, operation, balance))
+    batch.outcome.keys.append(KeyRecord(account.account_id, key, operation, balance, reason))
     batch.state.recorded[account.account_id, key] = Recorded(operation, None, balance)
     return Done(None, balance)
 

@@ -64,7 +64,13 @@ async def _write_outcome(
 
 async def _write_answers(run: Statements, outcome: Outcome) -> None:
     keys = [
-        (record.account_id, record.idempotency_key, record.operation, *msgspec.structs.astuple(record.balance))
+        (
+            record.account_id,
+            record.idempotency_key,
+            record.operation,
+            record.reason,
+            *msgspec.structs.astuple(record.balance),
+        )
         for record in outcome.keys
     ]
     refusals = [
@@ -78,7 +84,7 @@ async def _write_answers(run: Statements, outcome: Outcome) -> None:
         )
         for record in outcome.refusals
     ]
-    (written,) = await run.fetch(_ANSWERS, *_columns(keys, 7), *_columns(refusals, 6))
+    (written,) = await run.fetch(_ANSWERS, *_columns(keys, 8), *_columns(refusals, 6))
     _check(written, (len(keys), len(refusals)))
 
 
