@@ -1,7 +1,8 @@
 """`python -m bench ledger`: the whole ledger against an echo on the same topology, library and settings.
 
-Both on one private instance with everything durable, by turns, in one run. The echo decodes, replies and acks; the
-ledger also decides, commits, and publishes its events.
+Both on one private instance with everything durable, by turns, in one run. The echo decodes, replies and acks on
+aio-pika; the ledger also decides, commits, and publishes its events. A second echo goes through the worker's own
+`workers/broker`: the distance between the two is what that room gains, the distance to the ledger what a ledger costs.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from bench.ledger_options import Options, read_options
 from bench.load import ClosedLoop, Load
 from bench.machine import look
 from bench.populations import skewed, uniform
-from bench.processes import PLAIN_ECHO, echo, is_echo, running
+from bench.processes import FRAMES_ECHO, echo, is_echo, running
 from bench.results import Report, wide_console
 from bench.rounds import Round, conclude, to_rows
 from ops.instance import Instance, private
@@ -94,7 +95,7 @@ class _Benchmark:
         skew = Load(options.in_flight, partial(skewed, ids), options.seconds)
         one = Load(1, partial(uniform, ids), options.seconds)
         yield Case("echo", echo(self._worker), many)
-        yield Case("echo, plain aio-pika", echo(self._worker, PLAIN_ECHO), many)
+        yield Case("echo, our frames", echo(self._worker, FRAMES_ECHO), many)
         yield Case("ledger", self._worker, many)
         yield Case("ledger, skewed", self._worker, skew)
         yield Case("echo, one in flight", echo(self._worker), one)

@@ -19,7 +19,7 @@ _ECHO_NAME: Final = "echo"
 
 
 ECHO: Final = "bench.echo"
-PLAIN_ECHO: Final = "bench.plain_echo"
+FRAMES_ECHO: Final = "bench.frames_echo"
 
 
 def echo(worker: Program, module: str = ECHO) -> Program:

@@ -42,7 +42,7 @@ def conclude(rounds: list[Round]) -> dict[str, Any]:
         "ledger / echo": round(share, 3),
         "goal": f"at least {GOAL}: {'reached' if share >= GOAL else 'missed'}",
         "ledger / echo, by CPU time": round(_cpu(rows["echo"]) / _cpu(rows["ledger"]), 3),
-        "ledger / plain echo": round(rate["ledger"] / rate["echo, plain aio-pika"], 3),
+        "ledger / echo, our frames": round(rate["ledger"] / rate["echo, our frames"], 3),
         "skewed / uniform": round(skew, 3),
         "goal of skew": f"at least 1: {'reached' if skew >= 1 else 'missed'}",
         "disturbed": f"up to {elsewhere:.2g} cores were busy elsewhere"
