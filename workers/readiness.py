@@ -14,7 +14,6 @@ _SILENT_SECONDS: Final = 6.0
 def problems(worker: Worker) -> dict[str, str]:
     """The parts by name, each with what is wrong; empty when all do their work."""
     blocked = worker.link.blocked or worker.publishing.blocked
-    worker.meters.blocked.set(blocked)
     found: dict[str, str] = dict(worker.problems)
     if not worker.link.connected:
         found["rabbitmq"] = "not connected"
@@ -29,8 +28,10 @@ def problems(worker: Worker) -> dict[str, str]:
 def _of_leases(worker: Worker) -> dict[str, str]:
     term = worker.term
     answered = None if term is None else term.rounds.answered_at
-    if term is None or answered is None:
-        return {"postgresql": "no leases"}
+    if term is None:
+        return {"postgresql": "no connection that could hold leases"}
+    if answered is None:  # without a broker we step aside: then it has been named already
+        return {"leases": "none yet"} if worker.link.connected else {}
     if asyncio.get_running_loop().time() - answered > _SILENT_SECONDS:
         return {"postgresql": "no answer"}
     deaf = sorted(term.holdings.epochs.keys() - worker.inlets.live.keys())

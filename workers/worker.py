@@ -48,6 +48,7 @@ class Worker:
         ready = Ready()
         desk = Desk(settings.logins, ready.arrived, self._keep, self.late.send_later, meters)
         self.inlets = Inlets(self.link, desk, meters)
+        meters.blocked.set_function(lambda: self.link.blocked or self.publishing.blocked)
         self._settings = settings
         self._stopping = asyncio.Event()
         self._journal = Journal(settings.database_url, application_name=f"{name} journal")

@@ -122,6 +122,8 @@ class Term:
             await self._session.close()
         except Fault as fault:  # the server frees what we could not give back, and the next owner repeats some events
             _log.warning("not everything was given back in order", reason=str(fault))
+        for partition in list(self.holdings.epochs):
+            self.holdings.forget(partition)
 
     async def _write_marks(self) -> None:
         while True:

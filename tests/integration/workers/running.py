@@ -122,6 +122,7 @@ async def running(
         if child.returncode is None:
             child.terminate()
             assert await asyncio.wait_for(child.wait(), 20) == 0, log.read_text()[-4000:]
+            assert "not drained in time" not in log.read_text()
     finally:
         if child.returncode is None:
             child.kill()
