@@ -59,7 +59,11 @@ async def test_postgresql_is_killed_and_comes_back(servers: Instance, logs: Path
             assert [event["sequence"] for event in told] == list(range(1, _USES + 2))
         await owner.close()
         await worker.ready()
-        assert await _epochs(url) >= before + 4
+
+        async def leased_anew() -> bool:
+            return await _epochs(url) >= before + 4
+
+        await until(leased_anew, "all leases are new ones")
         assert await worker.meter("mana_commands_poisoned_total") == 0
 
 
