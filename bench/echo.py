@@ -1,8 +1,8 @@
 """`python -m bench.echo`: a worker that only answers, on the ledger's topology and settings: the measure of the ledger.
 
-On aio-pika as it comes, with uvloop, replies without `mandatory`, and an ack for each message. For each delivery: decode
-the JSON, reply, ack. No ledger, no database, no event. Settings are the worker's own (AMQP_URL, MANA_PARTITIONS); says
-``ready`` on standard output once it consumes; ends at SIGTERM.
+On aio-pika as it comes, with uvloop, replies without `mandatory`, and an ack for each message. For each delivery:
+decode the JSON, reply, ack. No ledger, no database, no event. Settings are the worker's own (AMQP_URL,
+MANA_PARTITIONS); says ``ready`` on standard output once it consumes; ends at SIGTERM.
 """
 
 from __future__ import annotations
