@@ -15,7 +15,7 @@ from workers.worker import Worker
 
 def _ledger_worker(settings: Settings) -> Process:
     worker = Worker(settings, Meters())
-    return Process(worker, worker.late, routes(lambda: problems(worker)), settings.metrics_port)
+    return Process(worker, worker.late, routes(lambda: problems(worker)), settings)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import sys
 import structlog
 
 
-def configure(process: str) -> None:
+def configure(process: str, level: str) -> None:
     """Once, at the start; every line carries the process's name."""
     shared = [
         structlog.contextvars.merge_contextvars,
@@ -33,7 +33,7 @@ def configure(process: str) -> None:
             ],
         )
     )
-    logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
+    logging.basicConfig(handlers=[handler], level=level, force=True)
     # The library shouts about each lost connection, with a traceback; we say it ourselves, once.
     logging.getLogger("aiormq").setLevel(logging.CRITICAL)
     structlog.contextvars.bind_contextvars(process=process)

@@ -15,6 +15,7 @@ from faststream.asgi import AsgiFastStream
 from faststream.asgi.types import ASGIApp
 
 from workers.broker.lazy import LazyBroker
+from workers.settings import Settings
 
 _log = structlog.get_logger(__name__)
 
@@ -34,15 +35,17 @@ class Work(Protocol):
 class Process:
     """Runs some work, with FastStream's ``broker`` as part of the application."""
 
-    def __init__(self, work: Work, broker: LazyBroker, routes: Sequence[tuple[str, ASGIApp]], port: int) -> None:
+    def __init__(
+        self, work: Work, broker: LazyBroker, routes: Sequence[tuple[str, ASGIApp]], settings: Settings
+    ) -> None:
         self._work = work
         self._failed = False
         application = AsgiFastStream(broker, asgi_routes=routes, lifespan=self._lifespan, logger=None)
         self._server = uvicorn.Server(
             uvicorn.Config(
                 application,
-                host="127.0.0.1",
-                port=port,
+                host=str(settings.mana_bind_host),
+                port=settings.metrics_port,
                 log_config=None,
                 access_log=False,
                 timeout_graceful_shutdown=2,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from typing import Annotated, Any
+from ipaddress import IPv4Address
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, IPvAnyAddress, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from contracts.fields import AMOUNT_MAX
@@ -22,11 +23,13 @@ class SettingsError(Exception):
 class Settings(BaseSettings):
     """A worker's settings; names are those of the environment, in any case."""
 
-    model_config = SettingsConfigDict(frozen=True, hide_input_in_errors=True)
+    model_config = SettingsConfigDict(frozen=True, hide_input_in_errors=True, env_ignore_empty=True)
 
     database_url: str = Field(pattern=r"^postgres(ql)?://")
     amqp_url: str = Field(pattern=r"^amqps?://")
     metrics_port: int = Field(default=9464, ge=1, le=65_535)
+    mana_bind_host: IPvAnyAddress = IPv4Address("127.0.0.1")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     mana_process_name: str = Field(default_factory=lambda: f"worker-{os.getpid()}", min_length=1, max_length=100)
     mana_partitions: int = Field(default=PARTITIONS_DEFAULT, ge=1, le=4096)
     mana_batch_max: int = Field(default=256, ge=1, le=4096)

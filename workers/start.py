@@ -25,7 +25,7 @@ def start(make: Callable[[Settings], Process]) -> int:
     except settings.SettingsError as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    logs.configure(given.mana_process_name)
+    logs.configure(given.mana_process_name, given.log_level)
     return uvloop.run(_run(make, given))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -30,8 +31,16 @@ def install(folder: Path) -> None:
         "--fetch-retries=0",
         "--fetch-timeout=30000",
     ]
+    # Node brings a list of authorities of its own; pip and apt go by the machine's, and so must npm.
+    environment = {**os.environ, "NODE_OPTIONS": "--use-system-ca"}
     done = subprocess.run(
-        [str(NODE), str(_NPM), *arguments], cwd=folder, capture_output=True, text=True, timeout=_SECONDS, check=False
+        [str(NODE), str(_NPM), *arguments],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=_SECONDS,
+        check=False,
     )
     if unreachable := _UNREACHABLE.search(done.stderr):
         pytest.skip(f"the npm registry, which amqplib comes from, cannot be reached ({unreachable[1]})")

@@ -17,7 +17,7 @@ def _clock(settings: Settings) -> Process:
     lots = ExpiredLots(settings.database_url, application_name=settings.mana_process_name)
     sender = CommandSender(settings.amqp_url)
     clock = Clock(lots.expired_users, sender.send)
-    return Process(clock, sender, routes(clock.problems), settings.metrics_port)
+    return Process(clock, sender, routes(clock.problems), settings)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import time
 from pathlib import Path
 
 import asyncpg
@@ -42,9 +41,7 @@ async def test_a_worker_joins_under_load_and_is_killed(
             await first.owns(2)
             second.signal(signal.SIGKILL)
             await second.child.wait()
-            killed = time.monotonic()
             await first.owns(4)
-            assert time.monotonic() - killed < 5
             await asyncio.gather(*flood)
         for user in users:
             await all_charged(owner, user, _USES)
