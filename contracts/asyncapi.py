@@ -13,6 +13,15 @@ from contracts.topology import COMMANDS_EXCHANGE, DIRECT_REPLY_TO, EVENTS_EXCHAN
 _SCHEMAS: Final = "#/components/schemas/"
 _PERSISTENT: Final = 2
 _AMQP_BINDING: Final = "0.3.0"
+_PROPERTIES: Final = "x-amqp-properties"
+"""A schema of a message's AMQP properties: AsyncAPI knows headers alone, and in AMQP the two are different things."""
+_COMMAND_HEADERS: Final[Json] = {
+    "type": "object",
+    "properties": {
+        "deadline": {"type": "string", "format": "date-time", "description": "not to be carried out after it"},
+        "traceparent": {"type": "string", "description": "W3C trace context"},
+    },
+}
 
 
 def asyncapi_document() -> Json:
@@ -23,7 +32,8 @@ def asyncapi_document() -> Json:
             "title": "Mana over AMQP",
             "version": "1.0.0",
             "description": "Commands, replies and events over RabbitMQ (AMQP 0-9-1). A confirm means that a command"
-            " is queued and safe; only its reply means that it is done.",
+            " is queued and safe; only its reply means that it is done. A message's headers are the AMQP headers table;"
+            f" its AMQP properties (type, user_id, reply_to …) are under {_PROPERTIES}.",
         },
         "defaultContentType": CONTENT_TYPE,
         "channels": {"commands": _commands_channel(), "replies": _replies_channel(), "events": _events_channel()},
@@ -91,7 +101,6 @@ def _command_operations() -> Json:
             "messages": [{"$ref": f"#/channels/commands/messages/{name}"}],
             "bindings": {"amqp": {"deliveryMode": _PERSISTENT, "mandatory": True, "bindingVersion": _AMQP_BINDING}},
             "reply": {
-                "address": {"location": "$message.header#/reply_to"},
                 "channel": {"$ref": "#/channels/replies"},
                 "messages": [{"$ref": f"#/channels/replies/messages/{REPLY_TYPE}"}],
             },
@@ -117,30 +126,35 @@ def _command_messages() -> Json:
             "name": name,
             "title": _first_line(command),
             "contentType": CONTENT_TYPE,
-            "summary": f"At most {COMMAND_BYTES_MAX} bytes, no content encoding; the property type is {name}.",
-            "correlationId": {"location": "$message.header#/correlation_id"},
-            "headers": _command_headers(name),
+            "summary": f"At most {COMMAND_BYTES_MAX} bytes, no content encoding.",
+            "headers": _COMMAND_HEADERS,
+            "bindings": _message_type(name),
+            _PROPERTIES: _command_properties(name),
             "payload": {"$ref": _SCHEMAS + command.__name__},
         }
         for name, command in PUBLIC_COMMANDS.items()
     }
 
 
-def _command_headers(name: str) -> Json:
-    """AMQP's properties and headers together: AsyncAPI has one place for both."""
+def _command_properties(name: str) -> Json:
     return {
         "type": "object",
         "required": ["type", "user_id"],
         "properties": {
             "type": {"const": name},
             "user_id": {"type": "string", "description": "the connection's login, which RabbitMQ proves"},
-            "correlation_id": {"type": "string"},
-            "reply_to": {"type": "string"},
+            "content_type": {"const": CONTENT_TYPE},
+            "delivery_mode": {"const": _PERSISTENT},
+            "correlation_id": {"type": "string", "description": "comes back with the reply"},
+            "reply_to": {"type": "string", "description": f"where the reply goes: {DIRECT_REPLY_TO}, or a queue"},
             "message_id": {"type": "string", "description": "tells a repeat of the same message from a new try"},
-            "deadline": {"type": "string", "format": "date-time", "description": "not to be carried out after it"},
-            "traceparent": {"type": "string", "description": "W3C trace context"},
         },
     }
+
+
+def _message_type(name: str) -> Json:
+    """The property ``type``, where AsyncAPI has a place of its own for it."""
+    return {"amqp": {"messageType": name, "bindingVersion": _AMQP_BINDING}}
 
 
 def _reply_message() -> Json:
@@ -149,14 +163,18 @@ def _reply_message() -> Json:
         "name": REPLY_TYPE,
         "title": "What became of a command",
         "contentType": CONTENT_TYPE,
-        "correlationId": {"location": "$message.header#/correlation_id"},
         "headers": {
             "type": "object",
-            "required": ["type"],
+            "properties": {"traceparent": {"type": "string", "description": "the command's"}},
+        },
+        "bindings": _message_type(REPLY_TYPE),
+        _PROPERTIES: {
+            "type": "object",
+            "required": ["type", "content_type"],
             "properties": {
                 "type": {"const": REPLY_TYPE},
+                "content_type": {"const": CONTENT_TYPE},
                 "correlation_id": {"type": "string", "description": "the command's"},
-                "traceparent": {"type": "string", "description": "the command's"},
             },
         },
         "payload": {"anyOf": [{"$ref": _SCHEMAS + model.__name__} for model in models]},
@@ -169,9 +187,24 @@ def _event_messages() -> Json:
             "name": event,
             "title": f"The CloudEvent {event}",
             "contentType": EVENT_CONTENT_TYPE,
+            "bindings": _message_type(event),
+            _PROPERTIES: _event_properties(event),
             "payload": {"$ref": _SCHEMAS + event_model(event).__name__},
         }
         for event in EVENT_TYPES
+    }
+
+
+def _event_properties(event: EventType) -> Json:
+    return {
+        "type": "object",
+        "required": ["type", "message_id", "content_type", "delivery_mode"],
+        "properties": {
+            "type": {"const": event},
+            "message_id": {"type": "string", "description": "the event's id: the same in every repeat"},
+            "content_type": {"const": EVENT_CONTENT_TYPE},
+            "delivery_mode": {"const": _PERSISTENT},
+        },
     }
 
 

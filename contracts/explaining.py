@@ -10,7 +10,7 @@ from msgspec.structs import FieldInfo
 
 from contracts.commands import Command
 from contracts.errors import FieldError
-from contracts.fields import AppId, IdempotencyKey, Metadata, Uuid
+from contracts.fields import PATTERNS_IN_WORDS, AppId, IdempotencyKey, Metadata, Uuid
 from contracts.text import printable, text_problem, texts_in
 
 PROBLEMS_MAX: Final = 20
@@ -64,11 +64,12 @@ def _no_object(value: Any) -> str | None:
 
 
 def _misfit(value: Any, type_: Any) -> str | None:
-    """What msgspec says of a value that does not fit the type."""
+    """What is wrong with a value that does not fit the type: in words of ours for a pattern, else in msgspec's."""
     try:
         msgspec.convert(value, type_)
     except msgspec.ValidationError as error:
-        return printable(str(error))
+        in_words = [words for patterned, words in PATTERNS_IN_WORDS if patterned == type_ and isinstance(value, str)]
+        return in_words[0] if in_words else printable(str(error))
     return None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from msgspec import Meta, Raw
 
@@ -33,6 +33,11 @@ SignedAmount = Annotated[
     Meta(ge=-AMOUNT_MAX, le=AMOUNT_MAX, description="whole credits, not 0", extra_json_schema={"not": {"const": 0}}),
 ]
 AppId = Annotated[str, Meta(pattern=_APP_ID, description="an app's id, which is its login at the broker")]
+PATTERNS_IN_WORDS: Final[tuple[tuple[Any, str], ...]] = (
+    (Uuid, "must be a UUID in lower case"),
+    (AppId, "must be 1 to 64 of A-Z a-z 0-9 _ -"),
+)
+"""What a text that does not fit is told, instead of the type's regular expression."""
 Description = Annotated[str, Meta(min_length=1, max_length=500, extra_json_schema=_NO_NUL)]
 Reason = Annotated[str, Meta(min_length=1, max_length=500, extra_json_schema=_NO_NUL)]
 IdempotencyKey = Annotated[

@@ -1,4 +1,4 @@
-"""The generated files of ``contracts/schemas/``: ``python -m contracts.schemas`` writes them.
+"""The generated files of ``contracts/schemas/``: ``.venv/bin/python -m contracts.schemas`` writes them.
 
 ``--check`` writes nothing, and exits with 1 where a file is not what the code says.
 """
@@ -61,14 +61,15 @@ def _texts() -> dict[str, str]:
 
 def main(arguments: list[str] | None = None) -> int:
     """The program; answers its exit status."""
-    parser = argparse.ArgumentParser(prog="python -m contracts.schemas", description=__doc__)
+    parser = argparse.ArgumentParser(prog=".venv/bin/python -m contracts.schemas", description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 where a file is outdated")
     if not parser.parse_args(arguments).check:
         write()
         return 0
     names = outdated()
     if names:
-        sys.stderr.write(f"Outdated: {', '.join(names)}. Run python -m contracts.schemas and commit what it writes.\n")
+        run = "Run .venv/bin/python -m contracts.schemas and commit what it writes."
+        sys.stderr.write(f"Outdated: {', '.join(names)}. {run}\n")
     return 1 if names else 0
 
 

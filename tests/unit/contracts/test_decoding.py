@@ -64,6 +64,20 @@ def test_invalid_bodies_are_refused_and_their_field_is_named(case: Case) -> None
     assert (refusal.command, refusal.reply_to) == (case.type, "replies")
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"userId": USER.upper()}, "must be a UUID in lower case"),
+        ({"userId": "u-1"}, "must be a UUID in lower case"),
+        ({"userId": 7}, "Expected `str`, got `int`"),
+        ({"appId": "my app"}, "must be 1 to 64 of A-Z a-z 0-9 _ -"),
+    ],
+)
+def test_a_pattern_is_told_in_words(change: dict[str, Any], message: str) -> None:
+    (problem,) = rejected({**USE, **change}).error.details["errors"]
+    assert problem["message"] == message
+
+
 def test_a_use_is_read_whole() -> None:
     decoded = accepted(
         USE, login="chat", reply_to=TOKEN, deadline="2026-01-02T03:04:05.5+01:00", traceparent=TRACEPARENT

@@ -131,6 +131,17 @@ def test_asyncapi_holds_every_command_and_event() -> None:
         Draft202012Validator.check_schema(schema)
 
 
+def test_asyncapi_keeps_headers_and_properties_apart() -> None:
+    messages = held("asyncapi")["components"]["messages"]
+    for name, message in messages.items():
+        properties = message["x-amqp-properties"]["properties"]
+        headers = message.get("headers", {}).get("properties", {})
+        assert properties["type"]["const"] == message["bindings"]["amqp"]["messageType"] == message["name"], name
+        assert headers.keys() <= {"deadline", "traceparent"}
+    assert messages["credits.use"]["headers"]["properties"].keys() == {"deadline", "traceparent"}
+    assert "message_id" in messages["event.credits.used"]["x-amqp-properties"]["required"]
+
+
 def references(part: Any) -> Iterator[str]:
     if isinstance(part, dict):
         members: dict[str, Any] = part
