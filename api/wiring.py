@@ -26,9 +26,11 @@ from api.auth.sessions import Sessions
 from api.auth.sign_in import SignIn
 from api.auth.tokens import TokenRules, Tokens
 from api.broker.client import BrokerClient
+from api.credits.operations import Operations
 from api.credits.routes import CreditsRoutes
 from api.credits.spending import Spending
 from api.credits.store import CreditsStore
+from api.credits.tries import Tries
 from api.database import Database
 from api.errors import Unavailable
 from api.health import Health
@@ -60,6 +62,7 @@ class _Parts:
     broker: BrokerClient
     ended: EndedSessions
     hasher: Hasher
+    tries: Tries
     registry: CollectorRegistry
 
 
@@ -75,12 +78,16 @@ async def front(settings: Settings) -> AsyncGenerator[Front]:
     """The running front. It starts while its servers are away, and says so at ``/health/ready``."""
     imported = imported_key(settings)
     registry = CollectorRegistry()
-    async with Database.connected(settings.database_url, settings.database_pool_size, "mana-api") as database:
+    async with (
+        Database.connected(settings.database_url, settings.database_pool_size, "mana-api") as database,
+        Tries.connected(settings.redis_address) as tries,
+    ):
         parts = _Parts(
             database,
             BrokerClient(settings.amqp_url, BrokerMetrics(registry)),
             EndedSessions(settings.database_url, settings.jwt_access_token_expiry, time.time),
             Hasher(),
+            tries,
             registry,
         )
         await parts.hasher.prepare()
@@ -111,9 +118,10 @@ def _application(settings: Settings, parts: _Parts, keyring: Keyring) -> ASGIApp
     delivery = Delivery(parts.database, parts.broker)
     registration = Registration(parts.database, parts.hasher, delivery, signup_bonus=settings.credits_signup_bonus > 0)
     sign_in = SignIn(parts.database, parts.hasher, tokens, lifetimes=lifetimes, secret=settings.mana_secret_key)
+    store = CreditsStore(parts.database, settings.credits_daily_free)
     routes = app.Routes(
         AuthRoutes(registration, sign_in, sessions, tokens, keyring),
-        CreditsRoutes(CreditsStore(parts.database, settings.credits_daily_free), Spending(parts.broker, delivery)),
+        CreditsRoutes(store, Operations(store, parts.tries), Spending(parts.broker, delivery, parts.tries)),
         _health(parts),
     )
     return app.build(routes, Guard(tokens, sessions), HttpMetrics(parts.registry), settings.cors_origins)

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import structlog
-import uuid_utils
 
 from api.broker.commands import NoAnswer, NotAccepted, OutgoingCommand
 from api.broker.link import Link, Lost, Rejected
@@ -29,7 +28,6 @@ class _Request:
     """A command whose reply is awaited."""
 
     command: OutgoingCommand
-    correlation_id: str
     reply: asyncio.Future[bytes] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
 
@@ -62,7 +60,7 @@ class BrokerClient:
         request = self._remember(command)
         try:
             confirm_seconds = max(_CONFIRM_SECONDS_MIN, min(wait_seconds, CONFIRM_SECONDS_MAX))
-            await self._publish(command, request.correlation_id, confirm_seconds, reply=True)
+            await self._publish(command, confirm_seconds, reply=True)
             async with asyncio.timeout_at(deadline):
                 reply = await request.reply
         except (TimeoutError, NoAnswer) as error:
@@ -76,7 +74,7 @@ class BrokerClient:
     async def send(self, command: OutgoingCommand) -> None:
         """Returns once the command is queued. Raises ``NotAccepted``, and ``NoAnswer`` where that is unknown."""
         try:
-            await self._publish(command, str(uuid_utils.uuid7()), CONFIRM_SECONDS_MAX, reply=False)
+            await self._publish(command, CONFIRM_SECONDS_MAX, reply=False)
         except Lost as error:
             raise NoAnswer from error
         self._metrics.outcome(command.type, "confirmed")
@@ -124,13 +122,11 @@ class BrokerClient:
         command = request.command
         try:
             async with asyncio.timeout(CONFIRM_SECONDS_MAX):
-                await link.publish(command.type, command.user_id, command.body, request.correlation_id, reply=True)
+                await link.publish(command.type, command.user_id, command.body, command.message_id, reply=True)
         except (Lost, Rejected, TimeoutError) as error:
             _log.warning("a command could not be sent again", command=command.type, reason=repr(error))
 
-    async def _publish(
-        self, command: OutgoingCommand, correlation_id: str, confirm_seconds: float, *, reply: bool
-    ) -> None:
+    async def _publish(self, command: OutgoingCommand, confirm_seconds: float, *, reply: bool) -> None:
         """Sends over the present connection. A loss while a reply is awaited is made good by sending again."""
         link = self._link
         if link is None or self._must_wait():
@@ -138,7 +134,7 @@ class BrokerClient:
             raise NotAccepted(self.problem or "the broker confirms nothing")
         try:
             async with asyncio.timeout(confirm_seconds):
-                await link.publish(command.type, command.user_id, command.body, correlation_id, reply=reply)
+                await link.publish(command.type, command.user_id, command.body, command.message_id, reply=reply)
             self._unheard_since = None
         except TimeoutError as error:
             self._unheard_since = time.monotonic()
@@ -162,13 +158,13 @@ class BrokerClient:
     def _remember(self, command: OutgoingCommand) -> _Request:
         if len(self._pending) >= PENDING_MAX:
             raise NotAccepted("too many requests wait for their replies")
-        request = _Request(command, str(uuid_utils.uuid7()))
-        self._pending[request.correlation_id] = request
+        request = _Request(command)
+        self._pending[command.message_id] = request
         self._metrics.pending.set(len(self._pending))
         return request
 
     def _forget(self, request: _Request) -> None:
-        self._pending.pop(request.correlation_id, None)
+        self._pending.pop(request.command.message_id, None)
         self._metrics.pending.set(len(self._pending))
 
     def _hear(self, correlation_id: str, body: bytes) -> None:

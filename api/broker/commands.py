@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
+
+import uuid_utils
 
 from api.errors import Unavailable
 
 
 @dataclass(frozen=True)
 class OutgoingCommand:
-    """A command: ``type`` its name, ``user_id`` whose it is (and so its routing key), ``body`` its JSON."""
+    """A command: ``type`` its name, ``user_id`` whose it is (and so its routing key), ``body`` its JSON.
+
+    ``message_id`` tells this try from every other: sent again with it, the command is a repeat of the same message.
+    """
 
     type: str
     user_id: str
     body: bytes
+    message_id: str = field(default_factory=lambda: str(uuid_utils.uuid7()))
 
 
 class NotAccepted(Unavailable):

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 
 from api.auth.guard import SignedIn
 from api.credits.documented import USE_HEADERS, body_of_use, result, results_of_use
+from api.credits.operations import Operations
 from api.credits.queries import TransactionsQuery
 from api.credits.spending import Spending, wait_seconds
 from api.credits.store import CreditsStore
@@ -34,6 +35,7 @@ class CreditsRoutes:
     """The routes' handlers, over the store and the way to the ledger."""
 
     store: CreditsStore
+    operations: Operations
     spending: Spending
 
     def router(self) -> APIRouter:
@@ -76,7 +78,7 @@ class CreditsRoutes:
 
     async def operation(self, claims: SignedIn, key: Key) -> Response:
         """What became of the command with this idempotency key."""
-        operation = await self.store.operation(claims.user_id, key)
+        operation = await self.operations.find(claims.user_id, key)
         if operation is None:
             raise refuse("not_found", "nothing is known of this key (yet)")
         return _json(operation)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from typing import Final
 from urllib.parse import quote
@@ -11,7 +12,8 @@ import msgspec
 from msgspec import Raw
 from starlette.responses import Response
 
-from api.broker.commands import Broker, NoAnswer, OutgoingCommand
+from api.broker.commands import Broker, NoAnswer, NotAccepted, OutgoingCommand
+from api.credits.tries import Tries
 from api.credits.views import Pending
 from api.errors import Refusal
 from api.outbox.delivery import Delivery
@@ -30,17 +32,28 @@ _ERROR: Final = msgspec.json.Decoder(Error)
 class Spending:
     """Sends uses and answers for them."""
 
-    def __init__(self, broker: Broker, delivery: Delivery) -> None:
+    def __init__(self, broker: Broker, delivery: Delivery, tries: Tries) -> None:
         self._broker = broker
         self._delivery = delivery
+        self._tries = tries
 
     async def use(self, user_id: UUID, command: OutgoingCommand, key: str, wait_seconds: float) -> Response:
         """200 with the reply, or 202 with a place to look. Raises ``Refusal``, and ``Unavailable``."""
         await self._delivery.ensure_delivered(user_id)
+        # Beside the sending, so that it costs no time: a reply takes longer than a note.
+        noting = asyncio.create_task(self._tries.note(user_id, key, command.message_id))
         try:
             return _answer(await self._broker.ask(command, wait_seconds))
         except NoAnswer:
+            if await noting is None:
+                await self._tries.note(user_id, key, command.message_id)
             return _pending(key)
+        except NotAccepted:
+            if noted := await noting:
+                await self._tries.take_back(user_id, key, command.message_id, noted)
+            raise
+        finally:
+            await noting
 
 
 def wait_seconds(prefer: str) -> float:

@@ -70,14 +70,15 @@ class CreditsStore:
             row = await connection.fetchrow(_SQL["get_transaction"], user_id, transaction_id)
         return None if row is None else _transaction(row)
 
-    async def operation(self, user_id: UUID, key: str) -> Completed | RefusedOperation | None:
-        """What became of the command with this key: a success outlives refusals, of which the last one counts."""
+    async def operation(self, user_id: UUID, key: str, message_id: str | None) -> Completed | RefusedOperation | None:
+        """What became of the command with this key: a success outlives refusals, of which that of the message counts,
+        or the last one where no message is named."""
         async with self._database.as_user(user_id) as connection:
             if row := await connection.fetchrow(_SQL["find_completed"], user_id, key):
                 return Completed(_transaction(row), _balance(row))
             if row := await connection.fetchrow(_SQL["find_completed_without_transaction"], user_id, key):
                 return Completed(None, _balance(row))
-            row = await connection.fetchrow(_SQL["find_latest_refusal"], user_id, key)
+            row = await connection.fetchrow(_SQL["find_refusal"], user_id, key, message_id)
         if row is None:
             return None
         return RefusedOperation(Error(row["code"], row["message"], msgspec.json.decode(row["details"])))

@@ -1,0 +1,165 @@
+"""A key that is tried again: the old refusal is not the new try's, whichever front is asked and whatever is away."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import AsyncGenerator, Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import aio_pika
+import httpx
+import msgspec
+import pytest
+
+from contracts.topology import COMMANDS_EXCHANGE
+from ops import ports
+from ops.instance import Instance
+from tests.integration.api.process import Process, front, until_ready, worker
+from tests.integration.api.proxy import proxied
+from tests.integration.api.users import BASE, SignedIn, assert_problem, sign_up
+
+USE = f"{BASE}/credits/use"
+BODY: dict[str, Any] = {"amount": 151, "appId": "chat", "description": "d", "idempotencyKey": "K"}
+OPERATION = f"{BASE}/credits/operations/K"
+
+
+@pytest.fixture(scope="module")
+async def running_worker(servers: Instance, logs: Path) -> AsyncGenerator[Process]:
+    """The ledger."""
+    async with worker(servers, logs) as process:
+        yield process
+
+
+@pytest.fixture
+async def refused(http: httpx.AsyncClient, running_worker: Process) -> SignedIn:
+    """A user whose key K was refused once."""
+    assert running_worker.child.returncode is None
+    user = await sign_up(http)
+    assert_problem(await http.post(USE, json=BODY, headers=user.headers), 402, "insufficient_credits")
+    return user
+
+
+@contextmanager
+def _paused(process: Process) -> Generator[None]:
+    process.child.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        process.child.send_signal(signal.SIGCONT)
+
+
+async def _grant(servers: Instance, user: SignedIn) -> None:
+    address = urlsplit(servers.env["MANA_AMQP_URL"])
+    body = {
+        "userId": user.id,
+        "amount": 100,
+        "source": "bonus",
+        "description": "d",
+        "expiresAt": None,
+        "idempotencyKey": "top-up",
+    }
+    async with await aio_pika.connect(servers.env["MANA_AMQP_URL"]) as connection:
+        channel = await connection.channel()
+        message = aio_pika.Message(
+            msgspec.json.encode(body),
+            content_type="application/json",
+            type="credits.grant",
+            user_id=address.username,
+            delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
+        )
+        exchange = await channel.get_exchange(COMMANDS_EXCHANGE, ensure=False)
+        await exchange.publish(message, routing_key=user.id)
+
+
+async def _until_granted(http: httpx.AsyncClient, user: SignedIn) -> None:
+    async with asyncio.timeout(20):
+        while (await _get(http, user, f"{BASE}/credits/balance")).json()["freeCreditsRemaining"] != 250:
+            await asyncio.sleep(0.05)
+
+
+async def _get(http: httpx.AsyncClient, user: SignedIn, path: str) -> httpx.Response:
+    return await http.get(path, headers=user.headers)
+
+
+async def test_an_old_refusal_is_not_the_new_trys(
+    http: httpx.AsyncClient, refused: SignedIn, running_worker: Process, servers: Instance, logs: Path
+) -> None:
+    """Refused, topped up, tried again: unknown until the ledger has decided, at every front, and then charged."""
+    assert (await _get(http, refused, OPERATION)).json()["status"] == "refused"
+    await _grant(servers, refused)
+    await _until_granted(http, refused)
+    async with front(servers, logs) as other, httpx.AsyncClient(base_url=other.url) as elsewhere:
+        with _paused(running_worker):
+            again = await http.post(USE, json=BODY, headers={**refused.headers, "prefer": "wait=1"})
+            assert again.status_code == 202
+            for client in (http, elsewhere):
+                assert_problem(await _get(client, refused, again.headers["location"]), 404, "not_found")
+        async with asyncio.timeout(20):
+            while (answer := await _get(elsewhere, refused, again.headers["location"])).status_code == 404:
+                await asyncio.sleep(0.05)
+    assert answer.json()["status"] == "completed"
+    assert answer.json()["transaction"]["amount"] == -151
+
+
+async def test_a_new_refusal_takes_the_old_ones_place(
+    http: httpx.AsyncClient, refused: SignedIn, running_worker: Process
+) -> None:
+    with _paused(running_worker):
+        body = {**BODY, "amount": 152}
+        again = await http.post(USE, json=body, headers={**refused.headers, "prefer": "wait=0"})
+        assert again.status_code == 202
+        assert_problem(await _get(http, refused, OPERATION), 404, "not_found")
+    async with asyncio.timeout(20):
+        while (answer := await _get(http, refused, OPERATION)).status_code == 404:
+            await asyncio.sleep(0.05)
+    assert answer.json()["error"]["details"]["required"] == 152
+
+
+async def test_a_try_that_was_not_accepted_hides_nothing(
+    refused: SignedIn, servers: Instance, logs: Path, http: httpx.AsyncClient
+) -> None:
+    nowhere = f"amqp://mana-front:x@127.0.0.1:{ports.choose(None, ())}/"
+    async with front(servers, logs, AMQP_URL=nowhere) as cut_off, httpx.AsyncClient(base_url=cut_off.url) as client:
+        assert_problem(await client.post(USE, json=BODY, headers=refused.headers), 503, "overloaded")
+    assert (await _get(http, refused, OPERATION)).json()["status"] == "refused"
+
+
+async def _assert_lives_without_redis(client: httpx.AsyncClient, user: SignedIn) -> None:
+    """Credits are used, what was done is told; only a refusal, which might be an old one, is not."""
+    used = await client.post(USE, json={**BODY, "amount": 1, "idempotencyKey": "done"}, headers=user.headers)
+    assert used.status_code == 200, used.text
+    done = await _get(client, user, f"{BASE}/credits/operations/done")
+    assert done.json()["status"] == "completed"
+    untold = await _get(client, user, OPERATION)
+    assert_problem(untold, 503, "overloaded")
+    assert int(untold.headers["retry-after"]) >= 1
+    assert_problem(await _get(client, user, f"{BASE}/credits/operations/never"), 404, "not_found")
+
+
+async def test_while_redis_is_away(refused: SignedIn, servers: Instance, logs: Path) -> None:
+    nowhere = f"redis://127.0.0.1:{ports.choose(None, ())}/0"
+    async with front(servers, logs, REDIS_URL=nowhere) as process:
+        await until_ready(process)
+        async with httpx.AsyncClient(base_url=process.url) as client:
+            await _assert_lives_without_redis(client, refused)
+
+
+async def test_while_redis_is_silent(refused: SignedIn, servers: Instance, logs: Path) -> None:
+    address = urlsplit(servers.addresses.redis)
+    async with proxied(address.hostname or "", address.port or 0) as proxy:
+        netloc = address.netloc.rpartition("@")[0]
+        through = address._replace(netloc=f"{netloc}@127.0.0.1:{proxy.port}".removeprefix("@")).geturl()
+        async with front(servers, logs, REDIS_URL=through) as process:
+            await until_ready(process)
+            async with httpx.AsyncClient(base_url=process.url) as client:
+                assert (await _get(client, refused, OPERATION)).json()["status"] == "refused"
+                proxy.flows.clear()
+                await _assert_lives_without_redis(client, refused)
+                proxy.flows.set()
+                async with asyncio.timeout(20):
+                    while (await _get(client, refused, OPERATION)).status_code != 200:
+                        await asyncio.sleep(0.1)
