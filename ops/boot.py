@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from contracts.topology import PARTITIONS_DEFAULT
-from ops import envfile, given, layout, roles, schema, state, topology, urls
+from ops import broker_logins, envfile, given, layout, roles, schema, state, taken, topology, urls
 from ops.addresses import Addresses
 from ops.child import Child
 from ops.errors import LauncherError
@@ -77,7 +77,8 @@ class Boot:
 
     def _remember(self) -> state.State:
         remembered = state.load(self._place.state) or layout.first_state(self._place)
-        layout.find_room(self._place, remembered, self._settings)
+        remembered.given = sorted({*remembered.given, *self._settings.given})
+        layout.find_room(remembered, self._settings)
         free = shutil.disk_usage(remembered.data).free
         if free < _DISK_NEEDED:
             raise LauncherError(
@@ -97,7 +98,9 @@ class Boot:
         if plan.postgres:
             await self._serve(await plan.postgres.prepare())
         addresses = plan.addresses
-        await roles.establish(addresses.database, addresses.database_name, addresses.secrets.roles)
+        await roles.establish(
+            addresses.database, addresses.database_name, addresses.secrets.roles, take_over=self._owns(plan.postgres)
+        )
         said = await schema.migrate(addresses.database_as("mana_owner"), partitions)
         log.info("migrations: %s", said)
 
@@ -106,10 +109,16 @@ class Boot:
             epmd, node = await plan.rabbitmq.prepare()
             await self._serve(epmd, stage="epmd")
             await self._serve(node)
-        passwords = {login.name: remembered.secrets.login(login.name) for login in topology.OUR_LOGINS}
+        passwords = {login.name: remembered.secrets.login(login.name) for login in broker_logins.OUR_LOGINS}
         state.save(self._place.state, remembered)
         async with _management(plan) as broker:
+            if not self._owns(plan.rabbitmq):
+                await broker_logins.refuse_others(broker, passwords)
             await topology.declare(broker, urls.vhost_of(plan.addresses.amqp), partitions, passwords)
+
+    def _owns(self, server: object) -> bool:
+        """Whether roles and logins are ours to change: on a private server, or where that was asked for."""
+        return server is not None or taken.may_take_over()
 
     async def _cache(self, plan: Layout) -> None:
         if plan.redis:

@@ -29,10 +29,16 @@ def main(arguments: list[str]) -> NoReturn:
     """Make sure of the environment, then become the launcher."""
     try:
         ensure("dev" if arguments[:1] == ["test"] else "runtime")
+        _become(arguments)
     except BootstrapError as error:
         sys.exit(str(error))
+    except OSError as error:
+        sys.exit(f"The environment in {ENVIRONMENT} cannot be used ({error}): remove that folder, then start again.")
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def _become(arguments: list[str]) -> NoReturn:
     # -P and PYTHONPATH: our modules are found in the checkout, whatever lies in the folder that we are called from.
     os.environ["PYTHONPATH"] = str(CHECKOUT)
     os.execv(PYTHON, [str(PYTHON), "-P", "-m", "ops", *arguments])  # noqa: S606 - no shell is what we want

@@ -16,7 +16,8 @@ from ops.status import Board, ProcessState
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 30.0
 _PROBE_WHILE_STARTING = 0.1
-_PROBE_WHILE_READY = 3.0
+_PROBE_WHILE_UNREADY = 1.0
+_PROBE_WHILE_READY = 5.0
 # Who is ready and dies sooner than this gets a pause all the same (seconds): no restart spins.
 _SHORTEST_LIFE = 1.0
 # So often may a process die before it was ever ready, until the first start is given up.
@@ -132,7 +133,13 @@ class Child:
                     self._first_ready.set_result(None)
             if self._was_ready and not self._stopping.is_set():
                 self._tell("ready" if answers else "unready")
-            await asyncio.sleep(_PROBE_WHILE_READY if self._was_ready else _PROBE_WHILE_STARTING)
+            await asyncio.sleep(self._pause_of_probes(answers=answers))
+
+    def _pause_of_probes(self, *, answers: bool) -> float:
+        """Death is seen at once without any probe; they only tell whether a living process does its work."""
+        if not self._was_ready:
+            return _PROBE_WHILE_STARTING
+        return _PROBE_WHILE_READY if answers else _PROBE_WHILE_UNREADY
 
     def _tell(self, state: ProcessState) -> None:
         if self._entry.state != state or state == "starting":

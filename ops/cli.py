@@ -1,7 +1,7 @@
 """The commands of ./mana (CONTRACT.md 4): each reads what was asked, and hands over."""
 
+import os
 import shutil
-import subprocess
 import sys
 from typing import Annotated, NoReturn
 
@@ -10,7 +10,7 @@ import typer
 
 from ops import checks, demo, envfile, foreground, instance, running, screen, status
 from ops.boot import Wish
-from ops.errors import LauncherError
+from ops.errors import LauncherError, sentence
 from ops.place import Place
 from ops.programs import python, run_environment
 
@@ -29,6 +29,8 @@ def main() -> NoReturn:
         app(prog_name="./mana")
     except LauncherError as error:
         sys.exit(str(error))
+    except OSError as error:
+        sys.exit(sentence(error))
     except KeyboardInterrupt:
         sys.exit(130)
     sys.exit(0)
@@ -40,18 +42,20 @@ def up(
     detach: Annotated[bool, typer.Option("--detach", "-d", help="Return when everything is ready.")] = False,
     with_demo: Annotated[bool, typer.Option("--demo", help="Spend a first credit, step by step.")] = False,
     servers_only: Annotated[bool, typer.Option("--servers-only", help="No front and no workers.")] = False,
-    workers: Annotated[int, typer.Option(min=1, max=64, help="Ledger workers.")] = 1,
+    workers: Annotated[int | None, typer.Option(min=1, max=64, help="Ledger workers, 1 by default.")] = None,
     partitions: Annotated[int | None, typer.Option(min=1, max=1024, help="Command queues; fixed once made.")] = None,
 ) -> None:
     """Start everything: servers, migrations, front, workers."""
     place = Place.from_environment()
     running.refuse_other_partitions(place, partitions)
-    if running.find(place):
+    if told := running.find(place):
         screen.results.print(f"Already running in {place.home}: nothing was changed.", markup=False)
+        if hint := running.ignored(told, workers):
+            screen.results.print(hint, markup=False)
         _show_addresses(place)
         _demonstrate(place, with_demo)
         return
-    launched = foreground.start(place, Wish(workers, partitions, not servers_only), attached=not detach)
+    launched = foreground.start(place, Wish(workers or 1, partitions, not servers_only), attached=not detach)
     _show_addresses(place)
     _demonstrate(place, with_demo)
     if not detach:
@@ -64,11 +68,10 @@ def down(*, purge: Annotated[bool, typer.Option("--purge", help="Delete the data
     place = Place.from_environment()
     with screen.steps("stopping") as show:
         stopped = running.stop(place, show)
-    if purge:
-        running.purge(place)
+    purged = running.purge(place) if purge else None
     screen.results.print("Stopped." if stopped else f"Nothing was running in {place.home}.", markup=False)
-    if purge:
-        screen.results.print("The data is deleted.")
+    if purged:
+        screen.results.print(purged, markup=False)
 
 
 @app.command("status")
@@ -157,10 +160,7 @@ def _show_addresses(place: Place) -> None:
 
 
 def _become(module: str, arguments: list[str], env: dict[str, str]) -> NoReturn:
-    """Run one of our programs in the foreground, and end as it ends."""
-    program = subprocess.Popen([*python(module), *arguments], env={**run_environment({}), **env})
-    while True:
-        try:
-            sys.exit(program.wait())
-        except KeyboardInterrupt:  # it got the signal too, and ends by itself
-            continue
+    """Become one of our programs: signals reach it, and its exit status is ours."""
+    command = [*python(module), *arguments]
+    sys.stdout.flush()
+    os.execve(command[0], command, {**run_environment({}), **env})  # noqa: S606 - no shell is what we want

@@ -7,7 +7,7 @@ from ops import ports, urls
 from ops.addresses import DATABASE, Addresses
 from ops.errors import LauncherError
 from ops.identity import Identity
-from ops.place import Place
+from ops.place import REACHABLE, Place, new_data_outside
 from ops.servers.postgres import Postgres
 from ops.servers.rabbitmq import ADMINISTRATOR, RabbitMQ, RabbitPorts
 from ops.servers.redis import Redis
@@ -29,11 +29,16 @@ class Layout:
 
 
 def first_state(place: Place) -> State:
-    """What a first start remembers."""
+    """What a first start remembers. Raises LauncherError where data lies that nobody has the passwords of."""
+    if place.data_inside.is_dir() and any(place.data_inside.iterdir()):
+        raise LauncherError(
+            f"{place.data_inside} holds an instance's data, but {place.state} with its passwords is missing:"
+            " restore that file, or remove the folder."
+        )
     return State(data=str(place.data_inside))
 
 
-def find_room(place: Place, state: State, settings: Settings) -> None:
+def find_room(state: State, settings: Settings) -> None:
     """Make the data folder, where the servers' own users can reach it; `state.data` says where that is."""
     needed = [
         Identity.of_server(user)
@@ -46,11 +51,11 @@ def find_room(place: Place, state: State, settings: Settings) -> None:
     _passable(folder)
     if all(identity.can_enter(folder) for identity in needed):
         return
-    if folder == place.data_outside:
+    if folder.parent == REACHABLE:
         raise LauncherError(f"The servers' users may not enter {folder}: give its parent folders mode 755.")
     folder.rmdir()
-    state.data = str(place.data_outside)
-    find_room(place, state, settings)
+    state.data = str(new_data_outside())
+    find_room(state, settings)
 
 
 def _passable(folder: Path) -> None:

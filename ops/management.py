@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 import httpx
 
+from ops import urls
 from ops.errors import LauncherError
 
 _PATIENCE_SECONDS = 30.0
@@ -29,6 +30,11 @@ class Management:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._client.aclose()
+
+    @property
+    def where(self) -> str:
+        """Host and port: what may be shown."""
+        return urls.where(self._url)
 
     async def get(self, *path: str) -> Any:
         """What is there, as JSON."""

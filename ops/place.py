@@ -1,7 +1,7 @@
 """Where an instance keeps its things. One place, one instance."""
 
-import hashlib
 import os
+import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,7 +53,11 @@ class Place:
         """The servers' data, where their users can reach it."""
         return self.home / "data"
 
-    @property
-    def data_outside(self) -> Path:
-        """The servers' data, where the home is for root's eyes only."""
-        return REACHABLE / hashlib.sha256(str(self.home).encode()).hexdigest()[:16]
+
+def new_data_outside() -> Path:
+    """A folder for the servers' data, where the home is for root's eyes only.
+
+    Its name is random: a home that was removed and made again must not meet the data of the first one, whose
+    passwords are gone.
+    """
+    return REACHABLE / secrets.token_hex(8)

@@ -2,33 +2,58 @@
 
 import asyncio
 from collections.abc import Awaitable
+from urllib.parse import urlsplit
 
 import asyncpg
-import httpx
 import redis.asyncio as redis
 from redis.exceptions import RedisError
 
 from ops.program import Probe
 
 _PATIENCE = 2.0
+# NAMES_REQ of Erlang's distribution protocol: its length, and the letter n. The answer begins with epmd's port.
+_EPMD_NAMES = b"\x00\x01n"
+_EPMD_PORT_BYTES = 4
 
 
 async def _in_time(question: Awaitable[bool]) -> bool:
     try:
         return await asyncio.wait_for(question, _PATIENCE)
-    except (TimeoutError, OSError, httpx.HTTPError, RedisError, asyncpg.PostgresError, asyncpg.InterfaceError):
+    except (TimeoutError, OSError, RedisError, asyncpg.PostgresError, asyncpg.InterfaceError):
         return False
 
 
 def http(url: str) -> Probe:
     """Ready when `url` answers 200."""
 
+    parts = urlsplit(url)
+    # By hand: an HTTP client reads all certificates of the system first, and this is asked all the time.
+    question = f"GET {parts.path or '/'} HTTP/1.1\r\nHost: {parts.netloc}\r\nConnection: close\r\n\r\n".encode()
+
     async def ask() -> bool:
-        # trust_env: a proxy of the environment has no business with the loopback interface.
-        async with httpx.AsyncClient(trust_env=False) as client:
-            return (await client.get(url)).is_success
+        answer = await _exchange(parts.hostname or "127.0.0.1", parts.port or 80, question)
+        return answer.split(b"\r\n", 1)[0].split(b" ")[1:2] == [b"200"]
 
     return lambda: _in_time(ask())
+
+
+def epmd(port: int) -> Probe:
+    """Ready when it names its nodes. A connection without a question would be a line in its log."""
+
+    async def ask() -> bool:
+        return len(await _exchange("127.0.0.1", port, _EPMD_NAMES)) >= _EPMD_PORT_BYTES
+
+    return lambda: _in_time(ask())
+
+
+async def _exchange(host: str, port: int, question: bytes) -> bytes:
+    """What is answered until the other side closes."""
+    reader, writer = await asyncio.open_connection(host, port)
+    try:
+        writer.write(question)
+        return await reader.read()
+    finally:
+        writer.close()
 
 
 def tcp(port: int) -> Probe:

@@ -22,6 +22,7 @@ _GUARDED = (
     "JWT_",
     "STRIPE_",
     "MANA_HOME",
+    "MANA_TAKE_OVER",
     "MANA_SECRET_KEY",
     "MANA_API_URL",
     "MANA_AMQP_URL",

@@ -7,12 +7,20 @@ from ops import state
 from ops.place import Place
 
 
-def purge(place: Place) -> None:
-    """Delete the data, the secrets and the logs of a stopped instance. The lock file stays: others may wait on it."""
+def purge(place: Place) -> list[str]:
+    """Delete the data, the secrets and the logs of a stopped instance; answer which servers were given to it.
+
+    Where any was, the secrets stay: roles and logins there have these passwords, and the front's key seals what
+    that database holds. The lock file stays too: others may wait on it.
+    """
     remembered = state.load(place.state)
     if remembered is not None and Path(remembered.data).exists():
         shutil.rmtree(remembered.data)
-    for path in (place.state, place.status, place.env):
+    given = remembered.given if remembered else []
+    if not given:
+        place.state.unlink(missing_ok=True)
+    for path in (place.status, place.env):
         path.unlink(missing_ok=True)
     if place.logs.exists():
         shutil.rmtree(place.logs)
+    return given

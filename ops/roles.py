@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 import asyncpg
 
-from ops import urls
+from ops import taken, urls
 from ops.errors import LauncherError
 from ops.state import DATABASE_ROLES
 
@@ -17,12 +17,18 @@ _WORKER_SETTINGS = {"idle_session_timeout": "10s", "idle_in_transaction_session_
 _DUPLICATE = (asyncpg.DuplicateObjectError, asyncpg.UniqueViolationError, asyncpg.DuplicateDatabaseError)
 
 
-async def establish(administrator_url: str, database: str, passwords: Mapping[str, str]) -> None:
+async def establish(
+    administrator_url: str, database: str, passwords: Mapping[str, str], *, take_over: bool = False
+) -> None:
     """Make roles and database exist, with these passwords. May be repeated.
 
-    Raises LauncherError when the server cannot be reached or the administrator may not do this.
+    Roles belong to the whole server: where one exists with another password, another Mana lives by it, and only
+    `take_over` changes it. Raises LauncherError then, and when the server cannot be reached or the administrator
+    may not do this.
     """
     try:
+        if not take_over:
+            await _refuse_others(administrator_url, database, passwords)
         await _establish(administrator_url, database, passwords)
     except asyncpg.InsufficientPrivilegeError as error:
         raise LauncherError(
@@ -47,6 +53,32 @@ async def _establish(administrator_url: str, database: str, passwords: Mapping[s
         await connection.close()
 
 
+async def _refuse_others(administrator_url: str, database: str, passwords: Mapping[str, str]) -> None:
+    """Look at all roles before any is made: a refused start changes nothing."""
+    connection = await _connect_anywhere(administrator_url, database)
+    try:
+        rows = await connection.fetch("SELECT rolname FROM pg_roles WHERE rolname = ANY($1)", list(DATABASE_ROLES))
+    finally:
+        await connection.close()
+    present = sorted(row["rolname"] for row in rows)
+    for role in present:
+        url = urls.with_login(urls.with_database(administrator_url, database), role, passwords[role])
+        if not await _logs_in(url):
+            raise taken.refusal("PostgreSQL", urls.where(administrator_url), "role", role)
+
+
+async def _logs_in(url: str) -> bool:
+    """Whether the password is right. PostgreSQL asks for it before it looks whether the database may be entered."""
+    try:
+        connection = await asyncpg.connect(url)
+    except asyncpg.InvalidAuthorizationSpecificationError:
+        return False
+    except (asyncpg.InvalidCatalogNameError, asyncpg.InsufficientPrivilegeError):
+        return True
+    await connection.close()
+    return True
+
+
 async def _connect_anywhere(administrator_url: str, database: str) -> asyncpg.Connection:
     """Connect to the database if it is there already, else to one that always is."""
     try:
@@ -56,14 +88,13 @@ async def _connect_anywhere(administrator_url: str, database: str) -> asyncpg.Co
 
 
 async def _establish_role(connection: asyncpg.Connection, role: str, password: str) -> None:
-    # A duplicate was made by an earlier start, perhaps by one that runs beside this one.
-    with contextlib.suppress(*_DUPLICATE):
-        await connection.execute(f"CREATE ROLE {role} LOGIN")
     # A utility statement takes no parameters, so the server quotes for us.
-    statement = await connection.fetchval(
-        "SELECT format('ALTER ROLE %I LOGIN PASSWORD %L', $1::text, $2::text)", role, password
-    )
-    await connection.execute(str(statement))
+    words = await connection.fetchval("SELECT format('ROLE %I LOGIN PASSWORD %L', $1::text, $2::text)", role, password)
+    try:
+        # At once with its password: a start that is cut off leaves no role that the next one could not log in as.
+        await connection.execute(f"CREATE {words}")
+    except _DUPLICATE:  # an earlier start's, or that of one that runs beside this one
+        await connection.execute(f"ALTER {words}")
 
 
 async def _establish_database(connection: asyncpg.Connection, database: str) -> None:

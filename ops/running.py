@@ -45,11 +45,26 @@ def stop(place: Place, watch: Callable[[str], None]) -> bool:
     return told is not None or left
 
 
-def purge(place: Place) -> None:
-    """Delete the data of a stopped instance."""
-    if place.home.is_dir():
-        with lock.held(place.lock):
-            removal.purge(place)
+def purge(place: Place) -> str:
+    """Delete the data of a stopped instance; say what was deleted, and what was not."""
+    if not place.home.is_dir():
+        return "There was no data."
+    with lock.held(place.lock):
+        given = removal.purge(place)
+    if not given:
+        return "The data is deleted."
+    return (
+        f"The given servers ({', '.join(given)}) were not touched, and what logs in there is kept in {place.state}:"
+        " only what lay in this place is deleted."
+    )
+
+
+def ignored(told: Status, workers: int | None) -> str | None:
+    """What to say to somebody who asks a running instance for another number of workers; None where it is as asked."""
+    running = sum(entry.name.startswith("worker-") for entry in told.processes)
+    if workers in (None, running):
+        return None
+    return f"--workers was ignored, {running} run: ./mana down, then ./mana up --workers {workers} changes that."
 
 
 def _stop_supervisor(place: Place, told: Status, watch: Callable[[str], None]) -> None:

@@ -38,6 +38,12 @@ class Settings(BaseSettings):
         return value
 
     @property
+    def given(self) -> list[str]:
+        """Which servers are somebody else's, by their settings' names."""
+        named = {"DATABASE_URL": self.database_url, "AMQP_URL": self.amqp_url, "REDIS_URL": self.given_redis}
+        return [name for name, value in named.items() if value]
+
+    @property
     def given_redis(self) -> str | None:
         """The address of a given Redis, by REDIS_URL or by its parts; None where ours is to be used."""
         if self.redis_url or not self.redis_host:

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from contracts.topology import PARTITIONS_DEFAULT
-from ops import envfile, given, layout, roles, schema, settings, state, topology, urls
+from ops import broker_logins, envfile, given, layout, roles, schema, settings, state, taken, topology, urls
 from ops.errors import LauncherError
 from ops.layout import Layout
 from ops.management import Management
@@ -24,21 +24,23 @@ async def prepare(folder: Path, partitions: int) -> None:
     if not (chosen.database_url and chosen.amqp_url and chosen.given_redis):
         raise LauncherError("The set-up needs running servers: name them in DATABASE_URL, AMQP_URL and REDIS_URL.")
     remembered = state.load(folder / "state.json") or state.State(data=str(folder))
-    passwords = {login.name: remembered.secrets.login(login.name) for login in topology.OUR_LOGINS}
+    passwords = {login.name: remembered.secrets.login(login.name) for login in broker_logins.OUR_LOGINS}
     state.save(folder / "state.json", remembered)
     plan = await given.reached(layout.lay_out(remembered, chosen))
-    await _prepare_database(plan, partitions)
+    await _prepare_database(plan, partitions, take_over=taken.may_take_over())
     login, password = urls.login_of(plan.addresses.amqp)
     async with Management(plan.addresses.management, login, password) as broker:
+        if not taken.may_take_over():
+            await broker_logins.refuse_others(broker, passwords)
         await topology.declare(broker, urls.vhost_of(plan.addresses.amqp), partitions, passwords)
     told = ProcessSettings(plan.addresses, partitions)
     for name, values in (("api", told.api()), ("relay", told.relay()), ("worker", told.worker())):
         envfile.write(folder / f"{name}.env", values)
 
 
-async def _prepare_database(plan: Layout, partitions: int) -> None:
+async def _prepare_database(plan: Layout, partitions: int, *, take_over: bool) -> None:
     addresses = plan.addresses
-    await roles.establish(addresses.database, addresses.database_name, addresses.secrets.roles)
+    await roles.establish(addresses.database, addresses.database_name, addresses.secrets.roles, take_over=take_over)
     await schema.migrate(addresses.database_as("mana_owner"), partitions)
 
 

@@ -45,6 +45,8 @@ class State(msgspec.Struct):
     secrets: Secrets = msgspec.field(default_factory=Secrets)
     ports: dict[str, int] = msgspec.field(default_factory=dict[str, int])
     partitions: int | None = None
+    # Which servers were ever somebody else's, by their settings: what they hold outlives a purge.
+    given: list[str] = msgspec.field(default_factory=list[str])
 
 
 def load(path: Path) -> State | None:

@@ -7,7 +7,6 @@ What it does and what became of it stands in `status.json`; its own log is `logs
 import argparse
 import asyncio
 import contextlib
-import errno
 import logging
 import os
 import signal
@@ -17,7 +16,7 @@ from pathlib import Path
 
 from ops import lock, logfiles, orphans, settings, status
 from ops.boot import Boot, Wish
-from ops.errors import LauncherError
+from ops.errors import LauncherError, sentence
 from ops.place import Place
 from ops.status import Board
 
@@ -65,7 +64,7 @@ def run(place: Place, wish: Wish) -> str | None:
         except LauncherError as refusal:
             failure = str(refusal)
         except OSError as error:
-            failure = _sentence(error)
+            failure = sentence(error)
         except Exception as error:  # a fault of ours: told like the others, and kept whole in the log
             log.exception("the launcher failed")
             failure = f"The launcher failed by a fault of its own ({error!r}): see {place.logs}/supervisor.log."
@@ -76,12 +75,6 @@ def run(place: Place, wish: Wish) -> str | None:
         with contextlib.suppress(OSError):  # the disk may be what failed; the log has it too
             board.phase("failed")
         return failure
-
-
-def _sentence(error: OSError) -> str:
-    if error.errno == errno.ENOSPC:
-        return "The disk is full: free some space, then start again."
-    return f"The system refused something that is needed: {error}."
 
 
 def main() -> int:

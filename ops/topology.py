@@ -11,14 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from contracts.topology import (
-    ADMIN_LOGIN,
     COMMANDS_EXCHANGE,
-    LOGINS,
     QUEUE_LENGTH_DEFAULT,
-    BrokerLogin,
     BrokerTopology,
     broker_topology,
 )
+from ops import broker_logins
 from ops.errors import LauncherError
 from ops.management import Management
 
@@ -42,7 +40,7 @@ class Existing:
 
 
 async def declare(broker: Management, vhost: str, partitions: int, passwords: Mapping[str, str]) -> None:
-    """Make topology and logins exist. Raises LauncherError when what exists differs."""
+    """Make topology and logins exist, whoever's the logins were. Raises LauncherError when what exists differs."""
     existing = await _existing(broker, vhost)
     _agree(partitions, existing.partitions)
     wanted = broker_topology(partitions, QUEUE_LENGTH_DEFAULT)
@@ -52,17 +50,13 @@ async def declare(broker: Management, vhost: str, partitions: int, passwords: Ma
     await _all(_policies(broker, vhost, wanted))
     await _all([*_exchanges(broker, vhost, wanted, existing), *_queues(broker, vhost, wanted, existing)])
     await _bind(broker, vhost, wanted, existing)
-    await _all(_login(broker, vhost, login, passwords[login.name]) for login in OUR_LOGINS)
+    await broker_logins.make(broker, vhost, passwords)
 
 
 async def partitions_of(broker: Management, vhost: str) -> int | None:
     """How many partitions a running broker has, None for a fresh one."""
     async with broker:
         return (await _existing(broker, vhost)).partitions or None
-
-
-# The administrator exists already: as the private broker's first user, or as who the given address logs in as.
-OUR_LOGINS = tuple(login for login in LOGINS if login.name != ADMIN_LOGIN)
 
 
 async def _existing(broker: Management, vhost: str) -> Existing:
@@ -134,12 +128,6 @@ async def _bind(broker: Management, vhost: str, wanted: BrokerTopology, existing
         if (binding.exchange, binding.queue, binding.routing_key) not in existing.bindings:
             body = {"routing_key": binding.routing_key, "arguments": binding.arguments}
             await broker.post("bindings", vhost, "e", binding.exchange, "q", binding.queue, body=body)
-
-
-async def _login(broker: Management, vhost: str, login: BrokerLogin, password: str) -> None:
-    await broker.put("users", login.name, body={"password": password, "tags": ",".join(login.tags)})
-    permissions = {"configure": login.configure, "write": login.write, "read": login.read}
-    await broker.put("permissions", vhost, login.name, body=permissions)
 
 
 async def _all(calls: Iterable[Coroutine[Any, Any, None]]) -> None:

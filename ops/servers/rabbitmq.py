@@ -80,7 +80,7 @@ class RabbitMQ:
             argv=["epmd", "-address", "127.0.0.1", "-port", str(self.ports.epmd)],
             env={"PATH": _PATH, "HOME": str(self.folder)},
             cwd=self.folder,
-            probe=probes.tcp(self.ports.epmd),
+            probe=probes.epmd(self.ports.epmd),
             identity=identity,
         )
 

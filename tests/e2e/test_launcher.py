@@ -16,6 +16,7 @@ import asyncpg
 import httpx
 import pytest
 
+from tests.e2e.sockets import is_on_loopback_only, listeners
 from tests.e2e.starter import CHECKOUT, Starter
 
 SERVERS = {"epmd": "epmd", "postgres": "postgres", "rabbitmq": "beam.smp", "redis": "redis-server"}
@@ -62,18 +63,6 @@ def servers_of(up: Starter, database: str) -> dict[str, str]:
     }
 
 
-def listeners(pid: int) -> set[str]:
-    """The IPv4 addresses that a process listens on, hexadecimal as in /proc/net/tcp."""
-    sockets: set[str] = set()
-    for descriptor in Path(f"/proc/{pid}/fd").iterdir():
-        try:
-            sockets.add(str(descriptor.readlink()))
-        except FileNotFoundError:
-            continue
-    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-    return {line[1].split(":")[0] for line in lines if line[3] == "0A" and f"socket:[{line[9]}]" in sockets}
-
-
 def test_status_names_the_servers_themselves(up: Starter) -> None:
     told = up.processes()
     assert set(told) == set(SERVERS)
@@ -89,9 +78,8 @@ def test_servers_do_not_run_as_root(up: Starter) -> None:
 
 
 def test_everything_listens_on_loopback_only(up: Starter) -> None:
-    loopback = "0100007F"
     for entry in up.processes().values():
-        assert listeners(entry["pid"]) == {loopback}, entry["name"]
+        assert is_on_loopback_only(entry["pid"]), (entry["name"], listeners(entry["pid"]))
 
 
 def test_a_second_up_changes_nothing(up: Starter) -> None:
@@ -177,15 +165,28 @@ def test_a_second_supervisor_in_the_same_place_is_refused(up: Starter) -> None:
     assert "Another ./mana is at work" in done.stderr.splitlines()[-1]
 
 
+def test_another_manas_servers_are_not_taken_over_in_silence(up: Starter, tmp_path: Path) -> None:
+    other, given = Starter(tmp_path / "home"), servers_of(up, "elsewhere")
+    done = other.run("up", "--detach", "--servers-only", **given)
+    assert done.returncode == 1
+    assert "MANA_TAKE_OVER=1" in done.stderr.splitlines()[-1]
+    assert "nothing to apply" in up.must("migrate")  # its role's password is the old one
+
+
 def test_given_servers_are_used_and_none_is_started(up: Starter, tmp_path: Path) -> None:
+    """From here on the fixture's own roles and logins are others'."""
     env, other = up.env(), Starter(tmp_path / "home")
     given = servers_of(up, "elsewhere")
     try:
-        other.must("up", "--detach", "--servers-only", **given)
+        other.must("up", "--detach", "--servers-only", MANA_TAKE_OVER="1", **given)
         assert other.processes() == {}
         assert other.env()["MANA_AMQP_URL"] == env["MANA_AMQP_URL"]
         assert other.env()["MANA_DATABASE_OWNER_URL"].endswith(given["DATABASE_URL"].split("@")[1])
         assert "nothing to apply" in other.must("migrate")
+        secrets = other.secrets()
+        assert "were not touched" in other.must("down", "--purge")
+        assert other.secrets() == secrets
+        other.must("up", "--detach", "--servers-only", **given)
     finally:
         other.must("down", "--purge")
 
@@ -193,8 +194,9 @@ def test_given_servers_are_used_and_none_is_started(up: Starter, tmp_path: Path)
 def test_the_setup_of_other_peoples_servers_writes_what_each_process_needs(up: Starter, tmp_path: Path) -> None:
     """As docker-compose.yml uses it; twice, with the same passwords."""
     command = [sys.executable, "-m", "ops.setup", str(tmp_path), "--partitions", "4"]
-    for _ in range(2):
-        subprocess.run(command, cwd=CHECKOUT, env={**os.environ, **servers_of(up, "composed")}, check=True)
+    for flag in ({"MANA_TAKE_OVER": "1"}, {}):
+        environment = {**os.environ, **servers_of(up, "composed"), **flag}
+        subprocess.run(command, cwd=CHECKOUT, env=environment, check=True)
     written = {path.name: path.read_text() for path in tmp_path.glob("*.env")}
     assert set(written) == {"api.env", "relay.env", "worker.env"}
     assert "DATABASE_URL=postgresql://mana_worker:" in written["worker.env"]

@@ -1,0 +1,50 @@
+"""What the commands say where the system refuses something."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from ops import bootstrap, cli, running
+from ops.errors import sentence
+from ops.kernel import ProcessId
+from ops.status import ProcessStatus, Status
+
+
+@pytest.mark.parametrize("home", ["/dev/null/x", "FILE"])
+@pytest.mark.parametrize("words", [["up", "--detach"], ["status"], ["verify"]])
+def test_a_home_that_cannot_be_is_one_sentence(
+    home: str, words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("MANA_HOME", home.replace("FILE", str(tmp_path / "file")))
+    monkeypatch.setattr("sys.argv", ["mana", *words])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert isinstance(ended.value.code, str)
+    assert "MANA_HOME" in ended.value.code
+    assert "\n" not in ended.value.code
+
+
+def test_a_full_disk_is_said() -> None:
+    assert sentence(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/x")).startswith("The disk is full")
+
+
+def test_an_environment_that_cannot_be_run_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nothing(_lock: str) -> None: ...
+
+    monkeypatch.setattr(bootstrap, "ensure", nothing)
+    monkeypatch.setattr(bootstrap, "PYTHON", Path("/nowhere/python"))
+    monkeypatch.setenv("PYTHONPATH", "")
+    with pytest.raises(SystemExit, match="cannot be used"):
+        bootstrap.main(["status"])
+
+
+def test_workers_that_were_asked_for_in_vain_are_said() -> None:
+    told = Status(supervisor=ProcessId.own(), processes=[ProcessStatus(name="worker-0", url=None)])
+    assert running.ignored(told, None) is None
+    assert running.ignored(told, 1) is None
+    assert "--workers was ignored, 1 run" in (running.ignored(told, 2) or "")
