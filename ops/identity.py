@@ -1,18 +1,24 @@
 """The system users that servers run as. PostgreSQL and RabbitMQ refuse root, so root hands them over."""
 
+import functools
 import os
 import pwd
 import shutil
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
+
+# No right of root's, and none to be had from a program that grants some.
+_CONFINED = ("--no-new-privs", "--inh-caps=-all", "--bounding-set=-all")
 
 
 @dataclass(frozen=True)
 class Identity:
-    """Who a process runs as; `user` None means: as ourselves."""
+    """Who a process runs as; `user` None means: as ourselves. A confined one has none of root's rights."""
 
     user: str | None = None
+    confined: bool = False
 
     @classmethod
     def of_server(cls, package_user: str) -> "Identity":
@@ -24,7 +30,7 @@ class Identity:
 
         `death_signal` is what the kernel sends to the process should its parent die.
         """
-        options: list[str] = []
+        options = [*_CONFINED] if self.confined and _can_be_confined() else []
         if self.user is not None:
             options += [f"--reuid={self.user}", f"--regid={_group(self.user)}", "--init-groups"]
         if death_signal is not None:
@@ -39,6 +45,13 @@ class Identity:
     def can_enter(self, folder: Path) -> bool:
         """Whether this user may pass through `folder` and all folders above it."""
         return subprocess.run(self.command(["test", "-x", str(folder)]), check=False).returncode == 0
+
+
+@functools.cache
+def _can_be_confined() -> bool:
+    """Whether that is allowed here, and our programs can still be read: root without rights sees its own files only."""
+    question = ["test", "-r", sys.executable, "-a", "-r", __file__]
+    return subprocess.run(["setpriv", *_CONFINED, "--", *question], check=False, capture_output=True).returncode == 0
 
 
 def _group(user: str) -> int:

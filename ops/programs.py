@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from contracts.topology import FRONT_LOGIN, WORKER_LOGIN
 from ops import ports, probes
 from ops.addresses import Addresses
+from ops.identity import Identity
 from ops.place import CHECKOUT
 from ops.program import Program
 
@@ -133,4 +134,5 @@ class Programs:
             cwd=CHECKOUT,
             probe=probes.http(f"{url}/health/ready"),
             url=url,
+            identity=Identity(confined=True),
         )
