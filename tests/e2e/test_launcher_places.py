@@ -1,4 +1,4 @@
-"""Where and under which mishaps an instance still starts."""
+"""Under which mishaps an instance still starts and stops."""
 
 from __future__ import annotations
 
@@ -13,20 +13,6 @@ import pytest
 from tests.e2e.starter import CHECKOUT, Starter
 
 pytestmark = pytest.mark.slow
-
-
-def test_a_home_that_only_root_may_enter(tmp_path: Path) -> None:
-    if os.geteuid() != 0:
-        pytest.skip("not root")
-    tmp_path.chmod(0o700)
-    starter = Starter(tmp_path / "home")
-    try:
-        starter.must("up", "--detach", "--servers-only", "--partitions", "2")
-        assert {entry["state"] for entry in starter.processes().values()} == {"ready"}
-        assert not (starter.home / "data").exists()
-    finally:
-        starter.must("down", "--purge")
-    assert not list(Path("/var/lib/mana").iterdir())
 
 
 def test_what_a_killed_supervisor_left_is_stopped_by_the_next_start(tmp_path: Path) -> None:
