@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import socket
 import sys
+from collections.abc import Sequence
 
 import uvloop
 from pydantic import ValidationError
 
 from api import logs, wiring
+from api.listening import CannotListen, bind
 from api.serving import serve
 from api.settings import Settings, complaints
 
 
-async def _run(settings: Settings) -> None:
+async def _run(settings: Settings, sockets: Sequence[socket.socket]) -> None:
     async with wiring.front(settings) as front:
-        await serve(front.app, settings.mana_bind_host, settings.port, front.stop_waiting)
+        await serve(front.app, sockets, front.stop_waiting)
 
 
 def main() -> int:
@@ -30,8 +33,8 @@ def main() -> int:
         return 2
     logs.configure(settings.log_level)
     try:
-        uvloop.run(_run(settings))
-    except wiring.WrongSecret as error:
+        uvloop.run(_run(settings, bind(settings.mana_bind_host, settings.port, "PORT")))
+    except (CannotListen, wiring.WrongSecret) as error:
         sys.stderr.write(f"{error}.\n")
         return 2
     return 0

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import Callable, Generator
+import socket
+from collections.abc import Callable, Generator, Sequence
 from typing import Final
 
 import uvicorn
@@ -45,12 +46,13 @@ def _nobody_waits() -> None:
     """For applications whose answers wait for nothing."""
 
 
-async def serve(app: ASGIApp, host: str, port: int, on_impatience: Callable[[], None] = _nobody_waits) -> None:
-    """Returns after SIGTERM or SIGINT; ``on_impatience`` is called some time after, to end what still waits."""
+async def serve(
+    app: ASGIApp, sockets: Sequence[socket.socket], on_impatience: Callable[[], None] = _nobody_waits
+) -> None:
+    """Listens on bound sockets; returns after SIGTERM or SIGINT. ``on_impatience`` is called some time after, to end
+    what still waits."""
     config = uvicorn.Config(
         app,
-        host=host,
-        port=port,
         http="httptools",
         ws="none",
         lifespan="off",
@@ -60,4 +62,4 @@ async def serve(app: ASGIApp, host: str, port: int, on_impatience: Callable[[], 
         proxy_headers=False,
         timeout_graceful_shutdown=DRAIN_SECONDS_MAX,
     )
-    await _Server(config, on_impatience).serve()
+    await _Server(config, on_impatience).serve(list(sockets))

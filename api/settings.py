@@ -2,82 +2,18 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import re
 from datetime import timedelta
-from typing import Annotated, Final, Literal
-from urllib.parse import quote, urlsplit
+from typing import Literal
+from urllib.parse import quote
 
-from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, ValidationError, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import Field, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
-_DURATION: Final = re.compile(r"\s*(?P<count>[0-9]{1,9})\s*(?P<unit>[smhd]?)\s*")
-_SECONDS: Final = {"": 1, "s": 1, "m": 60, "h": 3_600, "d": 86_400}
-_DURATION_MAX: Final = timedelta(days=3_650)
-
-
-def duration(value: object) -> timedelta:
-    """Reads ``15m``, ``7d``, ``60 s`` or a number of seconds. Raises ``ValueError`` for anything else, and for zero."""
-    match = _DURATION.fullmatch(str(value))
-    if match is None or int(match["count"]) == 0:
-        raise ValueError("is no duration such as 15m, 7d or 60s")
-    read = timedelta(seconds=int(match["count"]) * _SECONDS[match["unit"]])
-    if read > _DURATION_MAX:
-        raise ValueError("is a duration of more than ten years")
-    return read
+from api.setting_fields import AmqpUrl, Duration, Origins, Pem, Port, PostgresUrl, RedisUrl, SecretKey
+from api.settings_to_come import SettingsToCome
 
 
-def _origins(value: object) -> tuple[str, ...]:
-    origins = tuple(part.strip() for part in str(value).split(",") if part.strip())
-    for origin in origins:
-        parts = urlsplit(origin)
-        if parts.scheme not in {"http", "https"} or not parts.netloc or parts.path or parts.query:
-            raise ValueError(f"holds {origin!r}, which is no origin such as https://app.example.com")
-    return origins
-
-
-def _secret_key(value: object) -> bytes:
-    try:
-        key = base64.b64decode(str(value), validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise ValueError("is not base64") from error
-    if len(key) != 32:
-        raise ValueError(f"holds {len(key)} bytes, 32 are needed")
-    if len(set(key)) < 8:
-        raise ValueError("is a placeholder, not 32 random bytes")
-    return key
-
-
-def _url(*schemes: str) -> AfterValidator:
-    def check(value: str) -> str:
-        try:
-            parts = urlsplit(value)
-            missing = not parts.hostname and not parts.query
-            _ = parts.port
-        except ValueError as error:
-            raise ValueError("is not a URL") from error
-        if parts.scheme not in schemes or missing:
-            raise ValueError(f"is not a URL that begins with {schemes[0]}://")
-        return value
-
-    return AfterValidator(check)
-
-
-def _pem(value: object) -> str:
-    """PEM text; ``\\n`` written out is read as a line's end, since many environments cannot hold several lines."""
-    return str(value).replace("\\n", "\n").strip()
-
-
-Duration = Annotated[timedelta, BeforeValidator(duration)]
-Pem = Annotated[str, BeforeValidator(_pem)]
-PostgresUrl = Annotated[str, _url("postgresql", "postgres")]
-AmqpUrl = Annotated[str, _url("amqp", "amqps")]
-RedisUrl = Annotated[str, _url("redis", "rediss")]
-Port = Annotated[int, Field(ge=1, le=65535)]
-
-
-class Settings(BaseSettings):
+class Settings(SettingsToCome):
     """What the HTTP front needs to know; times are durations such as ``15m``, credits are whole numbers."""
 
     model_config = SettingsConfigDict(extra="ignore", frozen=True, env_ignore_empty=True, validate_default=False)
@@ -92,9 +28,9 @@ class Settings(BaseSettings):
 
     mana_bind_host: str = "127.0.0.1"
     port: Port = 3001
-    cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_origins)] = ()
+    cors_origins: Origins = ()
 
-    mana_secret_key: Annotated[bytes, PlainValidator(_secret_key)]
+    mana_secret_key: SecretKey
     jwt_issuer: str = Field(default="mana", min_length=1)
     jwt_audience: str = Field(default="mana", min_length=1)
     jwt_private_key: Pem | None = None
@@ -115,6 +51,8 @@ class Settings(BaseSettings):
             raise ValueError(
                 "JWT_ACCESS_TOKEN_EXPIRY is longer than a day; revoked tokens would be remembered that long"
             )
+        if self.jwt_refresh_token_expiry > self.session_expiry:
+            raise ValueError("JWT_REFRESH_TOKEN_EXPIRY is longer than SESSION_EXPIRY: no token outlives its session")
         return self
 
     @property

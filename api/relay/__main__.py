@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 import sys
+from collections.abc import Sequence
 
 import uvloop
 from fastapi import FastAPI
@@ -15,6 +17,7 @@ from api.broker.client import BrokerClient
 from api.database import Database
 from api.edge import Edge
 from api.health import Health
+from api.listening import CannotListen, bind
 from api.metrics import BrokerMetrics, HttpMetrics
 from api.relay.forwarding import Forwarding, RelayMetrics
 from api.running import running
@@ -24,14 +27,14 @@ from api.settings import RelaySettings, complaints
 _CONNECTIONS = 2
 
 
-async def _run(settings: RelaySettings) -> None:
+async def _run(settings: RelaySettings, sockets: Sequence[socket.socket]) -> None:
     registry = CollectorRegistry()
     async with Database.connected(settings.database_url, _CONNECTIONS, "mana-relay") as database:
         broker = BrokerClient(settings.amqp_url, BrokerMetrics(registry))
         forwarding = Forwarding(database, broker, RelayMetrics(registry))
         health = Health({"postgresql": database.ping, "rabbitmq": broker.check}, registry)
         async with running(broker.keep_connected(), forwarding.follow()):
-            await serve(_application(health, registry), settings.mana_bind_host, settings.metrics_port)
+            await serve(_application(health, registry), sockets)
 
 
 def _application(health: Health, registry: CollectorRegistry) -> ASGIApp:
@@ -49,7 +52,11 @@ def main() -> int:
         sys.stderr.write("\n".join(complaints(error)) + "\n")
         return 2
     logs.configure(settings.log_level)
-    uvloop.run(_run(settings))
+    try:
+        uvloop.run(_run(settings, bind(settings.mana_bind_host, settings.metrics_port, "METRICS_PORT")))
+    except CannotListen as error:
+        sys.stderr.write(f"{error}.\n")
+        return 2
     return 0
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import os
+import socket
 
 import httpx
 import pytest
@@ -40,6 +41,23 @@ async def test_a_key_that_is_none(servers: Instance) -> None:
     status, said = await _run("api", {**good, "JWT_PRIVATE_KEY": "nonsense"})
     assert (status, said.count("\n")) == (2, 1)
     assert said.startswith("JWT_PRIVATE_KEY is no unencrypted PEM")
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "no such host", "999.1.1.1"])
+@pytest.mark.parametrize("module", ["api", "api.relay"])
+async def test_a_host_that_is_not_this_machines(servers: Instance, module: str, host: str) -> None:
+    own = ProcessSettings(servers.addresses, PARTITIONS)
+    good = own.api() if module == "api" else own.relay()
+    status, said = await _run(module, {**good, "MANA_BIND_HOST": host})
+    assert (status, said) == (2, "MANA_BIND_HOST is no address of this machine, such as 127.0.0.1 or 0.0.0.0.\n")
+
+
+async def test_a_port_that_is_taken(servers: Instance) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        good = ProcessSettings(servers.addresses, PARTITIONS).api()
+        status, said = await _run("api", {**good, "PORT": port})
+    assert (status, said) == (2, f"PORT names port {port}, which another program listens on.\n")
 
 
 async def test_another_secret_than_the_one_that_sealed_the_keys(servers: Instance, http: httpx.AsyncClient) -> None:

@@ -9,7 +9,8 @@ from datetime import timedelta
 import pytest
 from pydantic import ValidationError
 
-from api.settings import Settings, complaints, duration
+from api.setting_fields import duration
+from api.settings import Settings, complaints
 
 KEY = base64.b64encode(os.urandom(32)).decode()
 GOOD = {"DATABASE_URL": "postgresql://a:b@h/d", "AMQP_URL": "amqp://a:b@h/", "MANA_SECRET_KEY": KEY}
@@ -57,6 +58,17 @@ def test_redis_by_its_parts(monkeypatch: pytest.MonkeyPatch) -> None:
         ("JWT_ACCESS_TOKEN_EXPIRY", "soon", "no duration"),
         ("JWT_ACCESS_TOKEN_EXPIRY", "2d", "longer than a day"),
         ("JWT_REFRESH_TOKEN_EXPIRY", "0d", "no duration"),
+        ("JWT_REFRESH_TOKEN_EXPIRY", "31d", "longer than SESSION_EXPIRY"),
+        ("SESSION_EXPIRY", "1d", "JWT_REFRESH_TOKEN_EXPIRY is longer"),
+        ("RATE_LIMIT_TTL", "0", "no duration"),
+        ("RATE_LIMIT_TTL", "2d", "less than or equal to"),
+        ("RATE_LIMIT_MAX", "0", "greater than"),
+        ("RATE_LIMIT_MAX", "many", "integer"),
+        ("TRUSTED_PROXIES", "10.0.0.1, proxy.example", "no IP address or network"),
+        ("TRUSTED_PROXIES", "10.0.0.1/8", "no IP address or network"),
+        ("STRIPE_SECRET_KEY", "pk_test_0123456789", "begins with sk_ or rk_"),
+        ("STRIPE_WEBHOOK_SECRET", "sk_test_0123456789", "begins with whsec_"),
+        ("DATABASE_URL", "", "is not set"),
         ("JWT_PUBLIC_KEY", "x", "needs JWT_PRIVATE_KEY"),
         ("CREDITS_SIGNUP_BONUS", "-1", "greater than"),
         ("CREDITS_DAILY_FREE", "1.5", "integer"),
@@ -72,6 +84,32 @@ def test_a_wrong_setting_is_named(monkeypatch: pytest.MonkeyPatch, name: str, va
     assert name in sentence
     assert says in sentence
     assert sentence.endswith(".")
+
+
+def test_settings_that_nothing_reads_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    bare = _settings(monkeypatch)
+    assert (bare.rate_limit_ttl, bare.rate_limit_max) == (timedelta(seconds=60), 100)
+    assert (bare.trusted_proxies, bare.stripe_secret_key, bare.stripe_webhook_secret) == ((), None, None)
+    given = _settings(
+        monkeypatch,
+        RATE_LIMIT_TTL="60 s",
+        TRUSTED_PROXIES="10.0.0.0/8, 192.0.2.1, 2001:db8::/32",
+        STRIPE_SECRET_KEY="rk_live_0123456789abcdef",
+        STRIPE_WEBHOOK_SECRET="whsec_0123456789abcdef",
+    )
+    assert [str(network) for network in given.trusted_proxies] == ["10.0.0.0/8", "192.0.2.1/32", "2001:db8::/32"]
+    assert "0123456789abcdef" not in repr(given)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("PORT", "REDIS_URL", "JWT_PRIVATE_KEY", "JWT_REFRESH_TOKEN_EXPIRY", "CORS_ORIGINS", "MANA_BIND_HOST"),
+        *("RATE_LIMIT_TTL", "RATE_LIMIT_MAX", "TRUSTED_PROXIES", "STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET"),
+    ],
+)
+def test_an_empty_value_counts_as_none(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    assert _settings(monkeypatch, **{name: ""}) == _settings(monkeypatch, **{name: None})
 
 
 def test_a_secret_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:

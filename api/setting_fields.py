@@ -1,0 +1,84 @@
+"""The kinds of values that settings have: each reads its text, and says what is wrong with it without showing it."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from datetime import timedelta
+from typing import Annotated, Final
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator
+from pydantic_settings import NoDecode
+
+_DURATION: Final = re.compile(r"\s*(?P<count>[0-9]{1,9})\s*(?P<unit>[smhd]?)\s*")
+_SECONDS: Final = {"": 1, "s": 1, "m": 60, "h": 3_600, "d": 86_400}
+_DURATION_MAX: Final = timedelta(days=3_650)
+
+
+def parts_of(value: object) -> tuple[str, ...]:
+    """The parts of a list with commas; empty ones do not count."""
+    return tuple(part.strip() for part in str(value).split(",") if part.strip())
+
+
+def duration(value: object) -> timedelta:
+    """Reads ``15m``, ``7d``, ``60 s`` or a number of seconds. Raises ``ValueError`` for anything else, and for zero."""
+    match = _DURATION.fullmatch(str(value))
+    if match is None or int(match["count"]) == 0:
+        raise ValueError("is no duration such as 15m, 7d or 60s")
+    read = timedelta(seconds=int(match["count"]) * _SECONDS[match["unit"]])
+    if read > _DURATION_MAX:
+        raise ValueError("is a duration of more than ten years")
+    return read
+
+
+def _origins(value: object) -> tuple[str, ...]:
+    origins = parts_of(value)
+    for origin in origins:
+        parts = urlsplit(origin)
+        if parts.scheme not in {"http", "https"} or not parts.netloc or parts.path or parts.query:
+            raise ValueError(f"holds {origin!r}, which is no origin such as https://app.example.com")
+    return origins
+
+
+def _secret_key(value: object) -> bytes:
+    try:
+        key = base64.b64decode(str(value), validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise ValueError("is not base64") from error
+    if len(key) != 32:
+        raise ValueError(f"holds {len(key)} bytes, 32 are needed")
+    if len(set(key)) < 8:
+        raise ValueError("is a placeholder, not 32 random bytes")
+    return key
+
+
+def _url(*schemes: str) -> AfterValidator:
+    def check(value: str) -> str:
+        try:
+            parts = urlsplit(value)
+            missing = not parts.hostname and not parts.query
+            _ = parts.port
+        except ValueError as error:
+            raise ValueError("is not a URL") from error
+        if parts.scheme not in schemes or missing:
+            raise ValueError(f"is not a URL that begins with {schemes[0]}://")
+        return value
+
+    return AfterValidator(check)
+
+
+def _pem(value: object) -> str:
+    """PEM text; ``\\n`` written out is read as a line's end, since many environments cannot hold several lines."""
+    return str(value).replace("\\n", "\n").strip()
+
+
+Duration = Annotated[timedelta, BeforeValidator(duration)]
+Pem = Annotated[str, BeforeValidator(_pem)]
+PostgresUrl = Annotated[str, _url("postgresql", "postgres")]
+AmqpUrl = Annotated[str, _url("amqp", "amqps")]
+RedisUrl = Annotated[str, _url("redis", "rediss")]
+Port = Annotated[int, Field(ge=1, le=65535)]
+Origins = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_origins)]
+SecretKey = Annotated[bytes, PlainValidator(_secret_key)]
