@@ -1,6 +1,7 @@
 """The servers' programs: there, or installed from the system's packages."""
 
 import contextlib
+import fcntl
 import os
 import shutil
 import subprocess
@@ -18,6 +19,7 @@ Watch = Callable[[str], None]
 _TELLING = ("Get:", "Unpacking ", "Setting up ")
 _POLICY = Path("/usr/sbin/policy-rc.d")
 _POLICY_TEXT = "#!/bin/sh\n# Put here by ./mana for as long as it installs packages: starts no service.\nexit 101\n"
+_LOCK = Path("/run/mana-packages.lock")
 # The packages' services and their ports, for those that the machine's own policy lets start.
 _SERVICES = {
     "postgresql-15": ("postgresql", 5432),
@@ -39,9 +41,21 @@ def missing(settings: Settings) -> list[str]:
 def ensure(settings: Settings, watch: Watch) -> None:
     """Install what is missing; `watch` sees what apt is at. Raises LauncherError when that cannot be."""
     packages = missing(settings)
-    if not packages:
+    if packages:
+        _refuse_without_means(" ".join(packages))
+        with _one_at_a_time(watch):
+            _install(missing(settings), watch)  # once more: who was here before us may have done it
+
+
+def offer(program: str, package: str, watch: Watch) -> None:
+    """Install the package of a program that is merely useful, where that can be done; never fails."""
+    if shutil.which(program) or os.geteuid() != 0 or shutil.which("apt-get") is None:
         return
-    names = " ".join(packages)
+    with contextlib.suppress(LauncherError, OSError), _one_at_a_time(watch):
+        _install([package], watch)
+
+
+def _refuse_without_means(names: str) -> None:
     if os.geteuid() != 0:
         raise LauncherError(f"Servers are missing: ask an administrator to run: apt-get install {names}")
     if shutil.which("apt-get") is None:
@@ -49,12 +63,28 @@ def ensure(settings: Settings, watch: Watch) -> None:
             f"Servers are missing ({names}) and there is no apt-get: install them by the system's own means,"
             " or name running ones in DATABASE_URL, AMQP_URL and REDIS_URL."
         )
+
+
+@contextlib.contextmanager
+def _one_at_a_time(watch: Watch) -> Generator[None]:
+    """Two first starts of different clones: the second waits, for the policy and the services are the machine's."""
+    descriptor = os.open(_LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        watch("waiting for another ./mana that installs packages")
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _install(packages: list[str], watch: Watch) -> None:
+    if not packages:
+        return
     busy = {port for _, port in _SERVICES.values() if not ports.is_free(port)}
     with _no_services_started():
         _apt(["update"], watch)
         _apt(["install", "-y", "--no-install-recommends", *packages], watch)
-    for package in packages:
-        service, port = _SERVICES[package]
+    for service, port in (_SERVICES[package] for package in packages if package in _SERVICES):
         _put_to_rest(service, port, busy_before=port in busy)
 
 
@@ -69,7 +99,7 @@ def _no_services_started() -> Generator[None]:
     try:
         yield
     finally:
-        _POLICY.unlink()
+        _POLICY.unlink(missing_ok=True)
 
 
 def _put_to_rest(service: str, port: int, *, busy_before: bool) -> None:

@@ -45,6 +45,13 @@ def surroundings(*, front: bool = False) -> dict[str, str]:
     }
 
 
+def reachable_host(bound: str | None) -> str:
+    """Where a process that listens on `bound` answers from here, as a URL writes it."""
+    if bound in (None, "", "0.0.0.0", "::"):  # noqa: S104 - compared with, not listened on
+        return "127.0.0.1"
+    return f"[{bound}]" if ":" in bound else bound
+
+
 def python(module: str) -> list[str]:
     """How one of our modules is run: with the checkout in the path (PYTHONPATH), not the current folder."""
     return [sys.executable, "-P", "-m", module]
@@ -126,7 +133,7 @@ class Programs:
         return {port for owner, port in self._ports.items() if owner != name}
 
     def _program(self, name: str, module: str, environment: dict[str, str], port: int) -> Program:
-        url = f"http://127.0.0.1:{port}"
+        url = f"http://{reachable_host(os.environ.get('MANA_BIND_HOST'))}:{port}"
         return Program(
             name=name,
             argv=python(module),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ops.addresses import Addresses
-from ops.programs import Programs
+from ops.programs import Programs, reachable_host
 from ops.state import Secrets
 
 ADMINISTRATOR = "postgresql://boss:hunter2@db:5432/ledger"
@@ -57,3 +57,10 @@ def test_the_front_gets_the_secrets_that_are_its_own(programs: Programs) -> None
 def test_every_process_has_a_port_of_its_own(programs: Programs) -> None:
     ours = [programs.worker(0), programs.worker(1), programs.clock(), programs.relay(), programs.api(20_000)]
     assert len({program.url for program in ours}) == len(ours)
+
+
+def test_a_process_is_asked_where_it_listens() -> None:
+    for everywhere in (None, "", "0.0.0.0", "::"):
+        assert reachable_host(everywhere) == "127.0.0.1"
+    assert reachable_host("10.0.0.5") == "10.0.0.5"
+    assert reachable_host("::1") == "[::1]"
