@@ -1,4 +1,4 @@
-"""`python -m bench [NAME] [OPTIONS]`: lists the benchmarks, or runs one."""
+"""`python -m bench [NAME] [OPTIONS]`: runs one benchmark, or all of them; `--help` lists them."""
 
 from __future__ import annotations
 
@@ -20,13 +20,34 @@ BENCHMARKS: Final = {
 
 def main(arguments: list[str]) -> int:
     """The exit status: 0 where it was measured, 1 with a sentence where it could not be."""
-    if not arguments or arguments[0] not in BENCHMARKS:
-        print("Benchmarks (each takes --help):")
-        print("\n".join(f"  {name:<10}{purpose}" for name, purpose in BENCHMARKS.items()))
-        return 1 if arguments and arguments[0] not in {"-h", "--help"} else 0
-    benchmark = importlib.import_module(f"bench.{arguments[0]}")
+    if not arguments:
+        return _all()
+    if arguments[0] in {"-h", "--help"}:
+        print(f"Without a name all run, one after the other. Benchmarks (each takes --help):\n{_listed()}")
+        return 0
+    if arguments[0] not in BENCHMARKS:
+        print(f"There is no benchmark {arguments[0]}; there are:\n{_listed()}", file=sys.stderr)
+        return 1
+    return _run(arguments[0], arguments[1:])
+
+
+def _all() -> int:
+    """Each with its own defaults; the first that could not be measured ends it."""
+    for name, purpose in BENCHMARKS.items():
+        print(f"{name}: {purpose}", flush=True)
+        if status := _run(name, []):
+            return status
+    return 0
+
+
+def _listed() -> str:
+    return "\n".join(f"  {name:<10}{purpose}" for name, purpose in BENCHMARKS.items())
+
+
+def _run(name: str, options: list[str]) -> int:
+    benchmark = importlib.import_module(f"bench.{name}")
     try:
-        return benchmark.main(arguments[1:])
+        return benchmark.main(options)
     except (BenchError, BrokerError, LauncherError, httpx.HTTPError) as error:
         print(f"The benchmark was given up: {error}", file=sys.stderr)
         return 1
