@@ -84,8 +84,7 @@ class Child:
             if deaths >= _HOPELESS and not self._first_ready.done():
                 self._first_ready.set_exception(LauncherError(self._complaint("does not start")))
             self._tell("waiting")
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), pause)
+            await _rest(self._stopping, pause)
             pause = min(pause * 2, _LONGEST_PAUSE)
 
     async def _live(self) -> bool:
@@ -152,3 +151,9 @@ class Child:
             last = lines[-1][:200] if lines else "its log is empty"
             return f"{self.program.name} {what} (its last words: {last}): see {self._log_path}."
         return f"{self.program.name} {what}: see {self._log_path}."
+
+
+async def _rest(stopping: asyncio.Event, seconds: float) -> None:
+    """Wait, but not on once there is nothing to wait for."""
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(stopping.wait(), seconds)
