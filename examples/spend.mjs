@@ -1,5 +1,6 @@
-// Spends a user's credits from JavaScript: node examples/spend.mjs USER_ID [AMOUNT] [KEY]
-// Once before: npm --prefix clients/js ci
+// Spends a user's credits from JavaScript: node examples/spend.mjs USER_ID [AMOUNT [KEY [APP]]]
+// Once before: npm --prefix clients/js ci. MANA_AMQP_URL is the address, with the login in it.
+// Prints the ledger's answer; exits with 1 where that is no.
 import { randomUUID } from "node:crypto";
 import { createRequire } from "node:module";
 
@@ -7,7 +8,7 @@ const amqplib = createRequire(new URL("../clients/js/package.json", import.meta.
 const REPLIES = "amq.rabbitmq.reply-to";
 
 // The ledger's answer, as JSON. Rejects without one: then call again with the same key.
-async function spend(url, userId, amount, key) {
+async function spend(url, userId, amount, key, app) {
   const connection = await amqplib.connect(url);
   try {
     const channel = await connection.createConfirmChannel();
@@ -18,7 +19,7 @@ async function spend(url, userId, amount, key) {
       channel.on("return", () => reject(new Error("no queue takes commands")));
       channel.consume(REPLIES, (message) => resolve(message.content.toString()), { noAck: true }).catch(reject);
     });
-    const command = { userId, amount, appId: "chat", description: "GPT answer", idempotencyKey: key };
+    const command = { userId, amount, appId: app, description: "GPT answer", idempotencyKey: key };
     channel.publish("credits.commands", userId, Buffer.from(JSON.stringify(command)), {
       type: "credits.use",
       contentType: "application/json",
@@ -35,5 +36,12 @@ async function spend(url, userId, amount, key) {
   }
 }
 
-const [userId, amount = "3", key = randomUUID()] = process.argv.slice(2);
-console.log(await spend(process.env.MANA_AMQP_URL, userId, Number(amount), key));
+const [userId, amount = "3", key = randomUUID(), app = process.env.APP_ID ?? "chat", ...more] = process.argv.slice(2);
+const url = process.env.MANA_AMQP_URL;
+if (!url || !userId || !/^[0-9]+$/.test(amount) || more.length > 0) {
+  console.error("usage: MANA_AMQP_URL=amqp://… node examples/spend.mjs USER_ID [AMOUNT [KEY [APP]]]");
+  process.exit(2);
+}
+const answer = await spend(url, userId, Number(amount), key, app);
+console.log(answer);
+process.exitCode = JSON.parse(answer).ok ? 0 : 1;

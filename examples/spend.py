@@ -1,4 +1,8 @@
-"""Spends a user's credits from Python: `python examples/spend.py USER_ID [AMOUNT] [KEY]`, with aio-pika installed."""
+"""Spends a user's credits from Python: `python examples/spend.py USER_ID [AMOUNT [KEY [APP]]]`.
+
+Needs aio-pika, and MANA_AMQP_URL: the address, with the login in it.
+Prints the ledger's answer; exits with 1 where that is no.
+"""
 
 import asyncio
 import json
@@ -10,9 +14,9 @@ from urllib.parse import unquote, urlsplit
 import aio_pika
 
 
-async def spend(url: str, user_id: str, amount: int, key: str) -> bytes:
+async def spend(url: str, user_id: str, amount: int, key: str, app: str) -> bytes:
     """The ledger's answer, as JSON. Raises TimeoutError without one: then call again with the same key."""
-    command = {"userId": user_id, "amount": amount, "appId": "chat", "description": "GPT answer", "idempotencyKey": key}
+    command = {"userId": user_id, "amount": amount, "appId": app, "description": "GPT answer", "idempotencyKey": key}
     async with await aio_pika.connect(url) as connection:
         channel = await connection.channel(on_return_raises=True)
         replies = await channel.get_queue("amq.rabbitmq.reply-to", ensure=False)
@@ -31,7 +35,18 @@ async def spend(url: str, user_id: str, amount: int, key: str) -> bytes:
             return (await anext(answers)).body
 
 
+def main() -> int:
+    """Reads the arguments; answers the exit status."""
+    url, given = os.environ.get("MANA_AMQP_URL"), sys.argv[1:]
+    if not url or not 1 <= len(given) <= 4 or not all(amount.isdecimal() for amount in given[1:2]):
+        print("usage: MANA_AMQP_URL=amqp://… python examples/spend.py USER_ID [AMOUNT [KEY [APP]]]", file=sys.stderr)
+        return 2
+    defaults = ["", "3", str(uuid.uuid4()), os.environ.get("APP_ID", "chat")]
+    user_id, amount, key, app = [*given, *defaults[len(given) :]]
+    answer = asyncio.run(spend(url, user_id, int(amount), key, app))
+    print(answer.decode())
+    return 0 if json.loads(answer)["ok"] else 1
+
+
 if __name__ == "__main__":
-    given = dict(enumerate(sys.argv))
-    answer = spend(os.environ["MANA_AMQP_URL"], given[1], int(given.get(2, "3")), given.get(3, str(uuid.uuid4())))
-    print(asyncio.run(answer).decode())
+    sys.exit(main())
