@@ -42,20 +42,20 @@ def build(routes: Routes, guard: Guard, metrics: HttpMetrics, origins: Sequence[
     )
     app.state.guard = guard
     errors.install(app)
-    if origins:
-        _allow(app, origins)
     app.include_router(routes.auth.router())
     app.include_router(routes.credits.router())
     app.include_router(routes.health.router())
     app.include_router(_well_known(routes.auth))
     app.include_router(Documentation(app).router())
-    return Edge(BodyLimit(app), metrics)
+    limited = BodyLimit(app)
+    return Edge(_allowing(limited, origins) if origins else limited, metrics)
 
 
-def _allow(app: FastAPI, origins: Sequence[str]) -> None:
-    """Lets pages of these origins call us with a token; never with cookies."""
-    app.add_middleware(
-        CORSMiddleware,
+def _allowing(app: ASGIApp, origins: Sequence[str]) -> ASGIApp:
+    """Lets pages of these origins call us with a token, never with cookies; around everything that answers, so that
+    they can read 413 and 500 too."""
+    return CORSMiddleware(
+        app,
         allow_origins=origins,
         allow_methods=["GET", "POST", "PATCH", "DELETE"],
         allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "Prefer", "X-Request-Id"],

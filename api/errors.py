@@ -27,6 +27,10 @@ _CODE_OF_STATUS: Final[dict[int, ErrorCode]] = {
 }
 
 
+_NOT_SAID_TO_BE_JSON: Final = "is JSON only with the header Content-Type: application/json"
+_IN_WORDS: Final = {"extra_forbidden": "is not known", "missing": "is required", "uuid_parsing": "must be a UUID"}
+
+
 class Refusal(Exception):  # noqa: N818 - a refusal is an answer, not a fault
     """Ends a request with one of the contract's errors."""
 
@@ -80,14 +84,14 @@ def install(app: FastAPI) -> None:
         app.add_exception_handler(kind, _answer)
 
 
-async def _answer(_: Request, error: Exception) -> Response:
+async def _answer(request: Request, error: Exception) -> Response:
     match error:
         case Refusal():
             return problem(error.error, error.headers)
         case Unavailable():
             return problem(Error("overloaded", str(error)))
         case RequestValidationError():
-            return problem(invalid(*(_field_error(entry) for entry in error.errors()[:50])))
+            return problem(invalid(*(_field_error(entry, request) for entry in error.errors()[:50])))
         case HTTPException():
             return _framework_problem(error)
         case _:
@@ -103,11 +107,17 @@ def _framework_problem(error: HTTPException) -> Response:
     return problem(Error(code, HTTPStatus(REST_STATUS[code]).description or code), error.headers)
 
 
-def _field_error(entry: Mapping[str, Any]) -> FieldError:
+def _field_error(entry: Mapping[str, Any], request: Request) -> FieldError:
     where, *path = entry["loc"]
     name = ".".join(str(part) for part in path) if where in {"body", "query", "path", "header"} else str(where)
     if entry["type"] == "json_invalid":
         return FieldError("body", "is not JSON in UTF-8")
-    messages = {"extra_forbidden": "is not known", "missing": "is required"}
-    message = messages.get(entry["type"]) or str(entry["msg"]).removeprefix("Value error, ")
+    if entry["type"] == "model_attributes_type" and not path:
+        return FieldError("body", "is not an object" if _is_json(request) else _NOT_SAID_TO_BE_JSON)
+    message = _IN_WORDS.get(entry["type"]) or str(entry["msg"]).removeprefix("Value error, ")
     return FieldError(printable(name) or "body", printable(message))
+
+
+def _is_json(request: Request) -> bool:
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return media_type == "application/json" or (media_type.startswith("application/") and media_type.endswith("+json"))

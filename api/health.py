@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from typing import Final
 
 import msgspec
 from fastapi import APIRouter, Response
@@ -14,22 +14,44 @@ from api.errors import Unavailable, problem
 from api.problems_documented import answers
 from contracts.errors import Error
 
+CHECK_SECONDS_MAX: Final = 1.5
+"""Probes of orchestrators and balancers give up soon after."""
+
 Check = Callable[[], Awaitable[None]]
 """Returns while its part works, raises ``Unavailable`` where it does not."""
 
 
-@dataclass(frozen=True)
+class _Probe:
+    """A part's check, whoever asks meanwhile asking along: so a part that hangs is waited for by one check and not by
+    ever more of them, each holding a connection."""
+
+    def __init__(self, check: Check) -> None:
+        self._check = check
+        self._underway: asyncio.Task[str | None] | None = None
+
+    async def reason(self) -> str | None:
+        """Why the part does not work; ``None`` where it does. Answers in bounded time.
+
+        The check itself is left to end: a driver that is cancelled may take as long to let go of its connection.
+        """
+        if self._underway is None or self._underway.done():
+            self._underway = asyncio.create_task(_reason(self._check))
+        await asyncio.wait({self._underway}, timeout=CHECK_SECONDS_MAX)
+        return self._underway.result() if self._underway.done() else "does not answer"
+
+
 class Health:
     """The routes of health and metrics, at the root; ``checks`` by the name of their part."""
 
-    checks: Mapping[str, Check]
-    registry: CollectorRegistry
+    def __init__(self, checks: Mapping[str, Check], registry: CollectorRegistry) -> None:
+        self._probes = {name: _Probe(check) for name, check in checks.items()}
+        self._registry = registry
 
     def router(self) -> APIRouter:
         """``/health/live``, ``/health/ready``, ``/metrics``."""
         router = APIRouter(tags=["operation"])
         router.add_api_route("/health/live", self.live, methods=["GET"])
-        router.add_api_route("/health/ready", self.ready, methods=["GET"], responses=answers(503))
+        router.add_api_route("/health/ready", self.ready, methods=["GET"], responses=answers("overloaded"))
         router.add_api_route("/metrics", self.metrics, methods=["GET"], include_in_schema=False)
         return router
 
@@ -39,8 +61,8 @@ class Health:
 
     async def ready(self) -> Response:
         """Every part that it needs works; 503 names in ``details.failing`` each that does not."""
-        reasons = await asyncio.gather(*(_reason(check) for check in self.checks.values()))
-        failing = {name: reason for name, reason in zip(self.checks, reasons, strict=True) if reason is not None}
+        reasons = await asyncio.gather(*(probe.reason() for probe in self._probes.values()))
+        failing = {name: reason for name, reason in zip(self._probes, reasons, strict=True) if reason is not None}
         if failing:
             message = "; ".join(f"{name}: {reason}" for name, reason in failing.items())
             return problem(Error("overloaded", message, {"failing": sorted(failing)}))
@@ -48,7 +70,7 @@ class Health:
 
     async def metrics(self) -> Response:
         """Counters and histograms in Prometheus's text format."""
-        return Response(generate_latest(self.registry), headers={"content-type": CONTENT_TYPE_LATEST})
+        return Response(generate_latest(self._registry), headers={"content-type": CONTENT_TYPE_LATEST})
 
 
 async def _reason(check: Check) -> str | None:

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import msgspec
 from fastapi import APIRouter, FastAPI, Response
+from starlette.responses import RedirectResponse
 
 from api import problems_documented
 from api.credits import documented
@@ -24,11 +25,16 @@ class Documentation:
         self._document: bytes | None = None
 
     def router(self) -> APIRouter:
-        """The two routes."""
+        """The two routes, and the root that leads there."""
         router = APIRouter(include_in_schema=False)
         router.add_api_route("/openapi.json", self.document, methods=["GET"])
         router.add_api_route("/docs", self.page, methods=["GET"])
+        router.add_api_route("/", self.front_door, methods=["GET"])
         return router
+
+    async def front_door(self) -> Response:
+        """Whoever comes without a path is shown the documentation."""
+        return RedirectResponse("/docs", 307)
 
     async def document(self) -> Response:
         """OpenAPI 3.1."""
@@ -60,4 +66,4 @@ def _describe_answers(operation: dict[str, Any]) -> None:
     for status, answer in operation["responses"].items():
         answer.setdefault("headers", {})["X-Request-Id"] = {"schema": {"type": "string"}}
         if status == "422":
-            answer["content"] = problems_documented.answers(422)[422]["content"]
+            answer["content"] = problems_documented.answers("invalid_request")[422]["content"]

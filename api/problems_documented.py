@@ -1,4 +1,4 @@
-"""What OpenAPI says of errors: the problem document, and which statuses a route may answer with."""
+"""What OpenAPI says of errors: the problem document, and with which codes a route may answer."""
 
 from __future__ import annotations
 
@@ -27,14 +27,17 @@ SCHEMA: Final[dict[str, Any]] = {
 }
 
 
-def answers(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The documented problems of a route: those given, and what any route may answer."""
-    return {status: _answer(status) for status in sorted({*statuses, 413, 500})}
+def answers(*codes: ErrorCode) -> dict[int | str, dict[str, Any]]:
+    """The documented problems of a route by their status: those given, and ``internal``, which any route may answer."""
+    every: tuple[ErrorCode, ...] = (*codes, "internal")
+    statuses = sorted({REST_STATUS[code] for code in every})
+    return {status: _answer(status, [code for code in every if REST_STATUS[code] == status]) for status in statuses}
 
 
-def _answer(status: int) -> dict[str, Any]:
-    codes: list[ErrorCode] = [code for code, its_status in REST_STATUS.items() if its_status == status]
+def _answer(status: int, codes: list[ErrorCode]) -> dict[str, Any]:
+    narrowed = {"properties": {"code": {"enum": codes}}}
+    schema = {"allOf": [{"$ref": f"#/components/schemas/{SCHEMA_NAME}"}, narrowed]}
     return {
         "description": f"{HTTPStatus(status).phrase}: {', '.join(f'`{code}`' for code in codes)}",
-        "content": {PROBLEM_TYPE: {"schema": {"$ref": f"#/components/schemas/{SCHEMA_NAME}"}}},
+        "content": {PROBLEM_TYPE: {"schema": schema}},
     }

@@ -29,6 +29,7 @@ from api.auth.sign_in import Credentials, SignIn
 from api.auth.tokens import Tokens
 from api.paths import BASE
 from api.problems_documented import answers
+from contracts.errors import ErrorCode
 
 _KEYS_AGE: Final = "public, max-age=300"
 
@@ -46,13 +47,18 @@ class AuthRoutes:
     def router(self) -> APIRouter:
         """The routes below ``/auth``."""
         router = APIRouter(prefix=f"{BASE}/auth", tags=["auth"])
-        add = router.add_api_route
-        add("/register", self.register, methods=["POST"], status_code=201, responses=answers(409, 422, 503))
-        add("/login", self.login, methods=["POST"], responses=answers(401, 422, 503))
-        add("/refresh", self.refresh, methods=["POST"], responses=answers(401, 422, 503))
-        add("/logout", self.logout, methods=["POST"], responses=answers(401, 503))
-        add("/validate", self.validate, methods=["POST"], responses=answers(422, 503))
-        add("/jwks", self.jwks, methods=["GET"], response_model=KeySetView, responses=answers(503))
+
+        def post(path: str, handler: Any, *codes: ErrorCode, status: int = 200) -> None:
+            responses = answers("overloaded", "payload_too_large", *codes)
+            router.add_api_route(path, handler, methods=["POST"], status_code=status, responses=responses)
+
+        post("/register", self.register, "email_taken", "invalid_request", status=201)
+        post("/login", self.login, "unauthorized", "invalid_request")
+        post("/refresh", self.refresh, "unauthorized", "invalid_request")
+        post("/logout", self.logout, "unauthorized")
+        post("/validate", self.validate, "invalid_request")
+        keys = answers("overloaded")
+        router.add_api_route("/jwks", self.jwks, methods=["GET"], response_model=KeySetView, responses=keys)
         return router
 
     async def register(self, body: RegisterBody, request: Request, response: Response) -> UserView:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Annotated, Final
 from urllib.parse import urlencode
 
 import msgspec
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic.alias_generators import to_camel
 
 from api.credits.store import Selection
 from contracts.replies import TransactionType
 
-_SEQUENCE: Final = r"^[1-9][0-9]{0,17}$"
+_SEQUENCE: Final = "[1-9][0-9]{0,17}"
+_APP_ID: Final = "[A-Za-z0-9_-]{1,64}"
 
 
 def _moment(value: object) -> datetime:
@@ -26,6 +28,19 @@ def _moment(value: object) -> datetime:
         raise ValueError("is not a time of RFC 3339") from error
 
 
+def _matching(pattern: str, complaint: str) -> tuple[AfterValidator, WithJsonSchema]:
+    """Text that fits a pattern, which is for programs; people are told the complaint."""
+
+    def check(value: str) -> str:
+        if re.fullmatch(pattern, value) is None:
+            raise ValueError(complaint)
+        return value
+
+    return AfterValidator(check), WithJsonSchema({"type": "string", "pattern": f"^{pattern}$"})
+
+
+Cursor = Annotated[str, *_matching(_SEQUENCE, "is not the cursor of a next page")]
+AppId = Annotated[str, *_matching(_APP_ID, "must be 1 to 64 of A-Z a-z 0-9 _ -")]
 Moment = Annotated[datetime, BeforeValidator(_moment), WithJsonSchema({"type": "string", "format": "date-time"})]
 
 
@@ -36,9 +51,9 @@ class TransactionsQuery(BaseModel):
 
     limit: int = Field(default=50, ge=1, le=200)
     offset: int = Field(default=0, ge=0, le=1_000_000)
-    cursor: str | None = Field(default=None, pattern=_SEQUENCE)
+    cursor: Cursor | None = None
     type: TransactionType | None = None
-    app_id: str | None = Field(default=None, pattern="^[A-Za-z0-9_-]{1,64}$")
+    app_id: AppId | None = None
     from_: Moment | None = Field(default=None, alias="from")
     to: Moment | None = None
 

@@ -21,13 +21,27 @@ from api.errors import refuse
 from api.paths import BASE
 from api.problems_documented import answers
 from api.text import PlainText
+from contracts.errors import ErrorCode
 from contracts.fields import KEY_LENGTH_MAX
 from contracts.replies import Lot, Transaction
 
 _JSON: Final = "application/json"
 _ENCODER: Final = msgspec.json.Encoder()
 
+_CODES_OF_USE: Final[tuple[ErrorCode, ...]] = (
+    "unauthorized",
+    "insufficient_credits",
+    "account_frozen",
+    "unknown_user",
+    "idempotency_conflict",
+    "payload_too_large",
+    "invalid_request",
+    "overloaded",
+)
+"""Not those for logins and deadlines: the front's login may use credits under any app, and it sets no deadline."""
+
 Key = Annotated[PlainText, Path(min_length=1, max_length=KEY_LENGTH_MAX)]
+TransactionId = Annotated[UUID, Path(alias="transactionId")]
 
 
 @dataclass(frozen=True)
@@ -45,18 +59,18 @@ class CreditsRoutes:
             "/use",
             self.use,
             methods=["POST"],
-            responses=results_of_use() | answers(401, 402, 403, 404, 409, 422, 503, 504),
+            responses=results_of_use() | answers(*_CODES_OF_USE),
             openapi_extra={"requestBody": body_of_use(), "parameters": USE_HEADERS},
         )
 
-        def read(path: str, handler: Any, shape: Any, *statuses: int) -> None:
-            responses = result(shape) | answers(401, 503, *statuses)
+        def read(path: str, handler: Any, shape: Any, *codes: ErrorCode) -> None:
+            responses = result(shape) | answers("unauthorized", "overloaded", *codes)
             router.add_api_route(path, handler, methods=["GET"], responses=responses)
 
-        read("/balance", self.balance, BalanceView, 404)
-        read("/operations/{key:path}", self.operation, Completed | RefusedOperation, 404, 422)
-        read("/transactions", self.transactions, list[Transaction], 422)
-        read("/transactions/{transaction_id}", self.transaction, Transaction, 404, 422)
+        read("/balance", self.balance, BalanceView, "unknown_user")
+        read("/operations/{key:path}", self.operation, Completed | RefusedOperation, "not_found", "invalid_request")
+        read("/transactions", self.transactions, list[Transaction], "invalid_request")
+        read("/transactions/{transactionId}", self.transaction, Transaction, "not_found", "invalid_request")
         read("/lots", self.lots, list[Lot])
         read("/purchases", self.purchases, list[Purchase])
         read("/packages", self.packages, list[Package])
@@ -94,7 +108,7 @@ class CreditsRoutes:
             response.headers["link"] = f'<{query.next_page(request.url.path, page[-1].sequence)}>; rel="next"'
         return response
 
-    async def transaction(self, claims: SignedIn, transaction_id: UUID) -> Response:
+    async def transaction(self, claims: SignedIn, transaction_id: TransactionId) -> Response:
         """One transaction."""
         transaction = await self.store.transaction(claims.user_id, transaction_id)
         if transaction is None:

@@ -23,6 +23,8 @@ from contracts.topology import FRONT_LOGIN
 
 _FIELDS: Final = msgspec.json.Decoder(dict[str, Raw])
 _LOGINS: Final = Logins()
+_FOLDED: Final = frozenset({".", ".."})
+"""Keys that could not be looked up: browsers fold such a path segment away, also where it is written %2E%2E."""
 
 
 def read_use(user_id: str, body: bytes, key_headers: Sequence[bytes]) -> tuple[OutgoingCommand, str]:
@@ -57,6 +59,8 @@ def _key(in_body: Raw | None, key_headers: Sequence[bytes]) -> str:
     key = keys.pop() if keys else str(uuid_utils.uuid7())
     if is_reserved_key(key):
         raise refuse_field("idempotencyKey", "begins with a prefix that is reserved")
+    if key in _FOLDED:
+        raise refuse_field("idempotencyKey", "must be another than . and .., which no address can end with")
     return key
 
 

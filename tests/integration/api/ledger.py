@@ -83,6 +83,13 @@ class ScriptedLedger:
             while kind not in self.of(user_id):
                 await asyncio.sleep(0.05)
 
+    async def message_id_of(self, key: str) -> str | None:
+        """Waits until a command with this idempotency key came, and tells which message brought it."""
+        async with asyncio.timeout(10):
+            while not (found := [message for _, body, message in self.seen if body.get("idempotencyKey") == key]):
+                await asyncio.sleep(0.05)
+        return found[-1].message_id
+
 
 @asynccontextmanager
 async def scripted(url: str) -> AsyncGenerator[ScriptedLedger]:

@@ -44,12 +44,48 @@ async def test_openapi_has_every_route_of_the_contract(http: httpx.AsyncClient) 
     assert document["paths"][f"{BASE}/credits/use"]["post"]["security"] == [{"bearer": []}]
 
 
+async def test_openapi_names_the_codes_that_a_route_can_answer_and_no_others(http: httpx.AsyncClient) -> None:
+    document = (await http.get("/openapi.json")).json()
+
+    def codes(method: str, path: str) -> dict[str, list[str]]:
+        answers = document["paths"][f"{BASE}{path}"][method]["responses"]
+        contents = {status: answer["content"].get("application/problem+json") for status, answer in answers.items()}
+        return {
+            status: sorted(content["schema"]["allOf"][1]["properties"]["code"]["enum"])
+            for status, content in contents.items()
+            if content is not None
+        }
+
+    everywhere = {"500": ["internal"], "503": ["overloaded"]}
+    assert codes("post", "/auth/register") == everywhere | {
+        "409": ["email_taken"],
+        "413": ["payload_too_large"],
+        "422": ["invalid_request"],
+    }
+    assert codes("post", "/credits/use") == everywhere | {
+        "401": ["unauthorized"],
+        "402": ["insufficient_credits"],
+        "403": ["account_frozen"],
+        "404": ["unknown_user"],
+        "409": ["idempotency_conflict"],
+        "413": ["payload_too_large"],
+        "422": ["invalid_request"],
+    }
+    assert codes("get", "/credits/lots") == everywhere | {"401": ["unauthorized"]}
+    assert codes("get", "/auth/jwks") == everywhere
+
+
 async def test_openapi_refers_to_nothing_that_is_missing(http: httpx.AsyncClient) -> None:
     text = (await http.get("/openapi.json")).text
     schemas = (await http.get("/openapi.json")).json()["components"]["schemas"]
     wanted = set(re.findall(r'"#/components/schemas/([^"]+)"', text))
     assert wanted <= set(schemas)
     assert "HTTPValidationError" not in schemas
+
+
+async def test_the_root_leads_to_the_documentation(http: httpx.AsyncClient) -> None:
+    answer = await http.get("/")
+    assert (answer.status_code, answer.headers["location"]) == (307, "/docs")
 
 
 async def test_the_documentation_loads_nothing_from_elsewhere(http: httpx.AsyncClient) -> None:

@@ -80,6 +80,23 @@ async def test_while_the_broker_is_silent(servers: Instance, ledger: ScriptedLed
             assert (await http.get("/health/ready")).status_code == 200
 
 
+async def test_ready_answers_soon_while_the_database_hangs(servers: Instance, logs: Path) -> None:
+    """A server that keeps its connections and says nothing is found out in bounded time, however many ask."""
+    address = urlsplit(servers.addresses.database_as("mana_api"))
+    async with proxied(address.hostname or "", address.port or 0) as proxy:
+        through = address._replace(netloc=f"{address.username}:{address.password}@127.0.0.1:{proxy.port}").geturl()
+        async with (
+            front(servers, logs, DATABASE_URL=through) as process,
+            httpx.AsyncClient(base_url=process.url, timeout=4) as http,
+        ):
+            await until_ready(process)
+            proxy.flows.clear()
+            for answer in await asyncio.gather(*(http.get("/health/ready") for _ in range(20))):
+                assert assert_problem(answer, 503, "overloaded")["details"]["failing"] == ["postgresql"]
+            proxy.flows.set()
+            await until_ready(process)
+
+
 async def test_a_stop_answers_whoever_waits(servers: Instance, ledger: ScriptedLedger, logs: Path) -> None:
     """SIGTERM ends no request without an answer: a use that waits gets its place to look, long before its 30 s."""
     ledger.answer = silence
@@ -109,3 +126,6 @@ async def test_pages_of_other_origins(servers: Instance, ledger: ScriptedLedger,
         assert "access-control-allow-origin" not in stranger.headers
         problem = await http.get("/nothing", headers={"origin": "https://app.example"})
         assert "X-Request-Id" in problem.headers["access-control-expose-headers"]
+        large = await http.post(f"{BASE}/auth/login", content=b"x" * 70_000, headers={"origin": "https://app.example"})
+        assert_problem(large, 413, "payload_too_large")
+        assert large.headers["access-control-allow-origin"] == "https://app.example"

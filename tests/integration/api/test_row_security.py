@@ -17,6 +17,7 @@ _USERS_ROWS = {
     "auth.refresh_tokens": "user_id",
     "auth.security_events": "user_id",
 }
+_NOBODYS_ROWS = {"credits.packages", "credits.partitions", "credits.stripe_events", "credits.workers"}
 _LEDGER = {
     "credits.balances": "(account_id, balance, free_credits_remaining, total_earned, total_spent, sequence, last_daily,"
     " opening_key, created_at) VALUES ($1::text::uuid, 0, 5, 5, 0, 0, current_date, 'k', now())",
@@ -149,12 +150,25 @@ async def test_the_reader_sees_everybody_and_no_secrets(user: SignedIn, servers:
         await connection.close()
 
 
-async def test_every_table_has_row_level_security(owner: asyncpg.Connection) -> None:
+async def test_every_table_of_users_rows_has_row_level_security(owner: asyncpg.Connection) -> None:
     rows = await owner.fetch(
-        "SELECT relname FROM pg_class"
-        " WHERE relnamespace = 'auth'::regnamespace AND relkind = 'r' AND NOT relrowsecurity"
+        "SELECT oid::regclass::text AS name, relrowsecurity AS secured FROM pg_class"
+        " WHERE relnamespace IN ('auth'::regnamespace, 'credits'::regnamespace) AND relkind IN ('r', 'p')"
     )
-    assert rows == []
+    assert {"auth.users", "credits.transactions"} <= {row["name"] for row in rows}
+    assert {row["name"] for row in rows if not row["secured"]} == _NOBODYS_ROWS
+    owned = await owner.fetch(
+        "SELECT attrelid::regclass::text AS name FROM pg_attribute"
+        " WHERE attrelid = ANY($1::regclass[]) AND attname IN ('account_id', 'user_id')",
+        sorted(_NOBODYS_ROWS),
+    )
+    assert owned == []
+
+
+async def test_the_front_reads_no_table_of_nobodys_rows_but_the_packages(as_api: asyncpg.Connection) -> None:
+    for table in _NOBODYS_ROWS - {"credits.packages"}:
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await as_api.fetch(f"SELECT 1 FROM {table}")
 
 
 async def test_the_owners_functions_are_narrow(owner: asyncpg.Connection) -> None:

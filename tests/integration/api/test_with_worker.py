@@ -150,6 +150,23 @@ async def test_queries_that_do_not_fit(http: httpx.AsyncClient, spender: SignedI
     assert fields(assert_problem(answer, 422, "invalid_request")) == [field]
 
 
+@pytest.mark.parametrize(
+    ("path", "field", "message"),
+    [
+        ("/transactions?appId=a%20b", "appId", "must be 1 to 64 of A-Z a-z 0-9 _ -"),
+        ("/transactions?appId=" + "a" * 65, "appId", "must be 1 to 64 of A-Z a-z 0-9 _ -"),
+        ("/transactions?cursor=0", "cursor", "is not the cursor of a next page"),
+        ("/transactions/x", "transactionId", "must be a UUID"),
+    ],
+)
+async def test_what_does_not_fit_is_said_in_words(
+    http: httpx.AsyncClient, spender: SignedIn, path: str, field: str, message: str
+) -> None:
+    answer = await http.get(f"{BASE}/credits{path}", headers=spender.headers)
+    errors = assert_problem(answer, 422, "invalid_request")["details"]["errors"]
+    assert errors == [{"field": field, "message": message}]
+
+
 async def test_what_is_not_there(http: httpx.AsyncClient, spender: SignedIn) -> None:
     other = await sign_up(http)
     theirs = (await _spend(http, other, idempotencyKey="theirs")).json()["transaction"]
