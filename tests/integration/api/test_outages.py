@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import asyncpg
 import httpx
 
 from contracts.topology import FRONT_LOGIN
@@ -15,7 +16,7 @@ from ops.urls import with_login
 from tests.integration.api.ledger import ScriptedLedger, silence
 from tests.integration.api.process import front, until_ready
 from tests.integration.api.proxy import proxied
-from tests.integration.api.users import BASE, PASSWORD, assert_problem, login, new_email, register, sign_up
+from tests.integration.api.users import BASE, PASSWORD, SignedIn, assert_problem, login, new_email, register, sign_up
 
 BODY = {"amount": 1, "appId": "chat", "description": "d"}
 
@@ -114,7 +115,7 @@ async def test_a_stop_answers_whoever_waits(servers: Instance, ledger: ScriptedL
     assert answer.headers["location"]
 
 
-async def test_pages_of_other_origins(servers: Instance, ledger: ScriptedLedger, logs: Path) -> None:
+async def test_pages_of_other_origins(servers: Instance, user: SignedIn, owner: asyncpg.Connection, logs: Path) -> None:
     """Only origins that are named may call from a browser, with a token and never with cookies."""
     origins = "https://app.example, https://other.example:8443"
     async with front(servers, logs, CORS_ORIGINS=origins) as process, httpx.AsyncClient(base_url=process.url) as http:
@@ -129,3 +130,11 @@ async def test_pages_of_other_origins(servers: Instance, ledger: ScriptedLedger,
         large = await http.post(f"{BASE}/auth/login", content=b"x" * 70_000, headers={"origin": "https://app.example"})
         assert_problem(large, 413, "payload_too_large")
         assert large.headers["access-control-allow-origin"] == "https://app.example"
+        await owner.execute("ALTER TABLE credits.packages RENAME TO packages_gone")
+        try:
+            headers = {**user.headers, "origin": "https://app.example"}
+            failed = await http.get(f"{BASE}/credits/packages", headers=headers)
+        finally:
+            await owner.execute("ALTER TABLE credits.packages_gone RENAME TO packages")
+        assert_problem(failed, 500, "internal")
+        assert failed.headers["access-control-allow-origin"] == "https://app.example"

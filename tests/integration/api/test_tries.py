@@ -9,12 +9,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 import aio_pika
 import httpx
 import msgspec
 import pytest
 
+from api.credits.tries import Noted, Tries
 from contracts.topology import COMMANDS_EXCHANGE
 from ops import ports
 from ops.instance import Instance
@@ -126,6 +128,21 @@ async def test_a_try_that_was_not_accepted_hides_nothing(
     async with front(servers, logs, AMQP_URL=nowhere) as cut_off, httpx.AsyncClient(base_url=cut_off.url) as client:
         assert_problem(await client.post(USE, json=BODY, headers=refused.headers), 503, "overloaded")
     assert (await _get(http, refused, OPERATION)).json()["status"] == "refused"
+
+
+async def test_a_try_that_is_taken_back_gives_way_to_the_one_before_it(servers: Instance) -> None:
+    """As after a full queue; but a try that was sent meanwhile stays the newest."""
+    user = uuid4()
+    async with Tries.connected(servers.addresses.redis) as tries:
+        assert await tries.note(user, "k", "first") == Noted("")
+        assert await tries.note(user, "k", "second") == Noted("first")
+        await tries.take_back(user, "k", "second", Noted("first"))
+        assert await tries.newest(user, "k") == "first"
+        await tries.note(user, "k", "third")
+        await tries.take_back(user, "k", "first", Noted(""))
+        assert await tries.newest(user, "k") == "third"
+        await tries.take_back(user, "k", "third", Noted(""))
+        assert await tries.newest(user, "k") is None
 
 
 async def _assert_lives_without_redis(client: httpx.AsyncClient, user: SignedIn) -> None:
