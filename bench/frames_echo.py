@@ -23,30 +23,22 @@ class Echo:
     """Answers one partition's deliveries, one by one."""
 
     def __init__(self) -> None:
-        self._consumer: Consumer | None = None
-        self._early: list[Delivery] = []
+        self._consumer: Consumer
 
     async def consume(self, link: Link, partition: int) -> Consumer:
         """Subscribes with the contract's prefetch. Raises ``BrokerLostError``."""
-        self._consumer = await Consumer.open(link, command_queue(partition), PREFETCH, self._take)
-        for delivery in self._early:
-            self._answer(self._consumer, delivery)
+        self._consumer = await Consumer.open(link, self._answer)
+        await self._consumer.subscribe(command_queue(partition), PREFETCH)
         return self._consumer
 
-    def _take(self, delivery: Delivery) -> None:
-        if self._consumer is None:  # the first deliveries may come together with the answer to the subscription
-            self._early.append(delivery)
-        else:
-            self._answer(self._consumer, delivery)
-
-    def _answer(self, consumer: Consumer, delivery: Delivery) -> None:
+    def _answer(self, delivery: Delivery) -> None:
         """One command, one reply, one ack."""
         envelope = delivery.envelope
         command = msgspec.json.decode(delivery.body)
         if envelope.reply_to is not None:
             body = msgspec.json.encode({"ok": True, "replayed": False, "command": command})
-            consumer.answer([Reply(envelope.reply_to, envelope.correlation_id or "", None, body)])
-        consumer.ack(delivery.tag)
+            self._consumer.answer([Reply(envelope.reply_to, envelope.correlation_id or "", None, body)])
+        self._consumer.ack(delivery.tag)
 
 
 async def main() -> int:

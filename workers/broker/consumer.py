@@ -43,7 +43,11 @@ class Reply(Struct, frozen=True):
 
 
 class Consumer:
-    """Consumes one queue on a channel of its own. ``lost`` is set once nothing more comes from it."""
+    """Consumes one queue on a channel of its own. ``lost`` is set once nothing more comes from it.
+
+    Deliveries come right behind the broker's consent, before :meth:`subscribe` returns: who takes them must be whole
+    by then, so opening and subscribing are two steps.
+    """
 
     def __init__(self, link: Link, take: Callable[[Delivery], None]) -> None:
         self.lost = asyncio.Event()
@@ -58,21 +62,23 @@ class Consumer:
         self._missing = 0
 
     @classmethod
-    async def open(cls, link: Link, queue: str, prefetch: int, take: Callable[[Delivery], None]) -> Consumer:
-        """Subscribes; ``take`` is called with each delivery, in order, as it arrives. Raises ``BrokerLostError``."""
+    async def open(cls, link: Link, take: Callable[[Delivery], None]) -> Consumer:
+        """Opens the channel; ``take`` will get each delivery, in order. Raises ``BrokerLostError``."""
         consumer = cls(link, take)
         channel = consumer._channel = await link.channel(consumer._on_frame)
         consumer._framer = Framer(channel.number, link.frame_max)
         channel.closing.add_done_callback(consumer._on_closed)
         channel.on_consumer_cancel_callbacks.add(consumer._on_cancelled)
+        return consumer
+
+    async def subscribe(self, queue: str, prefetch: int) -> None:
+        """Begins to consume. Raises ``BrokerLostError``; the channel is then still to be closed."""
         try:
             async with asyncio.timeout(CALL_SECONDS):
-                await channel.basic_qos(prefetch_count=prefetch)
-                await channel.basic_consume(queue, _nothing)
+                await self._channel.basic_qos(prefetch_count=prefetch)
+                await self._channel.basic_consume(queue, _nothing)
         except FAILURES as error:
-            await consumer.close()
             raise BrokerLostError(f"{queue}: not consuming: {error!r}") from error
-        return consumer
 
     def answer(self, replies: Iterable[Reply]) -> None:
         """Sends replies, in this order. One whose address is gone is dropped by the broker (no ``mandatory``)."""

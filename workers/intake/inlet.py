@@ -29,7 +29,7 @@ class Desk(Struct, frozen=True):
 
 
 class Inlet:
-    """A subscribed partition. The prefetch bounds what it holds; a stopped inlet gives nothing out any more."""
+    """A partition's channel, to be subscribed. The prefetch bounds what it holds; once stopped it gives nothing out."""
 
     def __init__(self, partition: int, desk: Desk) -> None:
         self.partition = partition
@@ -45,11 +45,15 @@ class Inlet:
 
     @classmethod
     async def open(cls, link: Link, partition: int, desk: Desk) -> Inlet:
-        """Subscribes. Raises ``BrokerLostError``."""
+        """Opens the channel, with all that a delivery will need. Raises ``BrokerLostError``."""
         inlet = cls(partition, desk)
-        inlet._consumer = await Consumer.open(link, command_queue(partition), PREFETCH, inlet._on_delivery)
+        inlet._consumer = await Consumer.open(link, inlet._on_delivery)
         inlet._outbox = Outbox(inlet._consumer, desk.keep, desk.send_late)
         return inlet
+
+    async def subscribe(self) -> None:
+        """Lets deliveries in, the first of them before this returns. Raises ``BrokerLostError``: close it then."""
+        await self._consumer.subscribe(command_queue(self.partition), PREFETCH)
 
     @property
     def lost(self) -> asyncio.Event:

@@ -27,6 +27,8 @@ class Inlets:
         self._link = link
         self._desk = desk
         self._meters = meters
+        self._opened: dict[int, Inlet] = {}
+        """Those of ``live``, and those that are about to be."""
         self._keepers: dict[int, asyncio.Task[None]] = {}
 
     def open(self, partition: int) -> None:
@@ -35,7 +37,7 @@ class Inlets:
 
     def drop(self, partition: int) -> asyncio.Task[None] | None:
         """Closes the channel without waiting for anything; answers the task that does."""
-        inlet = self.live.get(partition)
+        inlet = self._opened.get(partition)
         if inlet is not None:
             inlet.stop()
         keeper = self._keepers.pop(partition, None)
@@ -45,7 +47,7 @@ class Inlets:
 
     async def close(self, partition: int, within: float) -> None:
         """Finishes what was taken, at most for ``within`` seconds, then closes the channel."""
-        inlet = self.live.get(partition)
+        inlet = self._opened.get(partition)
         if inlet is not None:
             inlet.stop()
             try:
@@ -78,13 +80,16 @@ class Inlets:
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311  spreads the partitions' attempts
 
     async def _live(self, inlet: Inlet) -> None:
-        """Until the inlet is lost."""
-        self.live[inlet.partition] = inlet
-        self._meters.consuming.set(len(self.live))
+        """Until the inlet is lost. It can be stopped as soon as deliveries may come, and is closed whatever happens."""
+        self._opened[inlet.partition] = inlet
         try:
+            await inlet.subscribe()
+            self.live[inlet.partition] = inlet
+            self._meters.consuming.set(len(self.live))
             await inlet.lost.wait()
             _log.warning("consumer lost", partition=inlet.partition, reason=inlet.reason)
         finally:
-            del self.live[inlet.partition]
+            del self._opened[inlet.partition]
+            self.live.pop(inlet.partition, None)
             self._meters.consuming.set(len(self.live))
             await inlet.close()
