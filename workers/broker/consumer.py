@@ -14,9 +14,10 @@ from pamqp.header import ContentHeader
 from contracts.decoding import Envelope
 from contracts.replies import CONTENT_TYPE, REPLY_TYPE
 from workers.broker import lenient
+from workers.broker.calling import calling
 from workers.broker.errors import BrokerLostError
 from workers.broker.frames import Framer, properties
-from workers.broker.link import CALL_SECONDS, CLOSE_SECONDS, FAILURES, Link
+from workers.broker.link import CLOSE_SECONDS, Link
 from workers.broker.tap import Frame, TappedChannel
 
 _DEFAULT_EXCHANGE: Final = ""
@@ -73,12 +74,9 @@ class Consumer:
 
     async def subscribe(self, queue: str, prefetch: int) -> None:
         """Begins to consume. Raises ``BrokerLostError``; the channel is then still to be closed."""
-        try:
-            async with asyncio.timeout(CALL_SECONDS):
-                await self._channel.basic_qos(prefetch_count=prefetch)
-                await self._channel.basic_consume(queue, _nothing)
-        except FAILURES as error:
-            raise BrokerLostError(f"{queue}: not consuming: {error!r}") from error
+        async with calling(f"{queue}: not consuming"):
+            await self._channel.basic_qos(prefetch_count=prefetch)
+            await self._channel.basic_consume(queue, _nothing)
 
     def answer(self, replies: Iterable[Reply]) -> None:
         """Sends replies, in this order. One whose address is gone is dropped by the broker (no ``mandatory``)."""
@@ -94,19 +92,19 @@ class Consumer:
         self._write(self._framer.ack(tag))
 
     async def close(self) -> None:
-        """Closes the channel: the broker takes back what is unacknowledged, in order. Never raises.
+        """Closes the channel: the broker takes back what is unacknowledged, in order.
 
         A broker that does not answer still counts us as the consumer, so then the whole connection goes.
         """
         self._link.flush()
         self._lose("closed")
         try:
-            async with asyncio.timeout(CLOSE_SECONDS):
+            async with calling("no goodbye", CLOSE_SECONDS):
                 await self._channel.close()
-        except TimeoutError:
-            await self._link.close()
-        except FAILURES as error:
-            self.reason = f"{self.reason} ({error!r})"
+        except BrokerLostError as error:
+            self.reason = f"{self.reason} ({error})"
+            if isinstance(error.__cause__, TimeoutError):
+                await self._link.close()
 
     def _write(self, data: bytes) -> None:
         if data and not self.lost.is_set():

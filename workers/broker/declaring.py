@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from typing import Final
 
+import structlog
 from aiormq.exceptions import ChannelPreconditionFailed
 
 from contracts.topology import COMMAND_QUEUE_ARGUMENTS, COMMANDS_EXCHANGE, DEAD_QUEUE, EVENTS_LOG, command_queue
+from workers.broker.calling import calling
 from workers.broker.errors import BrokerLostError, QueueMismatchError
-from workers.broker.link import CALL_SECONDS, FAILURES, Link
+from workers.broker.link import CLOSE_SECONDS, Link
 from workers.broker.tap import TappedChannel
+
+_log = structlog.get_logger(__name__)
 
 _WEIGHT: Final = "1"
 """Routing key of a queue's binding to the hash exchange: its share. The same binding again changes nothing."""
@@ -22,10 +26,9 @@ async def declare(link: Link, partitions: range | list[int]) -> None:
 
     Raises ``QueueMismatchError`` where one exists with other arguments, ``BrokerLostError`` where no answer comes.
     """
-    channel = await link.channel(_take_nothing)
-    for partition in partitions:
-        await _answered(_declare(channel, command_queue(partition)), command_queue(partition))
-    await channel.close()
+    async with _channel(link) as channel:
+        for partition in partitions:
+            await _declare(channel, command_queue(partition))
 
 
 async def require_kept(link: Link) -> None:
@@ -33,25 +36,40 @@ async def require_kept(link: Link) -> None:
 
     Raises ``BrokerLostError`` where one does not.
     """
-    channel = await link.channel(_take_nothing)
-    for queue in (DEAD_QUEUE, EVENTS_LOG):
-        await _answered(channel.queue_declare(queue, passive=True), queue)
-    await channel.close()
+    async with _channel(link) as channel:
+        for queue in (DEAD_QUEUE, EVENTS_LOG):
+            async with calling(f"the queue {queue} is not there"):
+                await channel.queue_declare(queue, passive=True)
 
 
 async def _declare(channel: TappedChannel, queue: str) -> None:
-    await channel.queue_declare(queue, durable=True, arguments=COMMAND_QUEUE_ARGUMENTS)
-    await channel.queue_bind(queue, COMMANDS_EXCHANGE, _WEIGHT)
+    async with calling(f"the queue {queue} could not be declared"):
+        try:
+            await channel.queue_declare(queue, durable=True, arguments=COMMAND_QUEUE_ARGUMENTS)
+            await channel.queue_bind(queue, COMMANDS_EXCHANGE, _WEIGHT)
+        except ChannelPreconditionFailed as error:
+            raise QueueMismatchError(
+                f"the queue {queue} has other arguments than contracts.topology: {error}"
+            ) from error
 
 
-async def _answered(call: Awaitable[object], queue: str) -> None:
+@asynccontextmanager
+async def _channel(link: Link) -> AsyncGenerator[TappedChannel]:
+    """A channel for as long as the block lasts, however that ends."""
+    channel = await link.channel(_take_nothing)
     try:
-        async with asyncio.timeout(CALL_SECONDS):
-            await call
-    except ChannelPreconditionFailed as error:
-        raise QueueMismatchError(f"the queue {queue} has other arguments than contracts.topology: {error}") from error
-    except FAILURES as error:
-        raise BrokerLostError(f"the queue {queue} could not be declared: {error!r}") from error
+        yield channel
+    finally:
+        await _goodbye(channel)
+
+
+async def _goodbye(channel: TappedChannel) -> None:
+    """Closes; one that the broker has closed already, or does not close, is no news to who used it."""
+    try:
+        async with calling("the channel for declaring was not closed", CLOSE_SECONDS):
+            await channel.close()
+    except BrokerLostError as error:
+        _log.warning("no goodbye", reason=str(error))
 
 
 def _take_nothing(_: object) -> bool:

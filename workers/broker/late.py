@@ -15,9 +15,10 @@ import structlog
 from pamqp.common import FieldValue
 
 from contracts.replies import CONTENT_TYPE, REPLY_TYPE
+from workers.broker.calling import calling
 from workers.broker.consumer import Reply
 from workers.broker.lazy import LazyBroker
-from workers.broker.link import FAILURES
+from workers.broker.link import CLOSE_SECONDS
 
 _log = structlog.get_logger(__name__)
 
@@ -33,6 +34,7 @@ class LateReplies(LazyBroker):
         super().__init__(url)
         self._on_lost = on_lost
         self._replies: asyncio.Queue[Reply] = asyncio.Queue(_WAITING_MAX)
+        self._unsent = 0
 
     def send_later(self, reply: Reply) -> None:
         """Puts a reply in line; beyond 4,096 waiting ones it is dropped, and counted: its key finds the answer."""
@@ -40,6 +42,8 @@ class LateReplies(LazyBroker):
             self._replies.put_nowait(reply)
         except asyncio.QueueFull:
             self._on_lost()
+        else:
+            self._unsent += 1
 
     async def run(self) -> None:
         """Sends until cancelled; connects when there is something to send."""
@@ -48,24 +52,45 @@ class LateReplies(LazyBroker):
             await self._connected()
             try:
                 await self._send(reply)
-            except FAILURES as error:
-                _log.warning("a late reply broke its connection", to=reply.to, reason=repr(error))
+            except Exception as error:  # whatever is wrong with this one, the next is another's
+                _log.warning("a late reply found no way out", to=reply.to, reason=repr(error))
                 self._on_lost()
-                await self.stop()
+                await self._disconnected()
+            self._unsent -= 1
+            self._replies.task_done()
+
+    async def drain(self, within: float) -> None:
+        """Returns once all are sent, or after ``within`` seconds; those that are left then are counted as lost."""
+        try:
+            async with asyncio.timeout(within):
+                await self._replies.join()
+        except TimeoutError:
+            _log.warning("late replies are left unsent", number=self._unsent)
+            for _ in range(self._unsent):
+                self._on_lost()
 
     async def _connected(self) -> None:
         while True:
             try:
-                await self.start_now()
-            except FAILURES as error:
+                async with calling("late replies are not connected"):
+                    await self.start_now()
+            except Exception as error:  # whatever it is, replies that come later must find somebody who sends them
                 _log.warning("late replies wait for the broker", reason=repr(error))
                 await asyncio.sleep(_PAUSE_SECONDS)
             else:
                 return
 
+    async def _disconnected(self) -> None:
+        """What broke the connection has left it in any state; the next reply gets a new one."""
+        try:
+            async with calling("the connection of late replies was not closed", CLOSE_SECONDS):
+                await self.stop()
+        except Exception as error:
+            _log.warning("no goodbye", reason=repr(error))
+
     async def _send(self, reply: Reply) -> None:
         """Its confirm says that the connection has outlived it."""
-        async with asyncio.timeout(_CONFIRM_SECONDS):
+        async with calling("not confirmed", _CONFIRM_SECONDS):
             await self.publish(
                 reply.body,
                 routing_key=reply.to,

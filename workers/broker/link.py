@@ -9,27 +9,22 @@ from typing import Any, Final
 import aiormq
 from aiormq.abc import URLorStr
 from aiormq.connection import TCPTransportFactory, TLSTransportFactory, TransportFactory
-from aiormq.exceptions import AMQPError
 from yarl import URL
 
 from workers.broker import lenient
+from workers.broker.calling import calling
 from workers.broker.errors import BrokerLostError
 from workers.broker.tap import FrameTaker, TappedChannel
 
 HEARTBEAT_SECONDS: Final = 5
-CALL_SECONDS: Final = 10
-"""How long any question to the broker may take before the connection counts as lost."""
 CLOSE_SECONDS: Final = 3
 """How long a goodbye may take; then we go without."""
-
-FAILURES: Final = (AMQPError, OSError, TimeoutError, RuntimeError, EOFError)
-"""How the library says that connection or channel are gone."""
 
 lenient.install()
 
 
 class _Connection(aiormq.Connection):
-    # Two missed heartbeats and a grace: a frozen connection is given up after 12 s.
+    # (5 + 1) * 2 = 12 s without a frame, looked at every 2 s: a frozen connection is given up after 12 to 14 s.
     HEARTBEAT_GRACE_MULTIPLIER = 2
 
 
@@ -63,11 +58,8 @@ class Link:
         """Connects; ``name`` is what the broker's management shows. Raises ``BrokerLostError``."""
         transport = _Transport()
         connection = _Connection(_with(url, name), transport_factory=transport)
-        try:
-            async with asyncio.timeout(CALL_SECONDS):
-                await connection.connect()
-        except FAILURES as error:
-            raise BrokerLostError(f"{name}: no connection to the broker: {error}") from error
+        async with calling(f"{name}: no connection to the broker"):
+            await connection.connect()
         if transport.writer is None:
             raise BrokerLostError(f"{name}: the transport was not opened")
         return cls(connection, transport.writer, name)
@@ -108,25 +100,23 @@ class Link:
     async def channel(self, take: FrameTaker, *, confirms: bool = False) -> TappedChannel:
         """Opens a channel whose frames go to ``take`` first. Raises ``BrokerLostError``."""
         number = next(number for number in count(1) if number not in self._connection.channels)
-        try:
+        async with calling(f"{self.name}: no channel"):
             channel = TappedChannel(self._connection, number, take, confirms=confirms)
             self._connection.channels[number] = channel
-            async with asyncio.timeout(CALL_SECONDS):
-                await channel.open()
-        except FAILURES as error:
-            raise BrokerLostError(f"{self.name}: no channel: {error!r}") from error
+            await channel.open()
         return channel
 
     async def close(self) -> None:
-        """Says goodbye and closes. Never raises."""
+        """Says goodbye and closes, or goes without a goodbye."""
         self.flush()
         try:
-            async with asyncio.timeout(CLOSE_SECONDS):
+            async with calling(f"{self.name}: no goodbye", CLOSE_SECONDS):
                 await self._connection.close()
-        except FAILURES as error:
+        except BrokerLostError as error:
             self.reason = self.reason or str(error)
             self._writer.transport.abort()
-        self.lost.set()
+        finally:
+            self.lost.set()
 
     def _on_closed(self, closing: asyncio.Future[Any]) -> None:
         cause = None if closing.cancelled() else closing.exception()

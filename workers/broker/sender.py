@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
@@ -11,9 +10,9 @@ from faststream.rabbit import ExchangeType, RabbitExchange
 
 from contracts.replies import CONTENT_TYPE
 from contracts.topology import COMMANDS_EXCHANGE
-from workers.broker.errors import BrokerLostError, NotAcceptedError
+from workers.broker.calling import calling
+from workers.broker.errors import NotAcceptedError
 from workers.broker.lazy import LazyBroker
-from workers.broker.link import FAILURES
 
 _CONFIRM_SECONDS: Final = 10.0
 _COMMANDS: Final = RabbitExchange(COMMANDS_EXCHANGE, type=ExchangeType.X_CONSISTENT_HASH, durable=True, declare=False)
@@ -31,8 +30,8 @@ class CommandSender(LazyBroker):
 
         Raises ``NotAcceptedError`` where its queue is full or missing, ``BrokerLostError`` where nobody knows.
         """
-        try:
-            async with asyncio.timeout(_CONFIRM_SECONDS):
+        async with calling(f"{command} was not confirmed", _CONFIRM_SECONDS):
+            try:
                 await self.start_now()
                 await self.publish(
                     body,
@@ -44,7 +43,5 @@ class CommandSender(LazyBroker):
                     message_type=command,
                     user_id=self._login,
                 )
-        except DeliveryError as error:
-            raise NotAcceptedError(f"{command} was not accepted: {error!r}") from error
-        except FAILURES as error:
-            raise BrokerLostError(f"{command} was not confirmed: {error!r}") from error
+            except DeliveryError as error:
+                raise NotAcceptedError(f"{command} was not accepted: {error!r}") from error

@@ -77,6 +77,9 @@ class Inlets:
             except BrokerError as error:
                 _log.warning("not consuming", partition=partition, reason=str(error))
                 pause, declared = min(2 * pause, _PAUSE_SECONDS[1]), False
+            except Exception:  # a defect of ours: a partition without a keeper would be deaf for ever
+                _log.exception("not consuming: not foreseen", partition=partition)
+                pause, declared = _PAUSE_SECONDS[1], False
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311  spreads the partitions' attempts
 
     async def _live(self, inlet: Inlet) -> None:

@@ -1,0 +1,89 @@
+"""A keeper goes on, whatever ends an attempt to consume."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, cast
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from workers.broker.link import Link
+from workers.broker.tap import TappedChannel
+from workers.intake import inlets as module
+from workers.intake.commandlink import CommandLink
+from workers.intake.inlet import Desk
+from workers.intake.inlets import Inlets
+from workers.meters import Meters
+
+
+class _Channel:
+    """Its calls end as the first of ``ends`` says; the last call never ends."""
+
+    number = 1
+
+    def __init__(self, ends: list[BaseException], subscribed: asyncio.Event) -> None:
+        self._ends = ends
+        self._subscribed = subscribed
+        self.closing = asyncio.get_running_loop().create_future()
+        self.on_consumer_cancel_callbacks = set[Any]()
+
+    async def basic_qos(self, **_: Any) -> None:
+        if self._ends:
+            raise self._ends.pop(0)
+
+    async def basic_consume(self, *_: Any) -> None:
+        self._subscribed.set()
+
+    async def close(self) -> None:
+        return
+
+
+class _Connection(Link):
+    """A link whose channels are those, without a broker."""
+
+    frame_max = 4096  # type: ignore[assignment]
+
+    def __init__(self, ends: list[BaseException], subscribed: asyncio.Event) -> None:
+        self._made = lambda: _Channel(ends, subscribed)
+
+    async def channel(self, *_: Any, **__: Any) -> TappedChannel:
+        return cast(TappedChannel, self._made())
+
+    def flush(self) -> None:
+        return
+
+
+class _Up(CommandLink):
+    """Always there."""
+
+    def __init__(self, link: Link) -> None:
+        self._there = link
+
+    async def up(self) -> Link:
+        return self._there
+
+
+@pytest.mark.parametrize("end", [asyncio.CancelledError(), ValueError("a defect"), ConnectionResetError()], ids=repr)
+async def test_a_keeper_survives(end: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def declared(*_: Any) -> None:
+        return
+
+    monkeypatch.setattr(module, "declare", declared)
+    monkeypatch.setattr(module, "_PAUSE_SECONDS", (0.001, 0.01))
+    subscribed = asyncio.Event()
+    meters = Meters(CollectorRegistry())
+    inlets = Inlets(_Up(_Connection([end], subscribed)), cast(Desk, _desk(meters)), meters)
+    inlets.open(0)
+    await asyncio.wait_for(subscribed.wait(), 2)
+    await asyncio.sleep(0.01)
+    assert list(inlets.live) == [0]
+    await inlets.drop_all()
+    assert not inlets.live
+
+
+def _desk(meters: Meters) -> Any:
+    async def keep(_: Any) -> None:
+        return
+
+    return Desk(cast(Any, None), lambda _: None, keep, lambda _: None, meters)
