@@ -11,6 +11,7 @@ from uuid import uuid4
 import structlog
 from uuid_utils import uuid7
 
+from workers.background import Background
 from workers.broker.late import LateReplies
 from workers.broker.publisher import Publisher
 from workers.broker.publishing import Publishing
@@ -32,6 +33,8 @@ _log = structlog.get_logger(__name__)
 
 _PAUSE_SECONDS: Final = (0.2, 2.0)
 _DRAIN_SECONDS: Final = 15.0
+_LATE_SECONDS: Final = 2.0
+"""How long the replies that go out last may take, once all else is done."""
 
 
 class Worker:
@@ -72,17 +75,20 @@ class Worker:
         self._stopping.set()
 
     async def run(self) -> None:
-        """Works until stopped. Raises ``NotDurable``, ``QueueMismatchError``: what it must refuse to run on."""
-        connections = [asyncio.create_task(part.run()) for part in (self.link, self.publishing, self.late)]
+        """Works until stopped. Raises ``NotDurable``, ``QueueMismatchError``: what it must refuse to run on.
+
+        ``BackgroundEndedError``: one of its connections' keepers has failed, and only a new process has all of them.
+        """
+        parts = {"commands": self.link.run(), "events": self.publishing.run(), "late replies": self.late.run()}
+        background = Background(parts, self.stop)
         try:
             await self._until_stopped(self._check())
             while not self._stopping.is_set():
                 await self._next_term()
+            await self.late.drain(_LATE_SECONDS)
         finally:
-            for connection in connections:
-                connection.cancel()
-            await asyncio.wait(connections)
             await self._journal.close()
+            await background.close()
 
     async def _check(self) -> None:
         settings = self._settings
