@@ -34,10 +34,11 @@ class _Probe:
 
         The check itself is left to end: a driver that is cancelled may take as long to let go of its connection.
         """
-        if self._underway is None or self._underway.done():
-            self._underway = asyncio.create_task(_reason(self._check))
-        await asyncio.wait({self._underway}, timeout=CHECK_SECONDS_MAX)
-        return self._underway.result() if self._underway.done() else "does not answer"
+        underway = self._underway
+        if underway is None or underway.done():
+            underway = self._underway = asyncio.create_task(_reason(self._check))
+        await asyncio.wait({underway}, timeout=CHECK_SECONDS_MAX)
+        return underway.result() if underway.done() else "does not answer"
 
 
 class Health:
