@@ -1,4 +1,4 @@
-"""The addresses of the instance that is put under load (CONTRACT.md 4: `.mana/env`)."""
+"""The addresses of the instance that is put under load (`.mana/env`)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The commands of ./mana (CONTRACT.md 4): each reads what was asked, and hands over."""
+"""The commands of ./mana: each reads what was asked, and hands over."""
 
 import os
 import shutil

@@ -23,7 +23,7 @@ from ops.status import Status
 
 @dataclass(frozen=True)
 class Instance:
-    """A running instance: its place, its public addresses (CONTRACT.md 4), and those of its own logins."""
+    """A running instance: its place, its public addresses, and those of its own logins."""
 
     place: Place
     env: dict[str, str]

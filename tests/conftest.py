@@ -9,7 +9,7 @@ import os
 
 from hypothesis import HealthCheck, settings
 
-# Settings of CONTRACT.md section 5, by name or by the prefix that they share.
+# The public settings, by name or by the prefix that they share.
 _SETTINGS = (
     "AMQP_URL",
     "CORS_ORIGINS",

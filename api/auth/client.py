@@ -13,7 +13,7 @@ _USER_AGENT_LENGTH_MAX = 500
 
 
 def client_of(request: Request) -> Client:
-    """The peer's address and what it calls itself; control characters are replaced (SECURITY.md 68)."""
+    """The peer's address and what it calls itself; control characters are replaced."""
     agent = request.headers.get("user-agent")
     return Client(
         address=None if request.client is None else _address(request.client.host),

@@ -1,7 +1,6 @@
 """Argon2id hashes of passwords, computed in two threads of their own and never in more.
 
-The limit is the executor's, not a semaphore's: one is released by a cancelled request while its thread runs on
-(SECURITY.md 33).
+The limit is the executor's, not a semaphore's: one is released by a cancelled request while its thread runs on.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from api.clock import Clock
 from api.errors import Unavailable
 
 LOOK_AGAIN_SECONDS: Final = 5.0
-"""At most one look at the database in this time for names that nobody knows (SECURITY.md 16)."""
+"""At most one look at the database in this time for names that nobody knows."""
 REFRESH_SECONDS: Final = 60.0
 """So old may this process's idea of the newest key be."""
 

@@ -1,4 +1,4 @@
-"""Refresh tokens: opaque, 256 bits, stored as hashes; and what the one that was presented means (SECURITY.md)."""
+"""Refresh tokens: opaque, 256 bits, stored as hashes; and what the one that was presented means."""
 
 from __future__ import annotations
 

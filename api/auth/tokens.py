@@ -1,7 +1,7 @@
 """Access tokens: JWTs (RFC 9068's ``at+jwt``) that say who somebody is for some minutes. Strict about what it reads.
 
 One algorithm for each key, fixed by the key's kind and never by the token; every claim is required and typed; a header
-holds ``alg``, ``kid`` and ``typ`` and nothing else (SECURITY.md 12 to 15).
+holds ``alg``, ``kid`` and ``typ`` and nothing else.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class TokenRules:
 
 
 class Tokens:
-    """Signs and verifies access tokens; what was verified once is remembered until it expires (LIMITS.md 5)."""
+    """Signs and verifies access tokens; what was verified once is remembered until it expires."""
 
     def __init__(self, keyring: Keyring, rules: TokenRules, clock: Clock) -> None:
         self._keyring = keyring

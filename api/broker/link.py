@@ -1,7 +1,7 @@
 """One connection to the broker with its one channel, from its opening to its end. Declares nothing.
 
 On aiormq, aio-pika's own lower half: a robust connection would repeat the reply consumer by itself and wait without
-end while disconnected (ECOSYSTEM.md b), and here must be known what was sent on which connection.
+end while disconnected, and here must be known what was sent on which connection.
 """
 
 from __future__ import annotations

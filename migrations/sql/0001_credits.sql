@@ -1,5 +1,5 @@
 -- phase: expand
--- The ledger. Amounts are whole credits, times are UTC, columns are the wire names in snake_case (CONTRACT.md).
+-- The ledger. Amounts are whole credits, times are UTC, columns are the wire names in snake_case.
 -- The account id stands in every key, so that the tables can be distributed by it. There are no foreign keys to
 -- balances: one look-up for each row on the hot path would tell only what the audit tells for nothing.
 

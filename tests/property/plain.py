@@ -1,4 +1,4 @@
-"""The ledger in the plainest words, written from CONTRACT.md. It shares no code with the rules that it judges.
+"""The ledger in the plainest words, written from the public contract. It shares no code with the rules that it judges.
 
 Commands and answers are the wire's JSON as dicts, times are datetimes. Where the service makes ids, this counts: a
 transaction is known by its sequence number, a lot by the number of the transaction that made it and its place there.

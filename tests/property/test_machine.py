@@ -1,4 +1,4 @@
-"""The rules and the plain telling of the contract get the same commands, and must agree after each (FAULTS.md 5).
+"""The rules and the plain telling of the contract get the same commands, and must agree after each.
 
 The plain ledger decides each command at once; the rules get them in batches of a length that changes on the way. So
 that they agree also shows that a batch comes to the same as its commands one by one.
