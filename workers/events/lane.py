@@ -7,6 +7,7 @@ keeps no more of them, and reads them from the database later: nothing here ever
 from __future__ import annotations
 
 import asyncio
+import weakref
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
@@ -43,7 +44,8 @@ class Lane:
         self.head = head
         self._read = read
         self._meters = meters
-        meters.event_lag.labels(str(partition)).set_function(lambda: 0 if self._ended else self.head - self.mark)
+        gauged = weakref.ref(self)  # the gauge outlives every lane of its partition, and must not keep them
+        meters.event_lag.labels(str(partition)).set_function(lambda: _lag(gauged()))
         self._kept: deque[Publication] = deque()
         """The rows from ``mark + 1`` on, without a gap."""
         self._sent = mark
@@ -66,6 +68,8 @@ class Lane:
 
     def offer(self, happenings: Sequence[Happening]) -> None:
         """Takes rows that were just committed, in order; those that there is no room for are read later."""
+        if self._ended:
+            return
         self.head = max(self.head, happenings[-1].position)
         if happenings[0].position <= self._tail + 1 and len(self._kept) + len(happenings) <= MEMORY:
             self._keep(happenings)
@@ -73,9 +77,10 @@ class Lane:
         self._pump()
 
     def end(self) -> None:
-        """Publishes nothing from now on."""
+        """Publishes nothing from now on, and lets go of what it kept."""
         self._ended = True
         self._publisher = None
+        self._kept.clear()
         self._flushed.set()
 
     async def flushed(self) -> None:
@@ -103,6 +108,11 @@ class Lane:
         if not rows and self._tail < self.head:
             _log.error("committed rows are missing", partition=self.partition, after=self._tail)
         return rows
+
+    @property
+    def lag(self) -> int:
+        """Positions without a confirmed event; none that would be ours once it has ended."""
+        return 0 if self._ended else self.head - self.mark
 
     @property
     def _tail(self) -> int:
@@ -181,3 +191,7 @@ class Lane:
             self._confirmed.discard(self.mark)
             self._kept.popleft()
         self._look_behind()
+
+
+def _lag(lane: Lane | None) -> int:
+    return 0 if lane is None else lane.lag

@@ -38,7 +38,7 @@ class Ready:
         self._some.set()
 
     def take(self, limit: int) -> list[Portion]:
-        """Whole inboxes while the limit allows; who had to leave something behind comes first next time but others."""
+        """Whole inboxes while the limit allows; an inlet that has to leave something behind goes to the line's end."""
         portions: list[Portion] = []
         for inlet in list(self._inlets):
             if limit <= 0:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import cast
@@ -179,3 +181,17 @@ def test_an_ended_lane_publishes_nothing() -> None:
     lane.offer(ledger.rows[1:])
     broker.settle(Verdict.REFUSED, 1)
     assert broker.ids == [1]
+
+
+def test_an_ended_lane_lets_go_of_its_rows_and_nobody_keeps_it() -> None:
+    ledger = _Ledger(2)
+    lane, meters = _lane(ledger)
+    lane.offer(ledger.rows)
+    (before,) = meters.event_lag.collect()
+    lane.end()
+    gone = weakref.ref(lane)
+    del lane
+    gc.collect()
+    assert gone() is None
+    (after,) = meters.event_lag.collect()
+    assert (before.samples[0].value, after.samples[0].value) == (2, 0)
