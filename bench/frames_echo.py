@@ -37,7 +37,8 @@ class Echo:
         command = msgspec.json.decode(delivery.body)
         if envelope.reply_to is not None:
             body = msgspec.json.encode({"ok": True, "replayed": False, "command": command})
-            self._consumer.answer([Reply(envelope.reply_to, envelope.correlation_id or "", None, body)])
+            reply = Reply(envelope.reply_to, envelope.correlation_id or "", None, body)
+            self._consumer.answer([self._consumer.frame(reply)])
         self._consumer.ack(delivery.tag)
 
 

@@ -78,14 +78,13 @@ class Consumer:
             await self._channel.basic_qos(prefetch_count=prefetch)
             await self._channel.basic_consume(queue, _nothing)
 
-    def answer(self, replies: Iterable[Reply]) -> None:
-        """Sends replies, in this order. One whose address is gone is dropped by the broker (no ``mandatory``)."""
-        publish = self._framer.publish
-        self._write(
-            b"".join(
-                publish(_DEFAULT_EXCHANGE, reply.to, _header(reply), reply.body, mandatory=False) for reply in replies
-            )
-        )
+    def frame(self, reply: Reply) -> bytes:
+        """A reply as it will leave this channel. Raises ``ValueError`` for text that no frame holds."""
+        return self._framer.publish(_DEFAULT_EXCHANGE, reply.to, _header(reply), reply.body, mandatory=False)
+
+    def answer(self, frames: Iterable[bytes]) -> None:
+        """Sends framed replies, in this order. One whose address is gone is dropped by the broker."""
+        self._write(b"".join(frames))
 
     def ack(self, tag: int) -> None:
         """Acknowledges every delivery up to this tag, behind the replies sent before."""

@@ -34,10 +34,15 @@ class Kept(Struct, frozen=True):
 
 
 class Answer(Struct, frozen=True):
-    """The reply, if one was asked for, and what is kept."""
+    """The reply, if one was asked for, and what is kept. ``kept_first``: the reply is only true once that is confirmed.
+
+    ``frames``: the reply as it will leave, framed before anything is sent, so that what cannot be framed is told early.
+    """
 
     reply: Reply | None = None
     kept: Kept | None = None
+    kept_first: bool = False
+    frames: bytes = b""
 
 
 def answer(item: Item, reply: LedgerReply, now: datetime) -> Answer:
@@ -58,9 +63,12 @@ def refused(item: Item, rejected: Rejected, now: datetime) -> Answer:
 
 
 def poisoned(item: Item, reason: str) -> Answer:
-    """A command that the ledger cannot take for our own fault: kept, and answered with ``internal``."""
+    """A command that the ledger cannot take for our own fault: kept, and only then answered with ``internal``.
+
+    After a reply that overtook the confirm, a crash would bring the command back, and it might be carried out yet.
+    """
     reply = None if item.reply_to is None else _reply(item, item.reply_to, Refused(_INTERNAL))
-    return Answer(reply, Kept(dead_copy(item, f"internal: {reason}")))
+    return Answer(reply, Kept(dead_copy(item, f"internal: {reason}")), kept_first=True)
 
 
 def refusal(item: Item, rejected: Rejected, now: datetime) -> Kept:

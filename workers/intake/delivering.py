@@ -10,6 +10,7 @@ import structlog
 from contracts.replies import Done, Refused, Reply
 from workers.intake.answering import Answer, Kept, answer, dead_copy, poisoned, refused
 from workers.intake.holdings import Holdings
+from workers.intake.inlet import Inlet
 from workers.intake.reading import Item
 from workers.intake.settling import Outcome, Poison, Settled
 from workers.meters import Meters
@@ -22,8 +23,9 @@ def deliver(settled: Settled, holdings: Holdings, meters: Meters) -> None:
     results: Counter[tuple[str, str]] = Counter()
     for portion in settled.portions:
         if portion.inlet.partition in holdings.epochs and not portion.inlet.lost.is_set():
-            answers = [_safely(item, settled.outcomes.get(id(item)), settled.now, results) for item in portion.items]
-            portion.inlet.answer(portion.items, answers)
+            inlet, now = portion.inlet, settled.now
+            answers = [_safely(inlet, item, settled.outcomes.get(id(item)), now, results) for item in portion.items]
+            inlet.answer(portion.items, answers)
     for labels, count in results.items():
         meters.commands.labels(*labels).inc(count)
     for committed in settled.commits:
@@ -33,10 +35,13 @@ def deliver(settled: Settled, holdings: Holdings, meters: Meters) -> None:
                 lane.offer(happenings)
 
 
-def _safely(item: Item, outcome: Outcome, now: datetime, results: Counter[tuple[str, str]]) -> Answer:
-    """An answer that cannot be written must not come again and again, and take us down each time."""
+def _safely(inlet: Inlet, item: Item, outcome: Outcome, now: datetime, results: Counter[tuple[str, str]]) -> Answer:
+    """An answer that cannot be written or framed must not come again and again, and take us down each time."""
     try:
-        return _answer(item, outcome, now, results)
+        given = _answer(item, outcome, now, results)
+        if given.reply is None:
+            return given
+        return Answer(given.reply, given.kept, given.kept_first, inlet.frame(given.reply))
     except Exception:
         _log.exception("an answer could not be written: the message is kept instead", partition=item.partition)
         return Answer(kept=Kept(dead_copy(item, "internal: the answer could not be written")))

@@ -79,6 +79,10 @@ class Inlet:
         self._settled.clear()
         return items
 
+    def frame(self, reply: Reply) -> bytes:
+        """A reply as it will leave. Raises ``ValueError`` for what no frame holds."""
+        return self._consumer.frame(reply)
+
     def answer(self, items: list[Item], answers: Iterable[Answer]) -> None:
         """Answers the oldest unanswered deliveries, which must be these, and acknowledges them."""
         pairs = ((answer, item.suspicious) for item, answer in zip(items, answers, strict=True))

@@ -19,10 +19,14 @@ Keep = Callable[[Kept], Coroutine[None, None, None]]
 
 
 class _Parcel(Struct):
-    """A batch's share of one channel: ``tag`` is its last delivery, ``unconfirmed`` what the ack waits for."""
+    """A batch's share of one channel: ``tag`` is its last delivery, ``unconfirmed`` what the ack waits for.
+
+    ``replies`` leave at once, ``held`` after the confirms, ``late`` after the ack and elsewhere.
+    """
 
     tag: int
-    replies: list[Reply]
+    replies: list[bytes]
+    held: list[bytes]
     late: list[Reply]
     unconfirmed: int
     answered: bool = False
@@ -42,10 +46,12 @@ class Outbox:
 
     def send(self, tag: int, answers: Iterable[tuple[Answer, bool]]) -> None:
         """Sends the answers to all deliveries up to ``tag``; the flag says that a reply may be dangerous."""
-        parcel = _Parcel(tag, [], [], 0)
+        parcel = _Parcel(tag, [], [], [], 0)
         for answer, dangerous in answers:
-            if answer.reply is not None:
-                (parcel.late if dangerous else parcel.replies).append(answer.reply)
+            if answer.reply is not None and dangerous:
+                parcel.late.append(answer.reply)
+            elif answer.reply is not None:
+                (parcel.held if answer.kept_first else parcel.replies).append(answer.frames)
             if answer.kept is not None:
                 self._start_keeping(parcel, answer.kept)
         self._parcels.append(parcel)
@@ -71,6 +77,7 @@ class Outbox:
                 parcel.answered = True
             if parcel.unconfirmed:
                 return
+            self._consumer.answer(parcel.held)
             self._consumer.ack(parcel.tag)
             for reply in parcel.late:
                 self._send_late(reply)

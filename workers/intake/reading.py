@@ -11,6 +11,7 @@ from contracts.decoding import Accepted, Rejected, decode, is_reply_address
 from contracts.errors import invalid_field
 from contracts.permissions import Logins
 from workers.broker.consumer import Delivery
+from workers.broker.lenient import Damaged
 from workers.ledger.model import Request
 
 _log = structlog.get_logger(__name__)
@@ -73,7 +74,7 @@ def _unfit(delivery: Delivery) -> Rejected | None:
 
 def _unreadable(delivery: Delivery, name: str, message: str) -> Rejected:
     reply_to = delivery.envelope.reply_to
-    usable = name != "reply_to" and is_reply_address(reply_to)
+    usable = name != "reply_to" and not isinstance(reply_to, Damaged) and is_reply_address(reply_to)
     return Rejected(invalid_field(name, message), False, reply_to if usable else None)
 
 

@@ -19,8 +19,8 @@ class _Channel:
         self.left: list[str | int] = []
         self.lost = asyncio.Event()
 
-    def answer(self, replies: Iterable[Reply]) -> None:
-        self.left.extend(reply.to for reply in replies)
+    def answer(self, frames: Iterable[bytes]) -> None:
+        self.left.extend(frame.decode() for frame in frames)
 
     def ack(self, tag: int) -> None:
         self.left.append(tag)
@@ -40,7 +40,7 @@ _KEPT = Kept(Publication("", "q", "m", b"", b""))
 
 
 def _reply(to: str) -> Answer:
-    return Answer(Reply(to, "", None, b""))
+    return Answer(Reply(to, "", None, b""), frames=to.encode())
 
 
 def _outbox() -> tuple[Outbox, _Channel, _Keeper, list[str]]:
@@ -66,6 +66,16 @@ async def test_an_ack_waits_for_the_confirm_and_the_next_batch_for_the_ack() -> 
     keeper.confirmed.set()
     await asyncio.wait_for(draining, 1)
     assert channel.left == ["a", 2, "b", 3]
+
+
+async def test_a_reply_that_says_kept_waits_for_the_confirm() -> None:
+    outbox, channel, keeper, _ = _outbox()
+    internal = Answer(Reply("b", "", None, b""), _KEPT, kept_first=True, frames=b"b")
+    outbox.send(3, [(_reply("a"), False), (internal, False), (_reply("c"), False)])
+    assert channel.left == ["a", "c"]
+    keeper.confirmed.set()
+    await asyncio.wait_for(outbox.drained(), 1)
+    assert channel.left == ["a", "c", "b", 3]
 
 
 async def test_a_dangerous_reply_leaves_last_and_elsewhere() -> None:
