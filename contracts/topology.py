@@ -14,7 +14,7 @@ DIRECT_REPLY_TO: Final = "amq.rabbitmq.reply-to"
 PARTITIONS_DEFAULT: Final = 32
 PREFETCH: Final = 32
 """Unacknowledged deliveries of one partition: always this number, since another would change the order of what
-the broker takes back (DESIGN.md)."""
+the broker takes back."""
 QUEUE_LENGTH_DEFAULT: Final = 2_500
 """Commands waiting in one partition before publishers are told ``overloaded``."""
 DEAD_QUEUE_LENGTH: Final = 1_000_000

@@ -1,4 +1,4 @@
-"""Settings from the environment, each checked at the start (CONTRACT.md 5)."""
+"""Settings from the environment, each checked at the start."""
 
 from __future__ import annotations
 

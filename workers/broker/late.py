@@ -2,7 +2,7 @@
 
 A forged direct reply-to token can crash the broker's side of whoever answers it. A delivery that came back again and
 again may be one, so it is acknowledged once it is committed, and its reply goes out last, alone, on a connection that
-is used for nothing else (DESIGN.md). The rate is low: this is FastStream's own broker, and the application's.
+is used for nothing else. The rate is low: this is FastStream's own broker, and the application's.
 """
 
 from __future__ import annotations

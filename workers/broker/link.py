@@ -1,4 +1,4 @@
-"""One plain connection: it does not come back by itself, since leases come before consuming (DESIGN.md)."""
+"""One plain connection: it does not come back by itself, since leases come before consuming."""
 
 from __future__ import annotations
 

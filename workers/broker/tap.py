@@ -1,6 +1,6 @@
 """A channel whose frames we see before the library does.
 
-The library makes a task for each delivery and cancels it when the channel dies (ECOSYSTEM.md b), and a future for each
+The library makes a task for each delivery and cancels it when the channel dies, and a future for each
 confirm. Deliveries, confirms and returns are therefore taken off as frames; all else (declarations, closes, cancels)
 stays the library's.
 """

@@ -1,4 +1,4 @@
-"""Every two seconds: we live, who else does, and which partitions are ours by that (DESIGN.md, one owner)."""
+"""Every two seconds: we live, who else does, and which partitions are ours by that."""
 
 from __future__ import annotations
 
@@ -111,13 +111,16 @@ class Rounds:
         if not self._registered:
             await self._leases.register(self._id, self._name)
             self._registered = True
-        while self._holdings.lost:
-            await self._leases.release(self._holdings.lost.pop())
+        for partition in sorted(self._holdings.lost):
+            await self._leases.release(partition)
+            self._holdings.lost.discard(partition)
         living = await self._leases.heartbeat()
         ours = shares(living, self._partitions).get(self._id, frozenset())
         for partition in self._holdings.epochs.keys() - ours - self._giving:
             spawn(self.give_back(partition))
-        return await self._take(ours - self._holdings.epochs.keys() - self._giving, spawn)
+        # What was lost meanwhile is still locked by this session: it is unlocked first, in the next round.
+        wanted = ours - self._holdings.epochs.keys() - self._giving - self._holdings.lost
+        return await self._take(wanted, spawn) or bool(self._holdings.lost)
 
     async def _take(self, wanted: frozenset[int], spawn: Spawner) -> bool:
         missing = False

@@ -43,8 +43,9 @@ class NotDurable(Fault):
 
 _TRY_AGAIN = frozenset({"08", "25", "40", "53", "55", "57", "58"})
 _BROKEN = frozenset({"0A", "42", "XX"})
-_CONNECTION_GONE = frozenset({"08003", "08006"})
-"""These two the driver makes itself, when its connection has ended."""
+_CONNECTION_GONE = frozenset({"08003", "08006", "25006"})
+"""The first two the driver makes itself, when its connection has ended. The third comes from a server that is read-only
+now, such as a primary after a failover: only a new connection finds the one that takes over."""
 
 
 def fault_of(sqlstate: str | None, message: str, *, connected: bool) -> Fault:

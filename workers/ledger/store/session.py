@@ -22,7 +22,9 @@ _CLOSE_WITHIN_S: Final = 2
 
 _SETTINGS: Final[Mapping[str, str]] = {
     "timezone": "UTC",
-    # Each look-up is by an index. Plans that were made on young tables would otherwise scan grown ones (LIMITS.md 9).
+    # Looked at once at the start; a reload of the server's configuration must not make later commits lossy.
+    "synchronous_commit": "on",
+    # Each look-up is by an index. Plans that were made on young tables would otherwise scan grown ones.
     "enable_seqscan": "off",
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
