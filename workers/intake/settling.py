@@ -16,7 +16,7 @@ from contracts.replies import Reply
 from workers.intake.batching import Portion
 from workers.intake.reading import Item
 from workers.ledger.execute import Committed
-from workers.ledger.faults import Broken, ConnectionLost, LeaseLost, TryAgain
+from workers.ledger.faults import BatchRejected, Broken, ConnectionLost, LeaseLost, TryAgain
 from workers.ledger.model import Request
 from workers.meters import Meters
 
@@ -64,12 +64,16 @@ class Fences(Protocol):
 
 
 class Settled(Struct):
-    """A batch that is through: an outcome for each request, what was committed, and the database's clock."""
+    """A batch that is through: an outcome for each request, what was committed, and the database's clock.
+
+    ``twice``: the items that stood alone before a constraint once already.
+    """
 
     portions: list[Portion]
     outcomes: dict[int, Outcome]
     commits: list[Committed]
     now: datetime
+    twice: set[int] = set()
 
 
 class Settler:
@@ -122,6 +126,10 @@ class Settler:
             middle = len(part) // 2
             return [part[:middle], part[middle:]]
         (culprit,) = part
+        if isinstance(error, BatchRejected) and error.conflict and id(culprit) not in settled.twice:
+            # The winner's row was not there yet when this one looked: a second look finds it, and its answer.
+            settled.twice.add(id(culprit))
+            return [part]
         self._meters.poisoned.inc()
         _log.error("a command failed by itself", partition=culprit.partition, exc_info=error)
         settled.outcomes[id(culprit)] = Poison(f"{type(error).__name__}: {error}")

@@ -34,7 +34,14 @@ class Broken(Fault):
 
 
 class BatchRejected(Fault):
-    """The database does not take what these commands come to: one of them is the culprit."""
+    """The database does not take what these commands come to: one of them is the culprit.
+
+    ``conflict``: by a constraint (SQLSTATE class 23), which may be about a row that came in since they were looked up.
+    """
+
+    def __init__(self, told: str, *, conflict: bool = False) -> None:
+        super().__init__(told)
+        self.conflict = conflict
 
 
 class NotDurable(Fault):
@@ -43,6 +50,7 @@ class NotDurable(Fault):
 
 _TRY_AGAIN = frozenset({"08", "25", "40", "53", "55", "57", "58"})
 _BROKEN = frozenset({"0A", "42", "XX"})
+_CONFLICT = "23"
 _CONNECTION_GONE = frozenset({"08003", "08006", "25006"})
 """The first two the driver makes itself, when its connection has ended. The third comes from a server that is read-only
 now, such as a primary after a failover: only a new connection finds the one that takes over."""
@@ -58,4 +66,4 @@ def fault_of(sqlstate: str | None, message: str, *, connected: bool) -> Fault:
         return TryAgain(told)
     if code[:2] in _BROKEN:
         return Broken(told)
-    return BatchRejected(told)
+    return BatchRejected(told, conflict=code[:2] == _CONFLICT)

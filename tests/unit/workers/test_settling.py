@@ -102,6 +102,20 @@ async def test_the_culprit_is_found_and_order_is_kept(culprit: int, error: Excep
     assert [number for number, outcome in enumerate(outcomes) if isinstance(outcome, Poison)] == [culprit]
 
 
+@pytest.mark.parametrize(("conflicts", "outcome"), [(1, _ANSWER), (2, Poison("BatchRejected: 23505"))])
+async def test_a_lone_command_looks_twice_before_a_constraint_makes_it_poison(conflicts: int, outcome: object) -> None:
+    tries = iter([BatchRejected("23505", conflict=True)] * conflicts)
+
+    def script(_: list[str]) -> None:
+        if error := next(tries, None):
+            raise error
+
+    ledger, item = _Ledger(script), _item(0)
+    settled = await _settle(ledger, [item])
+    assert settled.outcomes[id(item)] == outcome
+    assert ledger.tried == [["user-0"]] * 2
+
+
 async def test_what_is_nobodys_fault_is_tried_again_whole() -> None:
     tries = iter([TryAgain("40001")] * 5)
 
