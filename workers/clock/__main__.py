@@ -16,7 +16,7 @@ from workers.start import start
 def _clock(settings: Settings) -> Process:
     lots = ExpiredLots(settings.database_url, application_name=settings.mana_process_name)
     sender = CommandSender(settings.amqp_url)
-    clock = Clock(lots.expired_users, sender.send)
+    clock = Clock(lots.read, sender.send)
     return Process(clock, sender, routes(clock.problems), settings)
 
 
