@@ -99,7 +99,10 @@ def refused_event(
     time: datetime,
     traceparent: str | None,
 ) -> Event:
-    """The event of a refusal that nobody asked to be told of; its id is made from account, key and identity."""
+    """The event of a refusal that nobody asked to be told of; its id is made from account, key and identity.
+
+    ``identity`` is the message's own: the same when it is delivered again, and another for every other message.
+    """
     name = "\x1f".join((subject, command, idempotency_key or "", identity))
     return Event(
         id=str(uuid.uuid5(_REFUSED_IDS, name)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from hashlib import sha256
 from typing import Final
 from uuid import uuid4
 
@@ -79,12 +80,19 @@ def refusal(item: Item, rejected: Rejected, now: datetime) -> Kept:
         idempotency_key=rejected.idempotency_key,
         app_id=rejected.app_id,
         error=rejected.error,
-        identity=item.delivery.envelope.message_id or "",
+        identity=item.delivery.envelope.message_id or _likeness(item),
         time=now,
         traceparent=rejected.traceparent,
     )
     message = event_message(event, rejected.app_id)
     return Kept(message, log_copy(message))
+
+
+def _likeness(item: Item) -> str:
+    """What stands for a ``message_id`` that was not set: the same for a redelivery, another for another message."""
+    envelope = item.delivery.envelope
+    told = (envelope.correlation_id or "", str(envelope.deadline or ""), sha256(item.delivery.body).hexdigest())
+    return "\x1f".join(told)
 
 
 def dead_copy(item: Item, reason: str) -> Publication:

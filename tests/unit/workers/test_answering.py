@@ -1,0 +1,57 @@
+"""The event of a refusal that nobody asked to be told of: one id for one message, however often it is delivered."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from contracts.decoding import Envelope
+from contracts.errors import Error
+from contracts.events import decode_event
+from contracts.permissions import Logins
+from contracts.replies import Refused
+from workers.broker.consumer import Delivery
+from workers.intake.answering import answer
+from workers.intake.reading import read
+
+USER = "018f0000-0000-7000-8000-000000000001"
+BODY = b'{"userId":"%s","idempotencyKey":"k","amount":1,"appId":"chat","description":"d"}' % USER.encode()
+PLAIN: dict[str, Any] = {"correlation_id": "c", "deadline": "2026-01-01T00:00:00Z", "message_id": None}
+
+
+def _event_id(body: bytes = BODY, *, tag: int = 1, redelivered: bool = False, **properties: Any) -> str:
+    envelope = Envelope(
+        routing_key=USER, type="credits.use", login="chat", redelivered=redelivered, **{**PLAIN, **properties}
+    )
+    item = read(Delivery(tag, envelope, body, int(redelivered), None), 0, Logins())
+    kept = answer(item, Refused(Error("account_frozen", "frozen")), datetime.now(UTC)).kept
+    assert kept is not None
+    return decode_event(kept.message.body)["id"]
+
+
+OTHERS: list[dict[str, Any]] = [
+    {"correlation_id": "d"},
+    {"correlation_id": None},
+    {"deadline": "2026-01-01T00:00:01Z"},
+    {"deadline": None},
+    {"body": BODY.replace(b'"amount":1', b'"amount":2')},
+]
+
+
+@pytest.mark.parametrize("other", OTHERS, ids=str)
+def test_without_a_message_id_other_messages_have_other_events(other: dict[str, Any]) -> None:
+    assert _event_id(**other) != _event_id()
+
+
+@pytest.mark.parametrize("message_id", [None, "m"])
+def test_a_redelivery_has_the_same_event(message_id: str | None) -> None:
+    again = _event_id(tag=2, redelivered=True, message_id=message_id)
+    assert again == _event_id(message_id=message_id)
+
+
+@pytest.mark.parametrize("other", OTHERS, ids=str)
+def test_a_message_id_stands_for_all_else(other: dict[str, Any]) -> None:
+    assert _event_id(message_id="m", **other) == _event_id(message_id="m")
+    assert _event_id(message_id="n", **other) != _event_id(message_id="m")
