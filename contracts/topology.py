@@ -100,15 +100,17 @@ FRONT_LOGIN: Final = "mana-front"
 WORKER_LOGIN: Final = "mana-worker"
 
 _COMMAND_QUEUES: Final = r"credits\.commands\.[0-9]+"
+_KEEPING_QUEUES: Final = r"credits\.dead|credits\.events\.log"
 
 LOGINS: Final = (
     BrokerLogin(ADMIN_LOGIN, configure=".*", write=".*", read=".*", tags=("administrator",)),
     BrokerLogin(FRONT_LOGIN, configure="^$", write=r"^credits\.commands$", read="^$"),
     # A worker declares its own queues again (which checks their arguments, and brings a deleted one back with its
-    # binding), replies and keeps dead copies by the default exchange, and sends the clock's commands.
+    # binding) and those that keep what nothing else remembers, replies and keeps dead copies by the default exchange,
+    # and sends the clock's commands.
     BrokerLogin(
         WORKER_LOGIN,
-        configure=rf"^{_COMMAND_QUEUES}$",
+        configure=rf"^({_KEEPING_QUEUES}|{_COMMAND_QUEUES})$",
         write=rf"^(amq\.default|credits\.events|credits\.commands|{_COMMAND_QUEUES})$",
         read=rf"^(amq\.default|credits\.commands|{_COMMAND_QUEUES})$",
     ),

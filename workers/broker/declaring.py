@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import Any, Final
 
 import structlog
 from aiormq.exceptions import ChannelPreconditionFailed
 
-from contracts.topology import COMMAND_QUEUE_ARGUMENTS, COMMANDS_EXCHANGE, DEAD_QUEUE, EVENTS_LOG, command_queue
+from contracts.topology import (
+    COMMAND_QUEUE_ARGUMENTS,
+    COMMANDS_EXCHANGE,
+    DEAD_QUEUE,
+    DEAD_QUEUE_ARGUMENTS,
+    EVENTS_LOG,
+    EVENTS_LOG_ARGUMENTS,
+    command_queue,
+)
 from workers.broker.calling import calling
 from workers.broker.errors import BrokerLostError, QueueMismatchError
 from workers.broker.link import CLOSE_SECONDS, Link
@@ -32,25 +40,31 @@ async def declare(link: Link, partitions: range | list[int]) -> None:
 
 
 async def require_kept(link: Link) -> None:
-    """The queues that keep what nothing else remembers exist: dead copies, and the log of events.
+    """The queues that keep what nothing else remembers exist as they must be: dead copies, and the log of events.
 
-    Raises ``BrokerLostError`` where one does not.
+    Raises ``BrokerLostError`` where one does not, ``QueueMismatchError`` where one has other arguments.
     """
     async with _channel(link) as channel:
-        for queue in (DEAD_QUEUE, EVENTS_LOG):
+        for queue, arguments in ((DEAD_QUEUE, DEAD_QUEUE_ARGUMENTS), (EVENTS_LOG, EVENTS_LOG_ARGUMENTS)):
+            # Made by us it would lack what the operator gave it; so it is looked for before it is compared.
             async with calling(f"the queue {queue} is not there"):
                 await channel.queue_declare(queue, passive=True)
+            async with calling(f"the queue {queue} could not be compared"):
+                await _compare(channel, queue, arguments)
 
 
 async def _declare(channel: TappedChannel, queue: str) -> None:
     async with calling(f"the queue {queue} could not be declared"):
-        try:
-            await channel.queue_declare(queue, durable=True, arguments=COMMAND_QUEUE_ARGUMENTS)
-            await channel.queue_bind(queue, COMMANDS_EXCHANGE, _WEIGHT)
-        except ChannelPreconditionFailed as error:
-            raise QueueMismatchError(
-                f"the queue {queue} has other arguments than contracts.topology: {error}"
-            ) from error
+        await _compare(channel, queue, COMMAND_QUEUE_ARGUMENTS)
+        await channel.queue_bind(queue, COMMANDS_EXCHANGE, _WEIGHT)
+
+
+async def _compare(channel: TappedChannel, queue: str, arguments: dict[str, Any]) -> None:
+    """Declares; where the queue exists the broker compares. Raises ``QueueMismatchError``."""
+    try:
+        await channel.queue_declare(queue, durable=True, arguments=arguments)
+    except ChannelPreconditionFailed as error:
+        raise QueueMismatchError(f"the queue {queue} has other arguments than contracts.topology: {error}") from error
 
 
 @asynccontextmanager

@@ -9,9 +9,9 @@ import aio_pika
 import pytest
 from aio_pika.exceptions import ChannelNotFoundEntity
 
-from contracts.topology import command_queue
+from contracts.topology import DEAD_QUEUE, EVENTS_LOG, broker_topology, command_queue
 from ops.instance import Instance
-from tests.integration.workers.running import running
+from tests.integration.workers.running import PARTITIONS, running
 
 
 async def test_a_queue_with_other_arguments_is_refused(servers: Instance, logs: Path) -> None:
@@ -26,6 +26,29 @@ async def test_a_queue_with_other_arguments_is_refused(servers: Instance, logs: 
         finally:
             await wrong.delete()
     async with running(servers, logs) as process:  # which brings it back
+        await process.ready()
+
+
+@pytest.mark.parametrize("queue", [DEAD_QUEUE, EVENTS_LOG])
+async def test_a_queue_that_keeps_things_with_other_arguments_is_refused(
+    servers: Instance, logs: Path, queue: str
+) -> None:
+    (wanted,) = (wanted for wanted in broker_topology(PARTITIONS).queues if wanted.name == queue)
+    bindings = [binding for binding in broker_topology(PARTITIONS).bindings if binding.queue == queue]
+    async with await aio_pika.connect(servers.addresses.amqp) as connection:
+        channel = await connection.channel()
+        await channel.queue_delete(queue, if_unused=False, if_empty=False)
+        wrong = await channel.declare_queue(queue, durable=True)
+        try:
+            async with running(servers, logs) as process:
+                assert await asyncio.wait_for(process.child.wait(), 20) == 1
+                assert f"the queue {queue} has other arguments" in process.log.read_text()
+        finally:
+            await wrong.delete()
+            again = await channel.declare_queue(queue, durable=True, arguments=wanted.arguments)
+            for binding in bindings:
+                await again.bind(binding.exchange, binding.routing_key)
+    async with running(servers, logs) as process:
         await process.ready()
 
 

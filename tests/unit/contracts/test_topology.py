@@ -71,7 +71,7 @@ def login(name: str) -> BrokerLogin:
         ("mana-front", set[str](), {"credits.commands"}, set[str]()),
         (
             "mana-worker",
-            {"credits.commands.0", "credits.commands.31"},
+            {"credits.commands.0", "credits.commands.31", "credits.dead", "credits.events.log"},
             {"amq.default", "credits.commands", "credits.events", "credits.commands.0", "credits.commands.31"},
             {"amq.default", "credits.commands", "credits.commands.0", "credits.commands.31"},
         ),
@@ -81,6 +81,7 @@ def test_logins_may_what_they_need_and_no_more(name: str, configure: set[str], w
     names = {
         "amq.default", "credits.commands", "credits.events", "credits.dead", "credits.events.log", "stripe.events",
         command_queue(0), command_queue(31), "credits.commands.x", "xcredits.commands.0", "credits.commands.0x", "x",
+        "credits.dead.x", "xcredits.dead", "credits.events.log.x", "xcredits.events.log",
     }  # fmt: skip
     permissions = login(name)
     for pattern, allowed in ((permissions.configure, configure), (permissions.write, write), (permissions.read, read)):
