@@ -17,7 +17,10 @@ PREFETCH: Final = 32
 the broker takes back."""
 QUEUE_LENGTH_DEFAULT: Final = 2_500
 """Commands waiting in one partition before publishers are told ``overloaded``."""
+COMMAND_QUEUE_BYTES: Final = 256 * 1024 * 1024
+"""So many bytes of bodies, however few commands they are: large ones must not fill the broker's disk."""
 DEAD_QUEUE_LENGTH: Final = 1_000_000
+DEAD_QUEUE_BYTES: Final = 2 * 1024 * 1024 * 1024
 EVENTS_LOG_BYTES: Final = 5_000_000_000
 DELIVERY_LIMIT: Final = 1_000_000
 """Never reached: poison is told by our own means, since a broker's count rises with every lost connection."""
@@ -143,8 +146,16 @@ def broker_topology(partitions: int, queue_length: int = QUEUE_LENGTH_DEFAULT) -
         ),
         bindings=(*bindings, Binding(EVENTS_EXCHANGE, EVENTS_LOG, routing_key="#")),
         policies=(
-            Policy("mana-commands", rf"^{_COMMAND_QUEUES}$", {"max-length": queue_length}),
-            Policy("mana-dead", r"^credits\.dead$", {"max-length": DEAD_QUEUE_LENGTH}),
+            Policy(
+                "mana-commands",
+                rf"^{_COMMAND_QUEUES}$",
+                {"max-length": queue_length, "max-length-bytes": COMMAND_QUEUE_BYTES},
+            ),
+            Policy(
+                "mana-dead",
+                r"^credits\.dead$",
+                {"max-length": DEAD_QUEUE_LENGTH, "max-length-bytes": DEAD_QUEUE_BYTES},
+            ),
             Policy("mana-events-log", r"^credits\.events\.log$", {"max-length-bytes": EVENTS_LOG_BYTES}),
         ),
     )

@@ -51,3 +51,8 @@ class Meters:
             "mana_fence_refusals", "Partitions lost because their epoch was not ours any more", registry=registry
         )
         self.blocked = Gauge("mana_broker_blocked", "1 while the broker takes nothing from us", registry=registry)
+        self.kept_refused = Gauge(
+            "mana_kept_refused",
+            "Messages without other memory that the broker does not take: their partitions wait",
+            registry=registry,
+        )

@@ -21,6 +21,8 @@ def problems(worker: Worker) -> dict[str, str]:
         found["rabbitmq"] = "blocked: out of memory or disk"
     elif not worker.publishing.connected:
         found["rabbitmq"] = "the connection for events is not there"
+    for queue, number in worker.publishing.refused.items():
+        found[queue] = f"does not take {number} messages that must be kept: it is full, or gone"
     found.update(_of_leases(worker))
     return found
 

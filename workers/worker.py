@@ -52,6 +52,7 @@ class Worker:
         desk = Desk(settings.logins, ready.arrived, self._keep, self.late.send_later, meters)
         self.inlets = Inlets(self.link, desk, meters)
         meters.blocked.set_function(lambda: self.link.blocked or self.publishing.blocked)
+        meters.kept_refused.set_function(lambda: sum(self.publishing.refused.values()))
         self._settings = settings
         self._stopping = asyncio.Event()
         self._journal = Journal(settings.database_url, application_name=f"{name} journal")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import Callable
 from typing import Final
 
@@ -35,6 +36,12 @@ class Publishing:
         self._on_open = on_open
         self._publisher: Publisher | None = None
         self._opened = asyncio.Event()
+        self._refused: Counter[str] = Counter()
+
+    @property
+    def refused(self) -> dict[str, int]:
+        """The queues that do not take what must be kept, each with how much of it waits: they are full, or gone."""
+        return {queue: number for queue, number in self._refused.items() if number}
 
     @property
     def connected(self) -> bool:
@@ -60,16 +67,30 @@ class Publishing:
 
     async def keep(self, message: Publication, otherwise: Publication | None = None) -> None:
         """Publishes until the broker has confirmed it. Where it refuses ``message``, ``otherwise`` takes its place."""
+        verdict = await self._verdict(message)
+        if verdict is not Verdict.CONFIRMED and otherwise is not None:
+            message, verdict = otherwise, await self._verdict(otherwise)
+        if verdict is not Verdict.CONFIRMED:
+            await self._insist(message, verdict)
+
+    async def _insist(self, message: Publication, verdict: Verdict) -> None:
+        """Again and again, slower and slower, until it is taken: it has no other memory."""
         pause = _PAUSE_SECONDS[0]
-        while (verdict := await self._once(message)) is not Verdict.CONFIRMED:
-            if verdict is Verdict.LOST:
-                continue
-            if otherwise is not None:
-                message, otherwise = otherwise, None
-                continue
-            _log.error("the broker does not take it", to=message.routing_key, verdict=verdict.value)
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, _PAUSE_SECONDS[1])
+        self._refused[message.routing_key] += 1
+        try:
+            while verdict is not Verdict.CONFIRMED:
+                _log.error("the broker does not take it", to=message.routing_key, verdict=verdict.value)
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, _PAUSE_SECONDS[1])
+                verdict = await self._verdict(message)
+        finally:
+            self._refused[message.routing_key] -= 1
+
+    async def _verdict(self, message: Publication) -> Verdict:
+        """The broker's; a message whose fate nobody knows goes out again."""
+        while (verdict := await self._once(message)) is Verdict.LOST:
+            continue
+        return verdict
 
     async def _once(self, message: Publication) -> Verdict:
         await self._opened.wait()

@@ -97,6 +97,40 @@ async def test_a_subscriber_that_refuses_holds_nobody_up(
     await worker.ready()
 
 
+async def test_a_full_dead_queue_is_told_and_nothing_is_lost(
+    servers: Instance, worker: Running, client: Client
+) -> None:
+    """Bounded in bytes, as a quorum queue is on this broker too; such a queue takes a few more before it refuses."""
+    body = {"pattern": "^credits.dead$", "apply-to": "queues", "priority": 9, "definition": {"max-length-bytes": 1}}
+    sent: set[str] = set()
+    kept: set[str] = set()
+
+    async def told() -> bool:
+        sent.add(name := f"full-{len(sent)}")
+        message = aio_pika.Message(b"no JSON", correlation_id=name)
+        await client.channel.default_exchange.publish(message, command_queue(1))
+        return "credits.dead" in (await worker.health()).get("problems", {})
+
+    async with _management(servers) as broker:
+        await broker.put("policies", "/", "test-full", body=body)
+        try:
+            await until(told, "the full queue is told", worker.log)
+            assert await worker.meter("mana_kept_refused") >= 1
+        finally:
+            await broker.delete("policies", "/", "test-full")
+    queue = await client.dead()
+
+    async def all_kept() -> bool:
+        while (message := await queue.get(fail=False)) is not None:
+            await message.ack()
+            kept.add(message.correlation_id or "")
+        return kept >= sent
+
+    await until(all_kept, "what was refused is kept", worker.log)
+    await worker.ready()
+    assert await worker.meter("mana_kept_refused") == 0
+
+
 async def _logged(channel: AbstractChannel, user: str, number: int) -> list[int]:
     """The user's sequence numbers in the log, repeats dropped, once there are so many."""
     found: dict[int, None] = {}

@@ -50,8 +50,9 @@ def test_every_queue_is_bounded_by_exactly_one_policy() -> None:
     for queue in TOPOLOGY.queues:
         (policy,) = (policy for policy in TOPOLOGY.policies if re.search(policy.pattern, queue.name))
         assert policy.apply_to == "queues"
-        assert policy.definition.keys() & {"max-length", "max-length-bytes"}
-    assert TOPOLOGY.policies[0].definition == {"max-length": 77}
+        assert "max-length-bytes" in policy.definition
+    assert TOPOLOGY.policies[0].definition == {"max-length": 77, "max-length-bytes": 256 * 2**20}
+    assert TOPOLOGY.policies[1].definition == {"max-length": 1_000_000, "max-length-bytes": 2 * 2**30}
     assert not any(re.search(policy.pattern, "a.clients.queue") for policy in TOPOLOGY.policies)
 
 
