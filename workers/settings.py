@@ -32,6 +32,7 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     mana_process_name: str = Field(default_factory=lambda: f"worker-{os.getpid()}", min_length=1, max_length=100)
     mana_partitions: int = Field(default=PARTITIONS_DEFAULT, ge=1, le=4096)
+    mana_single_broker_node: bool = False
     mana_batch_max: int = Field(default=256, ge=1, le=4096)
     credits_signup_bonus: int = Field(default=150, ge=0, le=AMOUNT_MAX)
     credits_daily_free: int = Field(default=5, ge=0, le=AMOUNT_MAX)

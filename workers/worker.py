@@ -45,11 +45,13 @@ class Worker:
         self.problems: dict[str, str] = {}
         self.term: Term | None = None
         name = settings.mana_process_name
-        self.link = CommandLink(settings.amqp_url, f"{name} commands")
+        self.link = CommandLink(settings.amqp_url, f"{name} commands", single_node=settings.mana_single_broker_node)
         self.publishing = Publishing(settings.amqp_url, f"{name} events", self._attach)
         self.late = LateReplies(settings.amqp_url, meters.late_replies_lost.inc)
         ready = Ready()
-        desk = Desk(settings.logins, ready.arrived, self._keep, self.late.send_later, meters)
+        desk = Desk(
+            settings.logins, ready.arrived, self._keep, self.late.send_later, meters, lambda: self.link.reply_nodes
+        )
         self.inlets = Inlets(self.link, desk, meters)
         meters.blocked.set_function(lambda: self.link.blocked or self.publishing.blocked)
         meters.kept_refused.set_function(lambda: sum(self.publishing.refused.values()))

@@ -78,6 +78,11 @@ class Link:
         return True
 
     @property
+    def server_version(self) -> str:
+        """The broker's version as it tells it; empty where it tells none."""
+        return str(self._connection.server_properties.get("version", ""))
+
+    @property
     def frame_max(self) -> int:
         """The largest frame that the broker takes, in bytes."""
         return self._connection.connection_tune.frame_max or 131_072

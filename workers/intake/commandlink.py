@@ -11,6 +11,7 @@ import structlog
 
 from workers.broker.errors import BrokerLostError
 from workers.broker.link import Link
+from workers.broker.reply_nodes import reply_nodes
 
 _log = structlog.get_logger(__name__)
 
@@ -18,11 +19,14 @@ _PAUSE_SECONDS: Final = (0.2, 2.0)
 
 
 class CommandLink:
-    """One link at a time."""
+    """One link at a time. ``single_node``: the broker is one node, so only that one's reply-to tokens are genuine."""
 
-    def __init__(self, url: str, name: str) -> None:
+    def __init__(self, url: str, name: str, *, single_node: bool = False) -> None:
+        self.reply_nodes: frozenset[int] | None = None
+        """The nodes whose reply-to tokens may be answered, learnt at connecting; ``None`` where any may."""
         self._url = url
         self._name = name
+        self._single_node = single_node
         self._link: Link | None = None
         self._opened = asyncio.Event()
         self._down_since = time.monotonic()
@@ -63,6 +67,8 @@ class CommandLink:
     async def _live(self) -> None:
         link = await Link.open(self._url, self._name)
         try:
+            if self._single_node:
+                self.reply_nodes = await reply_nodes(link)
             self._link = link
             self._opened.set()
             await link.lost.wait()

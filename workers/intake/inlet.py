@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from msgspec import Struct
 
@@ -19,13 +19,17 @@ from workers.meters import Meters
 
 
 class Desk(Struct, frozen=True):
-    """What all inlets of a worker share. ``arrived`` is told of an inlet that has something."""
+    """What all inlets of a worker share. ``arrived`` is told of an inlet that has something.
+
+    ``reply_nodes``: those whose reply-to tokens may be answered, ``None`` where any may.
+    """
 
     logins: Logins
     arrived: Callable[[Inlet], None]
     keep: Keep
     send_late: Callable[[Reply], None]
     meters: Meters
+    reply_nodes: Callable[[], Collection[int] | None] = lambda: None
 
 
 class Inlet:
@@ -110,5 +114,5 @@ class Inlet:
     def _on_delivery(self, delivery: Delivery) -> None:
         if delivery.envelope.redelivered:
             self._desk.meters.redelivered.inc()
-        self._inbox.append(read(delivery, self.partition, self._desk.logins))
+        self._inbox.append(read(delivery, self.partition, self._desk.logins, self._desk.reply_nodes()))
         self._desk.arrived(self)
