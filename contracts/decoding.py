@@ -18,12 +18,12 @@ from contracts.commands import COMMANDS, NO_METADATA, Adjust, Command, Grant, Ke
 from contracts.errors import Error, FieldError, invalid, invalid_field
 from contracts.explaining import field_problems, read_object, valid_text
 from contracts.fields import COMMAND_BYTES_MAX, is_reserved_key
-from contracts.metadata import compact, metadata_problem
+from contracts.metadata import metadata_problem
 from contracts.moments import in_utc, read_moment
 from contracts.permissions import Actor, Logins, authorise
 from contracts.text import ESCAPED_NUL, text_problem
 
-__all__ = ["Accepted", "Envelope", "Rejected", "compact", "decode", "is_reply_address"]
+__all__ = ["Accepted", "Envelope", "Rejected", "decode"]
 
 _DECODERS: Final[dict[str, msgspec.json.Decoder[Command]]] = {
     name: msgspec.json.Decoder(command) for name, command in COMMANDS.items()

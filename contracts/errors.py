@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final, Literal
 
 from msgspec import Struct
 
@@ -49,8 +49,6 @@ REST_STATUS: Final[dict[ErrorCode, int]] = {
     "payments_disabled": 503,
 }
 """HTTP status for each code (RFC 9110); ``overloaded`` and ``rate_limited`` also carry ``Retry-After``."""
-
-LEDGER_ERROR_CODES: Final[frozenset[str]] = frozenset(get_args(LedgerErrorCode))
 
 
 class Error(Struct, frozen=True, rename="camel"):

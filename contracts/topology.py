@@ -12,6 +12,7 @@ EVENTS_LOG: Final = "credits.events.log"
 DIRECT_REPLY_TO: Final = "amq.rabbitmq.reply-to"
 
 PARTITIONS_DEFAULT: Final = 32
+PARTITIONS_MAX: Final = 1024
 PREFETCH: Final = 32
 """Unacknowledged deliveries of one partition: always this number, since another would change the order of what
 the broker takes back."""

@@ -7,6 +7,7 @@ import asyncio
 import os
 import sys
 
+from contracts.topology import PARTITIONS_MAX
 from migrations.errors import MigrationError
 from migrations.runner import Wish, migrate
 
@@ -22,8 +23,8 @@ def _partitions() -> int | None:
     value = os.environ.get("MANA_PARTITIONS")
     if not value:
         return None
-    if not value.isascii() or not value.isdigit() or not 1 <= int(value) <= 1024:
-        raise MigrationError(f"MANA_PARTITIONS is {value!r}: it must be a whole number from 1 to 1024.")
+    if not value.isascii() or not value.isdigit() or not 1 <= int(value) <= PARTITIONS_MAX:
+        raise MigrationError(f"MANA_PARTITIONS is {value!r}: it must be a whole number from 1 to {PARTITIONS_MAX}.")
     return int(value)
 
 

@@ -11,6 +11,7 @@ from workers.broker.declaring import declare, require_kept
 from workers.broker.errors import BrokerLostError
 from workers.intake.commandlink import CommandLink
 from workers.ledger.faults import Broken, ConnectionLost, TryAgain
+from workers.ledger.store.fitness import check_durability
 from workers.ledger.store.leases import Leases
 from workers.ledger.store.session import Session
 
@@ -21,9 +22,8 @@ _PAUSE_SECONDS: Final = 1.0
 
 async def check_ledger(session: Session, partitions: int) -> None:
     """Raises ``NotDurable``, or ``Broken`` where the ledger has another number of partitions."""
-    leases = Leases(session)
-    await leases.check_durability()
-    there = await leases.partitions()
+    await check_durability(session)
+    there = await Leases(session).partitions()
     if there != partitions:
         raise Broken(f"the ledger has {there} partitions, MANA_PARTITIONS says {partitions}")
 

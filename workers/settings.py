@@ -11,7 +11,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from contracts.fields import AMOUNT_MAX
 from contracts.permissions import Logins
-from contracts.topology import ADMIN_LOGIN, FRONT_LOGIN, PARTITIONS_DEFAULT, WORKER_LOGIN
+from contracts.topology import ADMIN_LOGIN, FRONT_LOGIN, PARTITIONS_DEFAULT, PARTITIONS_MAX, WORKER_LOGIN
 
 _Logins = Annotated[frozenset[str], NoDecode]
 
@@ -31,7 +31,7 @@ class Settings(BaseSettings):
     mana_bind_host: IPvAnyAddress = IPv4Address("127.0.0.1")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     mana_process_name: str = Field(default_factory=lambda: f"worker-{os.getpid()}", min_length=1, max_length=100)
-    mana_partitions: int = Field(default=PARTITIONS_DEFAULT, ge=1, le=4096)
+    mana_partitions: int = Field(default=PARTITIONS_DEFAULT, ge=1, le=PARTITIONS_MAX)
     mana_single_broker_node: bool = False
     mana_batch_max: int = Field(default=256, ge=1, le=4096)
     credits_signup_bonus: int = Field(default=150, ge=0, le=AMOUNT_MAX)

@@ -101,7 +101,6 @@ class Worker:
     async def _next_term(self) -> None:
         try:
             await self._run_term()
-            self.problems.pop("postgresql", None)
         except* NotDurable:
             raise
         except* Broken as broken:

@@ -87,11 +87,6 @@ class Publisher:
             )
         )
 
-    @property
-    def outstanding(self) -> int:
-        """Messages without a verdict."""
-        return len(self._waiting)
-
     def overdue(self) -> float:
         """How long the oldest message has been without a verdict, in seconds."""
         oldest = next(iter(self._waiting.values()), None)

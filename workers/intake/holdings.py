@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
-from typing import Final
 
 from workers.broker.publisher import Publisher
 from workers.events.lane import Lane, ReadAfter
@@ -13,9 +12,6 @@ from workers.ledger.store.leases import Lease
 from workers.ledger.store.marks import write_marks
 from workers.ledger.store.session import Session
 from workers.meters import Meters
-
-_MARKS_SECONDS: Final = 1.0
-"""How often marks are written that no batch has taken along."""
 
 Spawn = Callable[[Lane], "asyncio.Task[None]"]
 """Starts the reading of a lane."""

@@ -77,7 +77,7 @@ async def test_a_terminated_session_is_a_lost_connection(owner: Owner, by_hand: 
     pid = await owner.session.fetch_value("SELECT pg_backend_pid()")
     await by_hand.execute("SELECT pg_terminate_backend($1)", pid)
     with pytest.raises(ConnectionLost):
-        await owner.session.ping()
+        await owner.session.fetch_value("SELECT 1")
     assert owner.session.is_closed
     with pytest.raises(ConnectionLost):
         await owner.do(request("credits.balance", "00000000-0000-7000-8000-000000000001"))
@@ -117,7 +117,7 @@ async def test_rows_that_are_gone_reject_the_batch(owner: Owner, by_hand: asyncp
 async def test_what_the_driver_cannot_encode_is_the_commands_fault(owner: Owner) -> None:
     with pytest.raises(BatchRejected):
         await owner.session.fetch("SELECT $1::integer", 2**40)
-    await owner.session.ping()
+    await owner.session.fetch_value("SELECT 1")
 
 
 async def test_no_way_in(database: Database) -> None:

@@ -105,7 +105,7 @@ async def test_a_silent_server_is_a_lost_one(database: Database) -> None:
             await executor.execute([_open(0)], epochs, {})
         assert session.is_closed
         with pytest.raises(ConnectionLost):
-            await session.ping()
+            await session.fetch_value("SELECT 1")
 
 
 async def test_a_batch_that_is_cancelled_drops_its_connection(owner: Owner, by_hand: asyncpg.Connection) -> None:

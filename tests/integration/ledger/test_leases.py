@@ -13,6 +13,7 @@ import pytest
 from tests.integration.ledger.owner import Owner, request
 from tests.integration.ledger.server import PARTITIONS, Database
 from workers.ledger.faults import Broken, LeaseLost, NotDurable, TryAgain
+from workers.ledger.store.fitness import check_durability
 from workers.ledger.store.leases import Lease, Leases
 from workers.ledger.store.marks import write_marks
 from workers.ledger.store.session import Session
@@ -153,7 +154,7 @@ async def test_marks_move_under_the_epoch_and_never_back(owner: Owner, by_hand: 
 
 
 async def test_the_sessions_own_settings(owner: Owner, database: Database, by_hand: asyncpg.Connection) -> None:
-    await owner.leases.check_durability()
+    await check_durability(owner.session)
     wanted = {"idle_session_timeout": "10s", "idle_in_transaction_session_timeout": "10s", "enable_seqscan": "off"}
     for name, value in wanted.items():
         assert await owner.session.fetch_value("SELECT current_setting($1)", name) == value
@@ -172,7 +173,7 @@ async def test_a_schema_that_does_not_fit(
 ) -> None:
     await by_hand.execute(breaking)
     with pytest.raises(NotDurable, match=sentence):
-        await owner.leases.check_durability()
+        await check_durability(owner.session)
 
 
 async def test_what_is_not_durable_is_refused(database: Database) -> None:
@@ -180,5 +181,5 @@ async def test_what_is_not_durable_is_refused(database: Database) -> None:
         database.url("mana_worker"), application_name="a", settings={"synchronous_commit": "off"}
     )
     with pytest.raises(NotDurable, match="synchronous_commit"):
-        await Leases(session).check_durability()
+        await check_durability(session)
     await session.close()

@@ -168,6 +168,7 @@ async def test_the_program_makes_the_whole_schema(empty: Database, by_hand: asyn
         (None, None, "DATABASE_URL is not set"),
         ("postgresql://x@127.0.0.1:9/x", "none", "MANA_PARTITIONS"),
         ("postgresql://x@127.0.0.1:9/x", "0", "MANA_PARTITIONS"),
+        ("postgresql://x@127.0.0.1:9/x", "1025", "from 1 to 1024"),
         ("postgresql://x@127.0.0.1:9/x", None, "cannot be reached"),
         ("nonsense", None, "cannot be reached"),
     ],

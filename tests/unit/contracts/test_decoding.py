@@ -10,7 +10,8 @@ import msgspec
 import pytest
 
 from contracts.commands import COMMANDS, NO_METADATA, Open, Use
-from contracts.decoding import Accepted, Envelope, Rejected, compact, decode
+from contracts.decoding import Accepted, Envelope, Rejected, decode
+from contracts.metadata import compact
 from contracts.permissions import Logins
 from tests.unit.contracts.examples import INVALID, MINIMAL, OTHER_USER, TOKEN, USE, USER, VALID, Case, body_of
 

@@ -11,8 +11,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from contracts.commands import COMMANDS
-from contracts.decoding import Accepted, Envelope, Rejected, compact, decode
+from contracts.decoding import Accepted, Envelope, Rejected, decode
 from contracts.fields import COMMAND_BYTES_MAX, METADATA_BYTES_MAX
+from contracts.metadata import compact
 from contracts.permissions import Logins
 from contracts.replies import Refused, encode_reply
 from tests.unit.contracts.examples import INVALID, MINIMAL, TOKEN, USER, VALID, body_of

@@ -30,6 +30,7 @@ def test_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
         ("MANA_BIND_HOST", "nowhere"),
         ("LOG_LEVEL", "loud"),
         ("MANA_PARTITIONS", "0"),
+        ("MANA_PARTITIONS", "1025"),
         ("MANA_BATCH_MAX", "many"),
         ("CREDITS_SIGNUP_BONUS", "-1"),
         ("CREDITS_DAILY_FREE", "1.5"),

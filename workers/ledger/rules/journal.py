@@ -8,9 +8,9 @@ from typing import Final
 from msgspec import Raw, Struct
 
 from contracts.commands import NO_METADATA
-from contracts.decoding import compact
 from contracts.errors import Error, invalid_field
 from contracts.fields import BALANCE_MAX
+from contracts.metadata import compact
 from contracts.replies import Done, Origin, Transaction, TransactionType
 from workers.ledger.model import Account, Entry, KeyRecord, Posting, Recorded, Request, SystemAccount
 from workers.ledger.rules.batch import Batch, Purse, mark_changed

@@ -11,7 +11,6 @@ from typing import Final
 from msgspec import Struct
 
 from workers.ledger.faults import Broken, Fault, TryAgain
-from workers.ledger.store import fitness
 from workers.ledger.store.session import Session
 from workers.ledger.store.statements import statement
 
@@ -46,10 +45,6 @@ class Leases:
         self._session = session
         self._held: set[int] = set()
         self._worker: tuple[str, str] | None = None
-
-    async def check_durability(self) -> None:
-        """Raises ``NotDurable`` where the server or its schema is not what credits can rest on."""
-        await fitness.check_durability(self._session)
 
     async def partitions(self) -> int:
         """How many partitions this ledger has; they are numbered from 0."""

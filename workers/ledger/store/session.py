@@ -108,11 +108,6 @@ class Session:
         async with self._alone():
             return await self._statements.fetch_value(sql, *arguments)
 
-    async def ping(self) -> None:
-        """Tells the server that we live, and learns that it does."""
-        async with self._alone():
-            await self._statements.run("SELECT 1")
-
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator[Statements]:
         """One transaction: committed at the end of the block, rolled back where the block raises.
