@@ -13,7 +13,7 @@ import asyncpg
 from contracts.replies import Reply
 from tests.integration.ledger import clock
 from tests.integration.ledger.owner import Owner
-from workers.ledger.audit import audit
+from workers.ledger.audit.looking import audit
 from workers.ledger.model import Account, Entry, Lot, Posting, Request
 from workers.ledger.store import rows
 

@@ -14,7 +14,7 @@ from ops.place import CHECKOUT
 from tests.integration.ledger.breaches import BREAKS, NAMED_BY_ASSET, NAMED_BY_PARTITION
 from tests.integration.ledger.owner import Owner, done, request
 from tests.integration.ledger.server import Database
-from workers.ledger.audit import Finding, audit, invariants, look
+from workers.ledger.audit.looking import Finding, audit, invariants, look
 from workers.ledger.store.session import Session
 
 _UNBIND = """

@@ -10,7 +10,7 @@ import asyncpg
 from contracts.replies import Done
 from tests.integration.ledger.owner import Owner, fresh_ids, fresh_user, request, use
 from tests.integration.ledger.server import PARTITIONS, Database
-from workers.ledger.audit import audit
+from workers.ledger.audit.looking import audit
 from workers.ledger.execute import Committed, Executor
 from workers.ledger.faults import ConnectionLost, TryAgain
 from workers.ledger.model import Request, Terms

@@ -10,7 +10,7 @@ from contracts.permissions import Actor
 from contracts.replies import BalanceRead, Refused, encode_reply
 from tests.integration.ledger.owner import Owner, done, fresh_user, partition_of, refused, request, use
 from tests.integration.ledger.server import Database
-from workers.ledger.audit import audit
+from workers.ledger.audit.looking import audit
 from workers.ledger.store.journal import Journal
 
 ODD_METADATA = '{"b":1.50,"a":[1e3,"\\u00e9é\\ud83d\\ude00"],"b":null,"n":12345678901234567890}'

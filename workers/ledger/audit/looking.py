@@ -1,26 +1,17 @@
-"""``python -m workers.ledger.audit``: every invariant over the whole ledger, at one moment, told as a table.
-
-Exit 0: all hold. Exit 1: the accounts where one is broken are named. Exit 2: it could not be looked at.
-"""
+"""Every invariant over the whole ledger, as it is at one moment: how many rows, how many breaches, and whose."""
 
 from __future__ import annotations
 
-import asyncio
-import os
 import re
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 from msgspec import Struct
-from rich.console import Console
-from rich.table import Table
 
-from workers.ledger.faults import Fault
 from workers.ledger.store.session import Session, Statements
 
-FOLDER: Final = Path(__file__).parent / "audit_sql"
+FOLDER: Final = Path(__file__).parent.parent / "audit_sql"
 NAMED_AT_MOST: Final = 20
 
 _HEADER: Final = re.compile(r"-- invariant: (?P<says>.+)\n-- counts: (?P<table>[a-z_.]+)\n(?P<sql>.+)", re.DOTALL)
@@ -86,38 +77,3 @@ async def look(run: Statements, invariant: Invariant) -> Finding:
     )
     violations = found[0]["violations"] if found else 0
     return Finding(invariant, checked, violations, [(row["subject"], row["detail"]) for row in found])
-
-
-def tell(findings: Sequence[Finding], console: Console) -> None:
-    """Prints the table, and below it who is concerned."""
-    table = Table("invariant", title="The ledger", title_justify="left")
-    table.add_column("rows", justify="right")
-    table.add_column("violations", justify="right")
-    for finding in findings:
-        style = "bold red" if finding.violations else None
-        table.add_row(finding.invariant.says, f"{finding.checked:,}", f"{finding.violations:,}", style=style)
-    console.print(table)
-    for finding in findings:
-        for subject, detail in finding.named:
-            console.print(f"{finding.invariant.name}: {subject}: {detail}", style="red", markup=False, soft_wrap=True)
-        if finding.violations > len(finding.named):
-            console.print(f"{finding.invariant.name}: {finding.violations - len(finding.named):,} more", style="red")
-
-
-def main() -> int:
-    """Audits the database of ``DATABASE_URL`` (its owner's, or the read-only role's); answers the exit status."""
-    url = os.environ.get("DATABASE_URL")
-    if not url:
-        print("DATABASE_URL is not set: give it the database's address, as a role that sees all.", file=sys.stderr)
-        return 2
-    try:
-        findings = asyncio.run(audit(url))
-    except Fault as fault:
-        print(f"The ledger cannot be read: {fault}", file=sys.stderr)
-        return 2
-    tell(findings, Console())
-    return 1 if any(finding.violations for finding in findings) else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The audit: what must hold over the whole ledger, recounted from its rows."""
