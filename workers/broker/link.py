@@ -83,6 +83,11 @@ class Link:
         return str(self._connection.server_properties.get("version", ""))
 
     @property
+    def server_platform(self) -> str:
+        """What the broker runs on, such as ``Erlang/OTP 25.3``; empty where it tells nothing."""
+        return str(self._connection.server_properties.get("platform", ""))
+
+    @property
     def frame_max(self) -> int:
         """The largest frame that the broker takes, in bytes."""
         return self._connection.connection_tune.frame_max or 131_072

@@ -26,12 +26,14 @@ _log = structlog.get_logger(__name__)
 _HURT_BEFORE: Final = 4
 """From this major version on the broker ignores forged tokens by itself."""
 _MAJOR: Final = re.compile(r"(\d+)\.")
+_NARROW: Final = re.compile(r"Erlang/OTP (1\d|2[0-5])\b")
+"""Where a process's number has the width that ``contracts.addresses`` knows; wider genuine ones must not be refused."""
 
 
 async def reply_nodes(link: Link) -> frozenset[int] | None:
     """The hash of the one node there is; ``None`` where any token may be answered. Raises ``BrokerLostError``."""
     major = _MAJOR.match(link.server_version)
-    if major is None or int(major[1]) >= _HURT_BEFORE:
+    if major is None or int(major[1]) >= _HURT_BEFORE or not _NARROW.match(link.server_platform):
         return None
     address = await _own_address(link)
     token = reply_token(address)

@@ -58,13 +58,17 @@ async def test_forged_tokens_are_refused_and_the_connection_stays(servers: Insta
         assert not [line for line in worker.output if line["event"] in {"connection lost", "consumer lost"}]
 
 
-@pytest.mark.parametrize("version", ["4.0.1", "4.2.0", "", "unknown"])
+@pytest.mark.parametrize(
+    ("version", "platform"),
+    [("4.0.1", "Erlang/OTP 25"), ("", "Erlang/OTP 25"), ("3.13.7", "Erlang/OTP 26.2.5"), ("3.10.8", "")],
+)
 async def test_where_forged_tokens_do_no_harm_nothing_is_asked(
-    servers: Instance, monkeypatch: pytest.MonkeyPatch, version: str
+    servers: Instance, monkeypatch: pytest.MonkeyPatch, version: str, platform: str
 ) -> None:
     link = await Link.open(servers.addresses.amqp_as(WORKER_LOGIN), "test")
     try:
         monkeypatch.setattr(Link, "server_version", version)
+        monkeypatch.setattr(Link, "server_platform", platform)
         assert await reply_nodes(link) is None
     finally:
         await link.close()
