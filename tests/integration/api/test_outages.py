@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import asyncpg
 import httpx
@@ -13,9 +12,9 @@ from contracts.topology import FRONT_LOGIN
 from ops import ports
 from ops.instance import Instance
 from ops.urls import with_login
+from tests.faults.tools.proxy import Proxy
 from tests.integration.api.ledger import ScriptedLedger, silence
 from tests.integration.api.process import front, until_ready
-from tests.integration.api.proxy import proxied
 from tests.integration.api.users import BASE, PASSWORD, SignedIn, assert_problem, login, new_email, register, sign_up
 
 BODY = {"amount": 1, "appId": "chat", "description": "d"}
@@ -58,44 +57,42 @@ async def test_without_the_database(servers: Instance, ledger: ScriptedLedger, l
 
 async def test_while_the_broker_is_silent(servers: Instance, ledger: ScriptedLedger, logs: Path) -> None:
     """What was sent into the silence is accepted, never refused; what comes after is not even sent."""
-    address = urlsplit(servers.addresses.amqp_as(FRONT_LOGIN))
-    async with proxied(address.hostname or "", address.port or 0) as proxy:
-        through = address._replace(netloc=f"{address.username}:{address.password}@127.0.0.1:{proxy.port}").geturl()
-        async with (
-            front(servers, logs, AMQP_URL=through) as process,
-            httpx.AsyncClient(base_url=process.url, timeout=20) as http,
-        ):
-            await until_ready(process)
-            user = await sign_up(http)
-            headers = {**user.headers, "prefer": "wait=1"}
-            assert (await http.post(f"{BASE}/credits/use", json=BODY, headers=headers)).status_code == 200
-            proxy.flows.clear()
-            assert (await http.post(f"{BASE}/credits/use", json=BODY, headers=headers)).status_code == 202
-            assert_problem(await http.post(f"{BASE}/credits/use", json=BODY, headers=headers), 503, "overloaded")
-            assert_problem(await http.get("/health/ready"), 503, "overloaded")
-            assert (await http.get(f"{BASE}/credits/transactions", headers=headers)).status_code == 200
-            proxy.flows.set()
-            async with asyncio.timeout(30):
-                while (await http.post(f"{BASE}/credits/use", json=BODY, headers=headers)).status_code != 200:
-                    await asyncio.sleep(0.2)
-            assert (await http.get("/health/ready")).status_code == 200
+    address = servers.addresses.amqp_as(FRONT_LOGIN)
+    async with (
+        Proxy.before(address) as proxy,
+        front(servers, logs, AMQP_URL=proxy.url(address)) as process,
+        httpx.AsyncClient(base_url=process.url, timeout=20) as http,
+    ):
+        await until_ready(process)
+        user = await sign_up(http)
+        headers = {**user.headers, "prefer": "wait=1"}
+        assert (await http.post(f"{BASE}/credits/use", json=BODY, headers=headers)).status_code == 200
+        proxy.freeze()
+        assert (await http.post(f"{BASE}/credits/use", json=BODY, headers=headers)).status_code == 202
+        assert_problem(await http.post(f"{BASE}/credits/use", json=BODY, headers=headers), 503, "overloaded")
+        assert_problem(await http.get("/health/ready"), 503, "overloaded")
+        assert (await http.get(f"{BASE}/credits/transactions", headers=headers)).status_code == 200
+        proxy.thaw()
+        async with asyncio.timeout(30):
+            while (await http.post(f"{BASE}/credits/use", json=BODY, headers=headers)).status_code != 200:
+                await asyncio.sleep(0.2)
+        assert (await http.get("/health/ready")).status_code == 200
 
 
 async def test_ready_answers_soon_while_the_database_hangs(servers: Instance, logs: Path) -> None:
     """A server that keeps its connections and says nothing is found out in bounded time, however many ask."""
-    address = urlsplit(servers.addresses.database_as("mana_api"))
-    async with proxied(address.hostname or "", address.port or 0) as proxy:
-        through = address._replace(netloc=f"{address.username}:{address.password}@127.0.0.1:{proxy.port}").geturl()
-        async with (
-            front(servers, logs, DATABASE_URL=through) as process,
-            httpx.AsyncClient(base_url=process.url, timeout=4) as http,
-        ):
-            await until_ready(process)
-            proxy.flows.clear()
-            for answer in await asyncio.gather(*(http.get("/health/ready") for _ in range(20))):
-                assert assert_problem(answer, 503, "overloaded")["details"]["failing"] == ["postgresql"]
-            proxy.flows.set()
-            await until_ready(process)
+    address = servers.addresses.database_as("mana_api")
+    async with (
+        Proxy.before(address) as proxy,
+        front(servers, logs, DATABASE_URL=proxy.url(address)) as process,
+        httpx.AsyncClient(base_url=process.url, timeout=4) as http,
+    ):
+        await until_ready(process)
+        proxy.freeze()
+        for answer in await asyncio.gather(*(http.get("/health/ready") for _ in range(20))):
+            assert assert_problem(answer, 503, "overloaded")["details"]["failing"] == ["postgresql"]
+        proxy.thaw()
+        await until_ready(process)
 
 
 async def test_a_stop_answers_whoever_waits(servers: Instance, ledger: ScriptedLedger, logs: Path) -> None:

@@ -20,8 +20,8 @@ from api.credits.tries import Noted, Tries
 from contracts.topology import COMMANDS_EXCHANGE
 from ops import ports
 from ops.instance import Instance
+from tests.faults.tools.proxy import Proxy
 from tests.integration.api.process import Process, front, until_ready, worker
-from tests.integration.api.proxy import proxied
 from tests.integration.api.users import BASE, SignedIn, assert_problem, sign_up
 
 USE = f"{BASE}/credits/use"
@@ -166,17 +166,14 @@ async def test_while_redis_is_away(refused: SignedIn, servers: Instance, logs: P
 
 
 async def test_while_redis_is_silent(refused: SignedIn, servers: Instance, logs: Path) -> None:
-    address = urlsplit(servers.addresses.redis)
-    async with proxied(address.hostname or "", address.port or 0) as proxy:
-        netloc = address.netloc.rpartition("@")[0]
-        through = address._replace(netloc=f"{netloc}@127.0.0.1:{proxy.port}".removeprefix("@")).geturl()
-        async with front(servers, logs, REDIS_URL=through) as process:
-            await until_ready(process)
-            async with httpx.AsyncClient(base_url=process.url) as client:
-                assert (await _get(client, refused, OPERATION)).json()["status"] == "refused"
-                proxy.flows.clear()
-                await _assert_lives_without_redis(client, refused)
-                proxy.flows.set()
-                async with asyncio.timeout(20):
-                    while (await _get(client, refused, OPERATION)).status_code != 200:
-                        await asyncio.sleep(0.1)
+    address = servers.addresses.redis
+    async with Proxy.before(address) as proxy, front(servers, logs, REDIS_URL=proxy.url(address)) as process:
+        await until_ready(process)
+        async with httpx.AsyncClient(base_url=process.url) as client:
+            assert (await _get(client, refused, OPERATION)).json()["status"] == "refused"
+            proxy.freeze()
+            await _assert_lives_without_redis(client, refused)
+            proxy.thaw()
+            async with asyncio.timeout(20):
+                while (await _get(client, refused, OPERATION)).status_code != 200:
+                    await asyncio.sleep(0.1)
