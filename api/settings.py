@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from datetime import timedelta
-from typing import Literal
+from typing import Any, Final, Literal
 from urllib.parse import quote
 
 from pydantic import Field, ValidationError, model_validator
@@ -11,6 +12,15 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from api.setting_fields import AmqpUrl, Duration, Origins, Pem, Port, PostgresUrl, RedisUrl, SecretKey
 from api.settings_to_come import SettingsToCome
+
+_CRASH_SETTINGS: Final = "MANA_CRASH_"
+
+
+def _refuse_crash_settings(values: Any) -> Any:
+    names = sorted(name for name in os.environ if name.upper().startswith(_CRASH_SETTINGS))
+    if names:
+        raise ValueError(f"{names[0]} is set in a production process, which has no crash points")
+    return values
 
 
 class Settings(SettingsToCome):
@@ -43,6 +53,8 @@ class Settings(SettingsToCome):
     credits_daily_free: int = Field(default=5, ge=0, le=1_000_000_000)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
+    _no_crash_settings = model_validator(mode="before")(_refuse_crash_settings)
+
     @model_validator(mode="after")
     def _together(self) -> Settings:
         if self.jwt_public_key is not None and self.jwt_private_key is None:
@@ -74,6 +86,8 @@ class RelaySettings(BaseSettings):
     mana_bind_host: str = "127.0.0.1"
     metrics_port: Port = 3002
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    _no_crash_settings = model_validator(mode="before")(_refuse_crash_settings)
 
 
 def complaints(error: ValidationError) -> list[str]:

@@ -8,7 +8,7 @@ from functools import partial
 
 from contracts.topology import PARTITIONS_DEFAULT
 from ops import broker_logins, envfile, given, layout, roles, schema, state, taken, topology, urls
-from ops.addresses import Addresses
+from ops.addresses import DATABASE, Addresses
 from ops.child import Child
 from ops.errors import LauncherError
 from ops.layout import Layout
@@ -31,11 +31,12 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Wish:
-    """What is asked for. `partitions` None: those that exist, else the default."""
+    """What is asked for. `partitions` None: those that exist, else the default. `database`: a private server's."""
 
     workers: int
     partitions: int | None
     processes: bool = True
+    database: str = DATABASE
 
 
 class Boot:
@@ -53,7 +54,7 @@ class Boot:
         """Everything up and ready, and told in `env`. Raises LauncherError with the reason why not."""
         self._board.step("laying out")
         remembered = self._remember()
-        plan = await given.reached(layout.lay_out(remembered, self._settings))
+        plan = await given.reached(layout.lay_out(remembered, self._settings, self._wish.database))
         state.save(self._place.state, remembered)
         self._board.step("starting the servers")
         partitions = await self._partitions(plan, remembered)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ops import envfile, packages, removal, state, status
-from ops.addresses import Addresses
+from ops.addresses import DATABASE, Addresses
 from ops.boot import Wish
 from ops.errors import LauncherError
 from ops.launch import launch
@@ -45,13 +45,14 @@ def private(
     partitions: int = 32,
     name: str = "private",
     with_processes: bool = True,
+    database: str = DATABASE,
     environment: Mapping[str, str] | None = None,
 ) -> Generator[Instance]:
     """An instance in a temporary place, stopped and removed at the end.
 
     With servers, roles, migrations, topology and logins; with front, relay, clock and workers unless
-    `with_processes` is false. `environment` adds settings for the processes. Given servers (DATABASE_URL …) of the
-    surroundings are not used: who asks for a private instance may break it.
+    `with_processes` is false. `environment` adds settings for the processes, `database` is where the ledger is. Given
+    servers (DATABASE_URL …) of the surroundings are not used: who asks for a private instance may break it.
     Raises LauncherError when it does not come up.
     """
     packages.ensure(Settings.model_construct(), watch=lambda _line: None)
@@ -59,7 +60,7 @@ def private(
         Path(folder).chmod(0o711)  # the servers' own users must pass through it to their data
         place = Place(Path(folder) / "home")
         settings = {**surroundings(front=True), **(environment or {})}
-        launched = launch(place, Wish(workers, partitions, with_processes), settings, attached=True)
+        launched = launch(place, Wish(workers, partitions, with_processes, database), settings, attached=True)
         try:
             launched.wait_until_ready(lambda _status: None)
             yield of(place)

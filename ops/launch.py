@@ -65,6 +65,7 @@ def launch(place: Place, wish: Wish, environment: Mapping[str, str], *, attached
     place.home.mkdir(mode=0o711, parents=True, exist_ok=True)
     place.logs.mkdir(mode=0o700, exist_ok=True)
     argv = [sys.executable, "-P", "-m", "ops.supervisor", "--home", str(place.home), "--workers", str(wish.workers)]
+    argv += ["--database", wish.database]
     if wish.partitions is not None:
         argv += ["--partitions", str(wish.partitions)]
     if not wish.processes:

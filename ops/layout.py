@@ -66,21 +66,21 @@ def _passable(folder: Path) -> None:
             made.chmod(0o711)
 
 
-def lay_out(state: State, settings: Settings) -> Layout:
-    """Decide on servers and ports; the ports are remembered in `state`."""
+def lay_out(state: State, settings: Settings, database: str = DATABASE) -> Layout:
+    """Decide on servers and ports; the ports are remembered in `state`. `database` is made on a private server."""
     data = Path(state.data)
-    postgres, database = _database(data, state, settings.database_url)
+    postgres, database_url = _database(data, state, settings.database_url, database)
     rabbitmq, amqp, management = _broker(data, state, settings)
     redis, cache = _cache(data, state, settings.given_redis)
-    addresses = Addresses(database, amqp, management[0], cache, state.secrets)
+    addresses = Addresses(database_url, amqp, management[0], cache, state.secrets)
     return Layout(postgres, rabbitmq, redis, addresses, management)
 
 
-def _database(data: Path, state: State, given: str | None) -> tuple[Postgres | None, str]:
+def _database(data: Path, state: State, given: str | None, name: str) -> tuple[Postgres | None, str]:
     if given:
         return None, given
     server = Postgres(data / "postgres", _port(state, "postgres"), state.secrets.postgres_admin)
-    return server, urls.with_database(server.url, DATABASE)
+    return server, urls.with_database(server.url, name)
 
 
 def _cache(data: Path, state: State, given: str | None) -> tuple[Redis | None, str]:

@@ -83,12 +83,13 @@ def main() -> int:
     parser.add_argument("--home", type=Path, required=True)
     parser.add_argument("--workers", type=int, required=True)
     parser.add_argument("--partitions", type=int)
+    parser.add_argument("--database", required=True)
     parser.add_argument("--servers-only", action="store_true")
     asked = parser.parse_args()
     logging.basicConfig(format="%(asctime)sZ %(levelname)s %(name)s %(message)s", level=logging.INFO, stream=sys.stdout)
     logging.Formatter.converter = time.gmtime
     logging.getLogger("httpx").setLevel(logging.WARNING)
-    wish = Wish(asked.workers, asked.partitions, processes=not asked.servers_only)
+    wish = Wish(asked.workers, asked.partitions, not asked.servers_only, asked.database)
     try:
         failure = run(Place(asked.home), wish)
     except lock.PlaceTakenError as taken:

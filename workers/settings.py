@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from ipaddress import IPv4Address
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, IPvAnyAddress, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -13,6 +13,7 @@ from contracts.fields import AMOUNT_MAX
 from contracts.permissions import Logins
 from contracts.topology import ADMIN_LOGIN, FRONT_LOGIN, PARTITIONS_DEFAULT, PARTITIONS_MAX, WORKER_LOGIN
 
+_CRASH_SETTINGS: Final = "MANA_CRASH_"
 _Logins = Annotated[frozenset[str], NoDecode]
 
 
@@ -52,7 +53,9 @@ class Settings(BaseSettings):
 
 
 def load() -> Settings:
-    """Reads the environment. Raises ``SettingsError``."""
+    """Reads the environment. Raises ``SettingsError``, also for what only the tests' own launcher may be given."""
+    if names := sorted(name for name in os.environ if name.upper().startswith(_CRASH_SETTINGS)):
+        raise SettingsError(f"{names[0]}: set in a production process, which has no crash points")
     try:
         return Settings()  # pyright: ignore[reportCallIssue]  the environment gives what has no default
     except ValidationError as error:

@@ -11,6 +11,7 @@ from api.auth import store
 from api.auth.emails import Email
 from api.auth.hashing import Hasher
 from api.auth.model import Client, SecurityEvent, User
+from api.crash import crash
 from api.database import Database
 from api.outbox import store as outbox
 from api.outbox.delivery import Delivery
@@ -51,6 +52,7 @@ class Registration:
             user = await store.register(connection, user_id, new.email, new.name, password_hash)
             await outbox.add(connection, opening)
             await store.add_event(connection, SecurityEvent("user.registered", client, user_id))
+        crash("signup_after_commit")
         await self._delivery.deliver_now(opening)
         return user
 

@@ -13,6 +13,7 @@ import msgspec
 import structlog
 
 from api.broker.commands import Broker, NoAnswer, NotAccepted, OutgoingCommand
+from api.crash import crash
 from api.database import Database
 from api.errors import Unavailable
 from api.lru import LeastRecentlyUsed
@@ -55,6 +56,7 @@ class Delivery:
         async with self._database.as_user(user_id) as connection:
             waiting = await store.list_of_user(connection, user_id)
         for pending in waiting:
+            crash("outbox_before_send")
             try:
                 await self._broker.send(outgoing(pending))
             except NoAnswer as error:
@@ -63,6 +65,7 @@ class Delivery:
         self._settled.put(user_id, True)
 
     async def _settle(self, pending: PendingCommand) -> None:
+        crash("outbox_after_send")
         async with self._database.as_user(pending.user_id) as connection:
             await store.remove(connection, pending.id)
         self._settled.put(pending.user_id, True)

@@ -16,6 +16,7 @@ import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from api.broker.commands import Broker, NoAnswer
+from api.crash import crash
 from api.database import Database
 from api.errors import Unavailable
 from api.outbox import store
@@ -70,7 +71,9 @@ class Forwarding:
         """One user's commands, in order; the first that fails stops the others until the next look."""
         for pending in commands:
             try:
+                crash("outbox_before_send")
                 await self._broker.send(outgoing(pending))
+                crash("outbox_after_send")
                 async with self._database.transaction() as connection:
                     await store.remove(connection, pending.id)
             except (Unavailable, NoAnswer) as error:

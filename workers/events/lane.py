@@ -18,6 +18,7 @@ import structlog
 
 from contracts.events import transaction_event
 from workers.broker.publisher import Publication, Publisher, Verdict
+from workers.crash import crash
 from workers.events.messages import log_copy, transaction_message
 from workers.ledger.faults import ConnectionLost, TryAgain
 from workers.ledger.happening import Happening
@@ -146,10 +147,15 @@ class Lane:
             return
         room = min(WINDOW - self._on_the_way, self._tail - self._sent)
         start = self._sent - self.mark
-        for message in list(islice(self._kept, start, start + max(room, 0))):
+        messages = list(islice(self._kept, start, start + max(room, 0)))
+        for message in messages:
+            if self._on_the_way:
+                crash("mid_events")
             self._sent += 1
             self._on_the_way += 1
             publisher.publish(message, partial(self._on_verdict, publisher, self._sent))
+        if messages:
+            crash("after_event")
 
     def _send_copies(self, publisher: Publisher) -> None:
         """One copy of each refused event to the log alone, in order, once nothing else is on the way."""

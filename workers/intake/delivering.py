@@ -8,6 +8,7 @@ from datetime import datetime
 import structlog
 
 from contracts.replies import Done, Refused, Reply
+from workers.crash import crash
 from workers.intake.answering import Answer, Kept, answer, dead_copy, poisoned, refused
 from workers.intake.holdings import Holdings
 from workers.intake.inlet import Inlet
@@ -23,6 +24,8 @@ def deliver(settled: Settled, holdings: Holdings, meters: Meters) -> None:
     results: Counter[tuple[str, str]] = Counter()
     for portion in settled.portions:
         if portion.inlet.partition in holdings.epochs and not portion.inlet.lost.is_set():
+            if results:  # another channel of the batch is answered already
+                crash("mid_ack")
             inlet, now = portion.inlet, settled.now
             answers = [_safely(inlet, item, settled.outcomes.get(id(item)), now, results) for item in portion.items]
             inlet.answer(portion.items, answers)

@@ -12,6 +12,7 @@ from contracts.permissions import Logins
 from contracts.topology import PREFETCH, command_queue
 from workers.broker.consumer import Consumer, Delivery, Reply
 from workers.broker.link import Link
+from workers.crash import crash
 from workers.intake.answering import Answer
 from workers.intake.outbox import Keep, Outbox
 from workers.intake.reading import Item, read
@@ -112,7 +113,10 @@ class Inlet:
         await self._consumer.close()
 
     def _on_delivery(self, delivery: Delivery) -> None:
+        crash("after_deliver")
         if delivery.envelope.redelivered:
             self._desk.meters.redelivered.inc()
-        self._inbox.append(read(delivery, self.partition, self._desk.logins, self._desk.reply_nodes()))
+        item = read(delivery, self.partition, self._desk.logins, self._desk.reply_nodes())
+        crash("after_decode")
+        self._inbox.append(item)
         self._desk.arrived(self)

@@ -10,6 +10,7 @@ import structlog
 
 from workers.broker.declaring import declare
 from workers.broker.errors import BrokerError
+from workers.crash import crash
 from workers.intake.commandlink import CommandLink
 from workers.intake.inlet import Desk, Inlet
 from workers.meters import Meters
@@ -55,6 +56,7 @@ class Inlets:
                     await inlet.drained()
             except TimeoutError:
                 _log.warning("not finished in time: it will be redelivered", partition=partition)
+            crash("handback_before_close")
         keeper = self.drop(partition)
         if keeper is not None:
             await asyncio.wait({keeper})

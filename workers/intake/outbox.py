@@ -10,6 +10,7 @@ import structlog
 from msgspec import Struct
 
 from workers.broker.consumer import Consumer, Reply
+from workers.crash import crash
 from workers.intake.answering import Answer, Kept
 
 _log = structlog.get_logger(__name__)
@@ -73,16 +74,26 @@ class Outbox:
         while self._parcels:
             parcel = self._parcels[0]
             if not parcel.answered:
-                self._consumer.answer(parcel.replies)
+                self._answer(parcel.replies)
                 parcel.answered = True
+                crash("after_reply")
             if parcel.unconfirmed:
                 return
-            self._consumer.answer(parcel.held)
+            self._answer(parcel.held)
+            crash("before_ack")
             self._consumer.ack(parcel.tag)
+            crash("after_ack")
             for reply in parcel.late:
                 self._send_late(reply)
             self._parcels.popleft()
         self._idle.set()
+
+    def _answer(self, replies: list[bytes]) -> None:
+        """One reply, then the others: so a test can come between them."""
+        self._consumer.answer(replies[:1])
+        if len(replies) > 1:
+            crash("mid_replies")
+            self._consumer.answer(replies[1:])
 
     def _start_keeping(self, parcel: _Parcel, kept: Kept) -> None:
         parcel.unconfirmed += 1

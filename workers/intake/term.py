@@ -10,6 +10,7 @@ import structlog
 from msgspec import Struct
 
 from workers.broker.publisher import Publisher
+from workers.crash import crash
 from workers.events.lane import ReadAfter
 from workers.intake.batching import Ready
 from workers.intake.commandlink import CommandLink
@@ -90,6 +91,7 @@ class Term:
                 engine = group.create_task(self._engine.run())
                 chores = [group.create_task(self._write_marks()), group.create_task(self._tidy())]
                 await stopping.wait()
+                crash("drain_start")
                 self.rounds.stop()
                 await asyncio.wait({rounds})
                 await self._drain(engine)

@@ -8,6 +8,7 @@ from datetime import datetime
 from msgspec import Struct
 
 from contracts.replies import Reply
+from workers.crash import crash
 from workers.ledger.faults import BatchRejected, LeaseLost
 from workers.ledger.happening import Happening
 from workers.ledger.model import Entry, Outcome, Request, State, Terms
@@ -45,12 +46,15 @@ class Executor:
         Raises a ``Fault``: ``LeaseLost`` before anything was done; ``ConnectionLost`` where it may be done or not.
         """
         fenced = _epochs_of(requests, epochs, marks)
+        crash("before_begin")
         async with self._session.transaction() as run:
             passed = await pass_fence(run, fenced)
             state = await load(run, requests)
             outcome = self._decide(state, requests, passed.now)
             placed = _place(outcome.entries, passed.positions)
             await write(run, outcome, placed, _progress(fenced, passed, placed, marks))
+            crash("before_commit")
+        crash("after_commit")
         return Committed(outcome.replies, _events(placed), passed.now)
 
     def _decide(self, state: State, requests: Sequence[Request], now: datetime) -> Outcome:

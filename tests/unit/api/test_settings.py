@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from api.setting_fields import duration
-from api.settings import Settings, complaints
+from api.settings import RelaySettings, Settings, complaints
 
 KEY = base64.b64encode(os.urandom(32)).decode()
 GOOD = {"DATABASE_URL": "postgresql://a:b@h/d", "AMQP_URL": "amqp://a:b@h/", "MANA_SECRET_KEY": KEY}
@@ -33,6 +33,16 @@ def test_defaults_are_the_contracts(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings.jwt_refresh_token_expiry == timedelta(days=7)
     assert (settings.credits_signup_bonus, settings.credits_daily_free) == (150, 5)
     assert settings.redis_address == "redis://127.0.0.1:6379/0"
+
+
+def test_a_variable_of_the_crash_points_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    says = "MANA_CRASH_AT is set in a production process, which has no crash points."
+    with pytest.raises(ValidationError) as refused:
+        _settings(monkeypatch, MANA_CRASH_AT="signup_after_commit:1")
+    assert complaints(refused.value) == [says]
+    with pytest.raises(ValidationError) as refused:
+        RelaySettings()  # pyright: ignore[reportCallIssue] - the environment gives them
+    assert complaints(refused.value) == [says]
 
 
 def test_redis_by_its_parts(monkeypatch: pytest.MonkeyPatch) -> None:

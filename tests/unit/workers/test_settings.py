@@ -42,6 +42,12 @@ def test_a_wrong_setting_is_named(monkeypatch: pytest.MonkeyPatch, name: str, va
         load()
 
 
+def test_a_variable_of_the_crash_points_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    _set(monkeypatch, MANA_CRASH_AT="after_commit:1")
+    with pytest.raises(SettingsError, match=r"^MANA_CRASH_AT: set in a production process"):
+        load()
+
+
 def test_logins_are_lists(monkeypatch: pytest.MonkeyPatch) -> None:
     _set(monkeypatch, MANA_ADMIN_LOGINS="root, ops ,")
     assert load().logins.admin == {"root", "ops"}

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from contracts.commands import Open, Refund
+from workers.crash import crash
 from workers.ledger.model import Account, Burn, Lot, Request, State, Usage
 from workers.ledger.store import rows
 from workers.ledger.store.session import Statements
@@ -23,6 +24,7 @@ async def load(run: Statements, requests: Sequence[Request]) -> State:
     state = State()
     for row in await run.fetch(_LOCK_BALANCES, ids):
         state.accounts[row["account_id"]] = Account(**row)
+    crash("after_lock")
     found = await run.fetch(
         _READ,
         ids,

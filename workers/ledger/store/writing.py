@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from contracts.replies import Transaction
+from workers.crash import crash
 from workers.ledger.faults import BatchRejected
 from workers.ledger.model import Account, Entry, Lot, Outcome
 from workers.ledger.store.session import Statements
@@ -36,6 +37,7 @@ async def write(
     """Writes an outcome; ``placed``: its entries with their positions. Raises ``BatchRejected`` unless all goes in."""
     if placed or outcome.accounts or outcome.lots or progress:
         await _write_outcome(run, outcome, placed, progress)
+        crash("after_insert")
     if outcome.keys or outcome.refusals:
         await _write_answers(run, outcome)
 
