@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
-import ssl
-from typing import Final, Protocol
+from collections.abc import Callable
+from typing import Protocol
 
 from bench.frames import methods
-from bench.frames.address import Address
 from bench.frames.confirms import Confirms
+from bench.frames.content import Content
 from bench.frames.errors import BrokerError
-from bench.frames.handshake import shake_hands
+from bench.frames.handshake import begin_publishing
+from bench.frames.opening import open_line
 from bench.frames.protocol import Line
 from bench.frames.template import Template
-
-_PATIENCE: Final = 10.0
-"""Seconds for the connection and the login."""
 
 
 class Receiver(Protocol):
@@ -41,8 +38,9 @@ class Receiver(Protocol):
 class Client:
     """Publishes on one channel. What is published in one turn of the event loop is written at once."""
 
-    def __init__(self, receiver: Receiver) -> None:
+    def __init__(self, receiver: Receiver, confirmed: Callable[[bytes], None] | None = None) -> None:
         self._receiver = receiver
+        self._confirmed = confirmed
         self._confirms = Confirms()
         self._line = Line(self)
 
@@ -63,8 +61,12 @@ class Client:
 
     def publish(self, template: Template, routing_key: bytes, correlation_id: bytes, body: bytes) -> None:
         """Sends one message; its fate goes to the receiver."""
+        self.publish_frames(correlation_id, template.frames(routing_key, correlation_id, body))
+
+    def publish_frames(self, correlation_id: bytes, frames: bytes) -> None:
+        """Sends one message that is framed already (``bench.frames.message``); its fate goes to the receiver."""
         self._confirms.sent(correlation_id)
-        self._line.say(template.frames(routing_key, correlation_id, body))
+        self._line.say(frames)
 
     async def close(self) -> None:
         """Says goodbye, if there is somebody to say it to. Raises nothing."""
@@ -75,34 +77,28 @@ class Client:
         for correlation_id in self._confirms.settle(tag, multiple):
             if not taken:
                 self._receiver.refused(correlation_id)
+            elif self._confirmed is not None:
+                self._confirmed(correlation_id)
 
-    def arrived(self, kind: int, correlation_id: bytes, body: bytes) -> None:
+    def arrived(self, content: Content) -> None:
         """The line's: a message came, as a reply or as one of ours that met no queue."""
-        if kind == methods.BASIC_DELIVER:
-            self._receiver.answered(correlation_id, body)
+        if content.method == methods.BASIC_DELIVER:
+            self._receiver.answered(content.correlation_id, content.body)
         else:
-            self._receiver.unroutable(correlation_id)
+            self._receiver.unroutable(content.correlation_id)
 
     def lost(self, error: BrokerError) -> None:
         """The line's: it is gone."""
         self._receiver.lost(error)
 
 
-async def connect(url: str, receiver: Receiver, heartbeat: int = 20) -> Client:
-    """A client that is ready to publish. Raises ``BrokerError`` where there is no broker, or it refuses the login."""
-    address = Address.of(url)
-    client = Client(receiver)
-    where = f"{address.host}:{address.port}"
-    context = ssl.create_default_context() if address.tls else None
-    loop = asyncio.get_running_loop()
-    try:
-        async with asyncio.timeout(_PATIENCE):
-            await loop.create_connection(lambda: client.line, address.host, address.port, ssl=context)
-            agreed = await shake_hands(client.line, address, heartbeat)
-    except TimeoutError as error:
-        client.line.abort()
-        raise BrokerError(f"the broker at {where} did not answer within {_PATIENCE:.0f} s") from error
-    except OSError as error:
-        raise BrokerError(f"the broker at {where} cannot be reached: {error}") from error
-    client.line.open_for_business(agreed)
+async def connect(
+    url: str, receiver: Receiver, heartbeat: int = 20, confirmed: Callable[[bytes], None] | None = None
+) -> Client:
+    """A client that is ready to publish; ``confirmed`` hears of each message that the broker has made safe.
+
+    Raises ``BrokerError`` where there is no broker, or it refuses the login.
+    """
+    client = Client(receiver, confirmed)
+    await open_line(url, client.line, heartbeat, lambda: begin_publishing(client.line))
     return client

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from bench.frames.properties import body_size, correlation_id
+from bench.frames.wire import read_short_string
 
 
 @dataclass
 class Content:
-    """One message on its way in; ``method`` is what brought it (a delivery or a return)."""
+    """One message on its way in; ``method`` is what brought it (a delivery or a return), ``arguments`` its payload."""
 
     method: int
     arguments: bytes
@@ -28,6 +29,12 @@ class Content:
         self.parts.append(payload)
         self.missing -= len(payload)
         return self.missing <= 0
+
+    @property
+    def delivery_tag(self) -> int:
+        """What a delivery is acknowledged by."""
+        _, offset = read_short_string(self.arguments, 4)
+        return int.from_bytes(self.arguments[offset : offset + 8], "big")
 
     @property
     def body(self) -> bytes:

@@ -1,4 +1,4 @@
-"""What is said between an open socket and a channel that publishes with confirms and receives direct replies."""
+"""What is said between an open socket and a channel that publishes with confirms, or that consumes a queue."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from typing import Final, Protocol
 
 from bench.frames import methods
 from bench.frames.address import Address
-from bench.frames.wire import PROTOCOL_HEADER, long_string, method, short_string, table
+from bench.frames.wire import PROTOCOL_HEADER, Table, long_string, method, short_string, table
 
 CHANNEL: Final = 1
 _TUNE: Final = Struct(">HIH")
+_QOS: Final = Struct(">IH?")
 
 _CLIENT_PROPERTIES: Final = {
     "product": "mana bench",
@@ -35,8 +36,8 @@ class Conversation(Protocol):
         ...
 
 
-async def shake_hands(line: Conversation, address: Address, heartbeat: int) -> int:
-    """Logs in, opens channel 1, confirms on, a direct reply-to consumer; the heartbeat agreed on, in seconds."""
+async def log_in(line: Conversation, address: Address, heartbeat: int) -> int:
+    """Logs in and opens channel 1; the heartbeat agreed on, in seconds."""
     await line.ask(PROTOCOL_HEADER, methods.CONNECTION_START)
     tune = await line.ask(_start_ok(address), methods.CONNECTION_TUNE)
     channels, frame_bytes, offered = _TUNE.unpack_from(tune)
@@ -45,9 +46,21 @@ async def shake_hands(line: Conversation, address: Address, heartbeat: int) -> i
     open_arguments = short_string(address.virtual_host) + b"\x00\x00"
     await line.ask(method(0, methods.CONNECTION_OPEN, open_arguments), methods.CONNECTION_OPEN_OK)
     await line.ask(method(CHANNEL, methods.CHANNEL_OPEN, b"\x00"), methods.CHANNEL_OPEN_OK)
-    await line.ask(method(CHANNEL, methods.CONFIRM_SELECT, b"\x00"), methods.CONFIRM_SELECT_OK)
-    await line.ask(method(CHANNEL, methods.BASIC_CONSUME, _consume()), methods.BASIC_CONSUME_OK)
     return agreed
+
+
+async def begin_publishing(line: Conversation) -> None:
+    """Confirms on, and a direct reply-to consumer."""
+    await line.ask(method(CHANNEL, methods.CONFIRM_SELECT, b"\x00"), methods.CONFIRM_SELECT_OK)
+    replies = _consume("amq.rabbitmq.reply-to", acknowledged=False, arguments={})
+    await line.ask(method(CHANNEL, methods.BASIC_CONSUME, replies), methods.BASIC_CONSUME_OK)
+
+
+async def begin_consuming(line: Conversation, queue: str, prefetch: int, arguments: Table) -> None:
+    """A consumer whose deliveries are to be acknowledged, at most ``prefetch`` of them open at a time."""
+    await line.ask(method(CHANNEL, methods.BASIC_QOS, _QOS.pack(0, prefetch, False)), methods.BASIC_QOS_OK)
+    consume = _consume(queue, acknowledged=True, arguments=arguments)
+    await line.ask(method(CHANNEL, methods.BASIC_CONSUME, consume), methods.BASIC_CONSUME_OK)
 
 
 def _start_ok(address: Address) -> bytes:
@@ -56,6 +69,8 @@ def _start_ok(address: Address) -> bytes:
     return method(0, methods.CONNECTION_START_OK, arguments)
 
 
-def _consume() -> bytes:
-    """Direct reply-to, without acknowledgements (the second bit), a consumer tag of the broker's, no arguments."""
-    return b"\x00\x00" + short_string("amq.rabbitmq.reply-to") + short_string("") + b"\x02" + table({})
+def _consume(queue: str, *, acknowledged: bool, arguments: Table) -> bytes:
+    """The consumer tag is of the broker's choice; the second bit says that there are no acknowledgements."""
+    return (
+        b"\x00\x00" + short_string(queue) + short_string("") + (b"\x00" if acknowledged else b"\x02") + table(arguments)
+    )

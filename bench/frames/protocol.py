@@ -22,7 +22,7 @@ class Owner(Protocol):
         """A confirm: positive where ``taken``."""
         ...
 
-    def arrived(self, kind: int, correlation_id: bytes, body: bytes) -> None:
+    def arrived(self, content: Content) -> None:
         """A whole message, by delivery or return."""
         ...
 
@@ -137,6 +137,8 @@ class Line(asyncio.Protocol):
         elif number in {methods.CONNECTION_CLOSE, methods.CHANNEL_CLOSE}:
             text, _ = read_short_string(payload, 6)
             raise BrokerError(f"the broker closed the connection: {text.decode(errors='replace')}")
+        elif number == methods.BASIC_CANCEL:
+            raise BrokerError("the broker ended the consumer: its queue is gone")
         elif number in {methods.CONNECTION_BLOCKED, methods.CONNECTION_UNBLOCKED}:
             self.blocked = number == methods.CONNECTION_BLOCKED
 
@@ -144,7 +146,7 @@ class Line(asyncio.Protocol):
         whole = content.take_header(payload) if kind == HEADER else content.take_body(payload)
         if whole:
             self._content = None
-            self._owner.arrived(content.method, content.correlation_id, content.body)
+            self._owner.arrived(content)
 
     def _beat(self, interval: int) -> None:
         """Sends a heartbeat twice per interval, and gives up a broker that was silent for two (specification 4.2.7)."""

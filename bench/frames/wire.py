@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from struct import Struct, pack
 from typing import Final
 
@@ -18,7 +19,7 @@ FRAME_END: Final = 0xCE
 FRAME_OVERHEAD: Final = FRAME_HEAD.size + 1
 HEARTBEAT_FRAME: Final = b"\x08\x00\x00\x00\x00\x00\x00\xce"
 
-Table = Mapping[str, "bool | str | Table"]
+Table = Mapping[str, "bool | int | str | datetime | Table"]
 
 
 def frame(kind: int, channel: int, payload: bytes) -> bytes:
@@ -46,13 +47,17 @@ def long_string(text: str | bytes) -> bytes:
 
 
 def table(fields: Table) -> bytes:
-    """A field table of booleans, strings and tables: all that a client has to say."""
+    """A field table of booleans, whole numbers (64 bits), strings, times (whole seconds) and tables."""
     return long_string(b"".join(short_string(name) + _field(value) for name, value in fields.items()))
 
 
-def _field(value: bool | str | Table) -> bytes:
+def _field(value: bool | int | str | datetime | Table) -> bytes:
     if isinstance(value, bool):
         return b"t" + bytes((value,))
+    if isinstance(value, int):
+        return b"l" + pack(">q", value)
+    if isinstance(value, datetime):
+        return b"T" + pack(">Q", int(value.timestamp()))
     if isinstance(value, str):
         return b"S" + long_string(value)
     return b"F" + table(value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pamqp.frame
@@ -11,10 +12,11 @@ from pamqp.base import Frame
 from pamqp.body import ContentBody
 from pamqp.header import ContentHeader
 
-from bench.frames import BrokerError, Template
+from bench.frames import BrokerError, Properties, Template, message_frames
 from bench.frames.address import Address
 from bench.frames.confirms import Confirms
 from bench.frames.content import Content
+from bench.frames.methods import BASIC_DELIVER
 from bench.frames.parser import Parser
 from bench.frames.properties import body_size, correlation_id
 from bench.frames.wire import HEARTBEAT_FRAME, METHOD, short_string, table
@@ -43,8 +45,22 @@ def test_a_published_message_is_what_the_contract_asks_for() -> None:
     assert content.value == body
 
 
+@pytest.mark.parametrize("reply_to", ["amq.rabbitmq.reply-to", None])
+def test_a_message_with_properties_of_its_own(reply_to: str | None) -> None:
+    headers = {"deadline": "2026-01-01T00:00:00Z", "n": 3}
+    sent = Properties("credits.use", "admin", b"7.1", message_id="m", reply_to=reply_to, headers=headers)
+    method, header, content = _decoded(message_frames("credits.commands", USER.decode(), sent, b"{}"))
+    assert (method.exchange, method.routing_key, method.mandatory) == ("credits.commands", USER.decode(), True)
+    properties = header.properties
+    assert (properties.message_type, properties.user_id, properties.message_id) == ("credits.use", "admin", "m")
+    assert (properties.correlation_id, properties.reply_to, properties.headers) == ("7.1", reply_to, headers)
+    assert (properties.delivery_mode, properties.content_type, header.body_size) == (2, "application/json", 2)
+    assert content.value == b"{}"
+
+
 def test_strings_and_tables_are_read_alike() -> None:
-    fields = {"product": "mana", "capabilities": {"basic.nack": True, "other": False}}
+    moment = datetime(2026, 1, 2, tzinfo=UTC)
+    fields = {"product": "mana", "capabilities": {"basic.nack": True, "other": False}, "n": -(2**40), "at": moment}
     assert pamqp.decode.field_table(table(fields))[1] == fields
     with pytest.raises(ValueError, match="255"):
         short_string("x" * 256)
@@ -103,6 +119,12 @@ def test_a_body_comes_in_as_many_parts_as_it_takes() -> None:
     content = Content(0, b"")
     assert [content.take_header(payload), content.take_body(b"abc"), content.take_body(b"def")] == [False, False, True]
     assert content.body == b"abcdef"
+
+
+def test_a_delivery_has_a_tag() -> None:
+    delivery = spec.Basic.Deliver(consumer_tag="c", delivery_tag=2**33, exchange="e", routing_key="r")
+    [(_, _, payload)] = Parser().feed(_marshal(delivery))
+    assert Content(BASIC_DELIVER, payload).delivery_tag == 2**33
 
 
 def test_confirms_settle_one_or_all_up_to_a_tag() -> None:
