@@ -1,0 +1,113 @@
+"""What is done when all faults are over: wait for rest, ask for what is unknown, and ask again for what is known."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Collection, Iterator
+from functools import partial
+from random import Random
+from typing import Final
+from urllib.parse import quote, unquote, urlsplit
+
+import httpx
+
+from tests.faults.oracle.client import Client, in_flight, until_known
+from tests.faults.oracle.commands import EXCHANGE
+from tests.faults.oracle.journal import Attempt, Outcome, Told
+from tests.faults.oracle.outcomes import attempts_by_key, class_of, class_of_key, unknown_keys
+
+Key = tuple[str, str]
+
+_AT_ONCE: Final = 200
+_LOOK_SECONDS: Final = 0.25
+_INSIST_SECONDS: Final = 120.0
+
+
+async def quiesce(management_url: str, amqp_url: str, *, quiet: float, within: float) -> dict[str, int]:
+    """Waits until no command queue has held a message, unacknowledged ones included, for ``quiet`` seconds.
+
+    Returns what lies there still where that does not come about ``within`` seconds, else nothing. The broker's figures
+    are up to 5 s old: a ``probe`` of each partition behind it tells what they do not.
+    """
+    login, parts = _login(amqp_url), urlsplit(amqp_url)
+    vhost = unquote(parts.path[1:]) or "/"
+    until = time.monotonic() + within
+    async with httpx.AsyncClient(base_url=f"{management_url}/api", auth=login, trust_env=False, timeout=30) as http:
+        empty_since = time.monotonic()
+        while True:
+            waiting = await depths(http, vhost)
+            now = time.monotonic()
+            if waiting:
+                empty_since = now
+            if now - empty_since >= quiet or now >= until:
+                return waiting
+            await asyncio.sleep(_LOOK_SECONDS)
+
+
+async def depths(http: httpx.AsyncClient, vhost: str) -> dict[str, int]:
+    """Messages in each command queue that has some; raises ``httpx.HTTPError`` where the broker does not tell."""
+    query = {"disable_stats": "true", "enable_queue_totals": "true"}
+    response = await http.get(f"/queues/{quote(vhost, safe='')}", params=query)
+    response.raise_for_status()
+    return {
+        queue["name"]: queue["messages"]
+        for queue in response.json()
+        if queue["name"].startswith(f"{EXCHANGE}.") and queue.get("messages")
+    }
+
+
+def _login(amqp_url: str) -> tuple[str, str]:
+    parts = urlsplit(amqp_url)
+    return unquote(parts.username or ""), unquote(parts.password or "")
+
+
+async def resolve(client: Client, told: Told) -> list[Key]:
+    """Sends every unknown key again, until it is acknowledged or refused; these keys. Raises ``TimeoutError``."""
+    unknown = unknown_keys(told)
+    attempts = attempts_by_key(told)
+    await in_flight(_AT_ONCE, [partial(_resolve_key, client, told, attempts[key]) for key in unknown])
+    return unknown
+
+
+async def _resolve_key(client: Client, told: Told, attempts: list[int]) -> Outcome:
+    """Each different command under the key, the first one first, until one is acknowledged."""
+    first, *others = {told.attempts[n].body: told.attempts[n] for n in attempts}.values()
+    outcome = await until_known(partial(client.again, first), _INSIST_SECONDS)
+    for other in others:
+        if outcome.cls == "acknowledged":
+            break
+        outcome = await until_known(partial(client.again, other), _INSIST_SECONDS)
+    return outcome
+
+
+async def repeat(client: Client, told: Told, keys: Collection[Key]) -> None:
+    """Sends each acknowledged key again, as it was and with another amount. What is answered stands in the journal.
+
+    Raises ``TimeoutError``.
+    """
+    attempts = attempts_by_key(told)
+    first = [_first_acknowledged(told, attempts[key]) for key in keys]
+    sends = [each for attempt in first if attempt is not None for each in _repeats(client, attempt)]
+    await in_flight(_AT_ONCE, sends)
+
+
+def _first_acknowledged(told: Told, attempts: list[int]) -> Attempt | None:
+    acknowledged = (n for n in attempts if class_of(told.outcomes.get(n, ())) == "acknowledged")
+    return next((told.attempts[n] for n in acknowledged), None)
+
+
+def _repeats(client: Client, attempt: Attempt) -> Iterator[Callable[[], Awaitable[Outcome]]]:
+    yield partial(until_known, partial(client.again, attempt), _INSIST_SECONDS)
+    if attempt.amount is not None:
+        yield partial(until_known, partial(client.again, attempt, amount=attempt.amount + 1), _INSIST_SECONDS)
+
+
+def sample(told: Told, part: float, chance: Random) -> list[Key]:
+    """This part of the acknowledged keys, at least one where there is one."""
+    keys = [
+        key
+        for key, attempts in attempts_by_key(told).items()
+        if class_of_key(class_of(told.outcomes.get(n, ())) for n in attempts) == "acknowledged"
+    ]
+    return chance.sample(keys, min(len(keys), max(1, round(part * len(keys)))))

@@ -1,0 +1,112 @@
+"""Users of the HTTP front, whose attempts stand in the same journal."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+import time
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import quote
+
+import httpx
+
+from tests.faults.oracle import commands
+from tests.faults.oracle.journal import Journal, Outcome
+from tests.faults.oracle.outcomes import of_operation, of_response
+
+_BASE: Final = "/api/v1"
+_PASSWORD: Final = "a password for a test of faults"
+_WAIT_SECONDS: Final = 2
+_LOOK_SECONDS: Final = 0.5
+
+
+@dataclass(frozen=True)
+class RestUser:
+    """A registered user and what proves it."""
+
+    user: str
+    token: str
+
+
+class Rest:
+    """Uses credits over REST. The front must not limit rates (``RATE_LIMIT_MAX``): a load is what it would stop."""
+
+    def __init__(self, http: httpx.AsyncClient, journal: Journal) -> None:
+        self.users: list[RestUser] = []
+        self._http = http
+        self._journal = journal
+
+    async def sign_up(self, number: int) -> list[str]:
+        """Registers so many more users, whose accounts open on the way; their ids. Raises ``AssertionError``."""
+        for _ in range(number):
+            login = {"email": f"f{secrets.token_hex(8)}@example.com", "password": _PASSWORD}
+            registered = await self._post("/auth/register", login)
+            token = (await self._post("/auth/login", login))["accessToken"]
+            self.users.append(RestUser(registered["id"], token))
+        return [each.user for each in self.users[-number:]]
+
+    async def use(self, user: RestUser, key: str, amount: int, *, app: str = "chat", look_for: float = 5.0) -> Outcome:
+        """Uses credits; where the answer is still to come, it is looked for during ``look_for`` seconds."""
+        body = commands.body("use", user.user, key, amount, app, None)
+        attempt = self._journal.attempt(
+            user=user.user, key=key, op="use", amount=amount, message_id="", transport="rest", body=body
+        )
+        await self._journal.synced()
+        outcome = await self._ask(attempt.n, user, key, body)
+        self._journal.outcome(outcome)
+        if outcome.code == "pending":
+            outcome = await self._look_up(outcome, user, key, amount, look_for)
+        await self._journal.synced()
+        return outcome
+
+    async def _ask(self, n: int, user: RestUser, key: str, body: str) -> Outcome:
+        fields: dict[str, Any] = {
+            name: value for name, value in json.loads(body).items() if name not in {"userId", "idempotencyKey"}
+        }
+        headers = {**_proof(user), "idempotency-key": key, "prefer": f"wait={_WAIT_SECONDS}"}
+        try:
+            response = await self._http.post(f"{_BASE}/credits/use", json=fields, headers=headers)
+        except httpx.ConnectError:
+            return Outcome(n, "not_accepted", "unreachable", at=time.time())
+        except httpx.HTTPError as error:
+            return Outcome(n, "unknown", type(error).__name__, at=time.time())
+        return of_response(n, response.status_code, response.content)
+
+    async def _look_up(self, pending: Outcome, user: RestUser, key: str, amount: int, within: float) -> Outcome:
+        """What the operation comes to; ``pending`` again where that is not known, or was another attempt's."""
+        until = time.monotonic() + within
+        path = f"{_BASE}/credits/operations/{quote(key, safe='')}"
+        while time.monotonic() < until:
+            await asyncio.sleep(_LOOK_SECONDS)
+            try:
+                response = await self._http.get(path, headers=_proof(user))
+            except httpx.HTTPError:
+                continue  # the front is away: it may be back before the time is up
+            if response.status_code == 200:
+                found = of_operation(pending.n, response.content)
+                if found.cls == "acknowledged" and found.amount != -amount:
+                    return pending
+                self._journal.outcome(found)
+                return found
+        return pending
+
+    async def _post(self, path: str, body: dict[str, str]) -> dict[str, Any]:
+        response = await self._http.post(f"{_BASE}{path}", json=body)
+        assert response.is_success, f"the front answered {path} with {response.status_code}: {response.text[:300]}"
+        return response.json()
+
+
+def _proof(user: RestUser) -> dict[str, str]:
+    return {"authorization": f"Bearer {user.token}"}
+
+
+@asynccontextmanager
+async def rest(front_url: str, journal: Journal) -> AsyncGenerator[Rest]:
+    """A client of the front at this address."""
+    limits = httpx.Limits(max_connections=100)
+    async with httpx.AsyncClient(base_url=front_url, trust_env=False, timeout=30, limits=limits) as http:
+        yield Rest(http, journal)
