@@ -57,12 +57,18 @@ class _Spender:
         self.told[user, key] = await self._client.use(user, idempotencyKey=key)
 
 
-@pytest.fixture
-async def users(servers: Instance, logs: Path, client: Client, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+@pytest.fixture(scope="module")
+async def users(servers: Instance, logs: Path) -> list[str]:
     """Open accounts."""
-    monkeypatch.setattr(client_module, "ANSWER_SECONDS", 90)  # whoever answers may have to be started first
-    async with _worker(servers, logs):
+    async with Client.connected(servers.addresses.amqp) as client, _worker(servers, logs) as worker:
+        await worker.ready()
         return await asyncio.gather(*(client.open_user() for _ in range(_USERS)))
+
+
+@pytest.fixture(autouse=True)
+def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever answers may have to be started first."""
+    monkeypatch.setattr(client_module, "ANSWER_SECONDS", 90)
 
 
 @pytest.mark.parametrize(
@@ -99,20 +105,16 @@ async def _spend_until_dead(spender: _Spender, doomed: Running) -> None:
 async def _ends_once(spender: _Spender, subscriber: Subscriber, users: list[str], owner: asyncpg.Connection) -> None:
     assert all(answer["ok"] for answer in spender.told.values())
     rows = await owner.fetch(
-        "SELECT account_id::text, idempotency_key, id::text FROM credits.transactions"
-        " WHERE account_id = ANY($1::uuid[]) AND type = 'usage'",
-        users,
+        "SELECT account_id::text, idempotency_key, id::text FROM credits.transactions WHERE idempotency_key = ANY($1)",
+        [key for _, key in spender.told],
     )
     told = {key: answer["transaction"]["id"] for key, answer in spender.told.items()}
     assert {(row["account_id"], row["idempotency_key"]): row["id"] for row in rows} == told
     assert len(rows) == len(told)
     for user in users:
-        used = sum(account == user for account, _ in told)
-        await subscriber.has(user, used)
-        events = {
-            event["data"]["transaction"]["id"] for event in subscriber.of(user) if event["type"] == "credits.used"
-        }
-        assert events == {identity for (account, _), identity in told.items() if account == user}
+        used = [identity for (account, _), identity in told.items() if account == user]
+        await subscriber.has(user, len(used))
+        assert {event["data"]["transaction"]["id"] for event in subscriber.of(user)} == set(used)
 
 
 async def _repeats_answer_the_same(spender: _Spender, client: Client) -> None:
@@ -120,3 +122,72 @@ async def _repeats_answer_the_same(spender: _Spender, client: Client) -> None:
         again = await client.use(user, idempotencyKey=key)
         assert again["replayed"] is True
         assert {**again, "replayed": first["replayed"]} == first
+
+
+async def test_replies_have_left_though_their_ack_has_not(
+    servers: Instance, logs: Path, client: Client, users: list[str]
+) -> None:
+    async with _worker(servers, logs, "after_reply:1") as doomed:
+        assert (await client.use(users[0]))["ok"]
+        await _died(doomed)
+    async with _worker(servers, logs) as heir:
+        await _meter_becomes(heir, "mana_commands_total", 1)
+        assert await heir.meter("mana_deliveries_redelivered_total") == 1
+
+
+async def test_an_ack_has_left_though_no_event_has(
+    servers: Instance, logs: Path, client: Client, users: list[str]
+) -> None:
+    async with subscribed(servers.addresses.amqp) as subscriber:
+        async with _worker(servers, logs, "after_ack:1") as doomed:
+            assert (await client.use(users[0]))["ok"]
+            await _died(doomed)
+        async with _worker(servers, logs) as heir:
+            await subscriber.has(users[0], 1)
+            assert await heir.meter("mana_deliveries_redelivered_total") == 0
+        assert len(subscriber.events) == 1
+
+
+async def test_an_event_has_left_though_its_mark_is_not_written(
+    servers: Instance, logs: Path, client: Client, users: list[str]
+) -> None:
+    async with subscribed(servers.addresses.amqp) as subscriber:
+        async with _worker(servers, logs, "after_event:1") as doomed:
+            assert (await client.use(users[0]))["ok"]
+            await _died(doomed)
+            await subscriber.has(users[0], 1)
+        async with _worker(servers, logs):
+            await until(lambda: _twice(subscriber), "the event comes again")
+    first, again = subscriber.events
+    assert again == first
+
+
+@pytest.mark.parametrize("point", ["drain_start", "handback_before_close"])
+async def test_a_worker_that_is_killed_while_it_drains(
+    point: str, servers: Instance, logs: Path, client: Client, users: list[str]
+) -> None:
+    spender = _Spender(client, users)
+    async with _worker(servers, logs, f"{point}:1") as doomed:
+        await doomed.ready()
+        spender.burst()
+        doomed.signal(signal.SIGTERM)
+        await _died(doomed)
+    async with _worker(servers, logs) as heir:
+        await heir.ready()
+        await asyncio.gather(*spender.waiting)
+    assert all(answer["ok"] for answer in spender.told.values())
+
+
+async def _died(worker: Running) -> None:
+    assert await asyncio.wait_for(worker.child.wait(), 60) == -signal.SIGKILL, worker.log.read_text()
+
+
+async def _twice(subscriber: Subscriber) -> bool:
+    return len(subscriber.events) == 2
+
+
+async def _meter_becomes(worker: Running, meter: str, value: float) -> None:
+    async def look() -> bool:
+        return await worker.meter(meter) >= value
+
+    await until(look, f"{meter} is {value}", worker.log)

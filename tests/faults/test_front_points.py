@@ -1,0 +1,100 @@
+"""Front and relay, killed at their points: the account is opened all the same, once."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import asyncpg
+import httpx
+import pytest
+
+from ops import ports
+from ops.instance import Instance
+from ops.programs import ProcessSettings
+from tests.integration.api.users import BASE, PASSWORD, new_email
+from tests.integration.workers.running import PARTITIONS, Running, running, until
+
+_OPENED = (
+    "SELECT count(*) FROM auth.users AS u JOIN credits.balances AS b ON b.account_id = u.id"
+    " JOIN credits.transactions AS t ON t.account_id = u.id WHERE u.email = $1"
+)
+
+
+@asynccontextmanager
+async def _front(servers: Instance, logs: Path, crash_at: str) -> AsyncGenerator[tuple[Running, str]]:
+    port = ports.choose(None, set())
+    settings = {**ProcessSettings(servers.addresses, PARTITIONS).api(), "PORT": str(port), "MANA_CRASH_AT": crash_at}
+    async with running(servers, logs, "tests.faults.front", settings) as front:
+        url = f"http://127.0.0.1:{port}"
+        await until(lambda: _answers(url), "the front answers", front.log)
+        yield front, url
+
+
+@asynccontextmanager
+async def _relay(servers: Instance, logs: Path, crash_at: str | None = None) -> AsyncGenerator[Running]:
+    settings = {**ProcessSettings(servers.addresses, PARTITIONS).relay(), "MANA_TEST_PROCESS": "relay"}
+    crash = {} if crash_at is None else {"MANA_CRASH_AT": crash_at}
+    async with running(servers, logs, "tests.faults.front", {**settings, **crash}) as relay:
+        yield relay
+
+
+async def _answers(url: str) -> bool:
+    async with httpx.AsyncClient(trust_env=False) as http:
+        try:
+            return (await http.get(f"{url}/health/ready")).status_code == 200
+        except httpx.TransportError:
+            return False
+
+
+async def _register(url: str) -> str:
+    """Tries to; whoever should have answered is dead by then."""
+    email = new_email()
+    async with httpx.AsyncClient(trust_env=False, timeout=60) as http:
+        with pytest.raises(httpx.TransportError):
+            await http.post(f"{url}{BASE}/auth/register", json={"email": email, "password": PASSWORD})
+    return email
+
+
+async def _died(process: Running) -> None:
+    assert await asyncio.wait_for(process.child.wait(), 60) == -signal.SIGKILL, process.log.read_text()
+
+
+@pytest.mark.parametrize("point", ["signup_after_commit", pytest.param("outbox_after_send", marks=pytest.mark.slow)])
+async def test_what_a_killed_front_had_committed_the_relay_delivers(
+    point: str, servers: Instance, logs: Path, owner: asyncpg.Connection
+) -> None:
+    async with running(servers, logs, "tests.faults.worker"), _relay(servers, logs):
+        async with _front(servers, logs, f"{point}:1") as (front, url):
+            email = await _register(url)
+            await _died(front)
+        await _opened_once(email, owner)
+
+
+@pytest.mark.parametrize("point", [pytest.param("outbox_before_send", marks=pytest.mark.slow), "outbox_after_send"])
+async def test_what_a_killed_relay_had_begun_the_next_one_ends(
+    point: str, servers: Instance, logs: Path, owner: asyncpg.Connection
+) -> None:
+    async with running(servers, logs, "tests.faults.worker"):
+        async with _front(servers, logs, "signup_after_commit:1") as (front, url):
+            email = await _register(url)
+            await _died(front)
+        async with _relay(servers, logs, f"{point}:1") as doomed:
+            await _died(doomed)
+        async with _relay(servers, logs):
+            await _opened_once(email, owner)
+
+
+async def _opened_once(email: str, owner: asyncpg.Connection) -> None:
+    async def emptied() -> bool:
+        return not await owner.fetchval("SELECT count(*) FROM auth.outbox")
+
+    await until(emptied, "the outbox is empty")
+
+    async def opened() -> bool:
+        return await owner.fetchval(_OPENED, email) == 1
+
+    await until(opened, f"{email} has an account and its bonus")
