@@ -14,6 +14,7 @@ from ops.errors import LauncherError
 
 BENCHMARKS: Final = {
     "ledger": "the whole ledger against a bare echo: commands per second, latencies, CPU for each command",
+    "faults": "no measurement: faults under load, and what became of every command (not part of a run without a name)",
     "front": "the HTTP front: requests per second and latencies, CPU for each request",
 }
 

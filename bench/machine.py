@@ -47,7 +47,7 @@ async def look(env: Mapping[str, str]) -> Machine:
         rabbitmq=str(broker["rabbitmq_version"]),
         erlang=str(broker["erlang_version"]),
         durability=durability,
-        commit=_commit(),
+        commit=commit(),
     )
 
 
@@ -76,7 +76,9 @@ async def _rabbitmq(amqp_url: str, management_url: str) -> dict[str, object]:
         return response.json()
 
 
-def _commit() -> str:
+def commit() -> str:
+    """The checkout's commit, with ``+`` where it has changes."""
+
     def git(*arguments: str) -> str:
         return subprocess.run(
             ["git", *arguments], cwd=_CHECKOUT, capture_output=True, text=True, check=False

@@ -1,0 +1,107 @@
+"""One scenario from its first worker to its verdict: played under load, brought to rest, resolved, judged."""
+
+from __future__ import annotations
+
+import time
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from msgspec import Struct
+
+from ops.instance import Instance
+from tests.faults.oracle.judge import Case, Verdict, judge
+from tests.faults.oracle.subscribing import Subscriber, subscribed
+from tests.faults.scenario import Scale, Scenario
+from tests.faults.stage import Stage
+
+
+class Played(Struct, frozen=True):
+    """What one run of a scenario came to."""
+
+    id: str
+    title: str
+    scale: Scale
+    seed: int
+    seconds: float
+    injected: dict[str, int]
+    attempts: int
+    acknowledged: int
+    refused: int
+    not_accepted: int
+    unknown: int
+    lost: int
+    doubled: int
+    order_broken: int
+    recoveries: dict[str, list[float]]
+    recovers: float
+    figures: dict[str, str]
+    violations: list[str]
+
+    @property
+    def clean(self) -> bool:
+        """Whether every equation held, and something was injected at all."""
+        return not self.violations
+
+
+async def play(instance: Instance, scenario: Scenario, scale: Scale, seed: int, folder: Path) -> Played:
+    """Plays a scenario on a private instance without workers. Files of the run go to ``folder``, an empty one.
+
+    Raises what the tools raise where a fault could not be injected at all.
+    """
+    began, since = time.monotonic(), time.time()
+    stage = Stage(instance, scenario, scale, seed, folder)
+    async with AsyncExitStack() as stack:
+        subscriber = await stack.enter_async_context(
+            subscribed(stage.amqp_url, stage.database_url, folder / "events.jsonl")
+        )
+        stack.push_async_callback(stage.workers.stop)
+        stack.push_async_callback(stage.front.stop)
+        async with stage.client:
+            await scenario.play(stage)
+            if not stage.workers.present:
+                await stage.workers.start()
+        verdict = await judge(_case(stage, subscriber, since, seed))
+    return _played(stage, seed, time.monotonic() - began, verdict)
+
+
+def _case(stage: Stage, subscriber: Subscriber, since: float, seed: int) -> Case:
+    return Case(
+        journal=stage.journal,
+        subscriber=subscriber,
+        amqp_url=stage.amqp_url,
+        management_url=stage.instance.addresses.management,
+        database_url=stage.database_url,
+        partitions=stage.scenario.partitions,
+        since=since,
+        expected_dead=frozenset(stage.dead),
+        ordered=stage.ordered,
+        seed=seed,
+        quiet=stage.size(fast=1.0, usual=5.0, nightly=5.0),
+    )
+
+
+def _played(stage: Stage, seed: int, seconds: float, verdict: Verdict) -> Played:
+    notes, scenario = stage.notes, stage.scenario
+    violations = [*notes.broken, *(str(verdict).splitlines() if not verdict.clean else ())]
+    if not notes.injected:
+        violations.append("nothing was injected: the run says nothing")
+    return Played(
+        id=scenario.id,
+        title=scenario.title,
+        scale=stage.scale,
+        seed=seed,
+        seconds=round(seconds, 1),
+        injected=notes.injected,
+        attempts=verdict.attempts,
+        acknowledged=verdict.acknowledged,
+        refused=verdict.refused,
+        not_accepted=verdict.not_accepted,
+        unknown=verdict.unknown,
+        lost=verdict.lost,
+        doubled=verdict.doubled,
+        order_broken=verdict.order_broken,
+        recoveries={what: [round(each, 2) for each in times] for what, times in notes.recoveries.items()},
+        recovers=scenario.recovers,
+        figures=notes.figures,
+        violations=violations,
+    )

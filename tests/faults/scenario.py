@@ -1,0 +1,52 @@
+"""What a scenario is: a numbered fault of the plan, with how long the service may take to be itself again."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
+
+if TYPE_CHECKING:
+    from tests.faults.stage import Stage
+
+Scale = Literal["fast", "usual", "nightly"]
+"""``fast``: some seconds, for each commit. ``usual``: what the table is made of. ``nightly``: the sizes of the plan."""
+
+Play = Callable[["Stage"], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One line of the plan. ``recovers`` is in seconds from a fault's end to a probe's answer from every partition."""
+
+    id: str
+    title: str
+    play: Play
+    recovers: float
+    partitions: int
+    fast: bool
+
+
+REGISTRY: Final[dict[str, Scenario]] = {}
+
+
+def scenario(
+    id_: str,
+    title: str,
+    *,
+    recovers: float = 5.0,
+    partitions: int = 8,
+    fast: bool = False,
+) -> Callable[[Play], Play]:
+    """Registers an async function as the scenario ``id_``.
+
+    ``fast``: also part of ``./mana test``.
+    """
+
+    def register(play: Play) -> Play:
+        if id_ in REGISTRY:
+            raise ValueError(f"two scenarios are called {id_}")
+        REGISTRY[id_] = Scenario(id_, title, play, recovers, partitions, fast)
+        return play
+
+    return register

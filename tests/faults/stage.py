@@ -1,0 +1,162 @@
+"""What a scenario is given: processes and servers to hurt, load to hurt them under, and a place for its proofs."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, TypeVar
+
+from ops.instance import Instance
+from tests.faults.oracle.client import Client
+from tests.faults.oracle.journal import Journal
+from tests.faults.oracle.load import Load, Mix
+from tests.faults.oracle.population import fresh_users, prepare
+from tests.faults.oracle.probing import probe, probe_users
+from tests.faults.oracle.rest import Rest, rest
+from tests.faults.scenario import Scale, Scenario
+from tests.faults.tools.broker import Broker
+from tests.faults.tools.front import Front
+from tests.faults.tools.postgres import Database
+from tests.faults.tools.workers import Workers
+
+T = TypeVar("T")
+
+PATIENCE: Final = 90.0
+"""Seconds after which a service that does not answer counts as not coming back at all."""
+RATE: Final = 300.0
+"""Commands a second of the plan's ordinary load."""
+CREDITS: Final = 1_000_000
+_FRONT_SETTINGS: Final = {"RATE_LIMIT_MAX": "1000000"}
+
+
+@dataclass
+class Notes:
+    """What a scenario tells of itself. ``recoveries`` are in seconds, by kind of fault."""
+
+    injected: dict[str, int] = field(default_factory=dict[str, int])
+    recoveries: dict[str, list[float]] = field(default_factory=dict[str, list[float]])
+    figures: dict[str, str] = field(default_factory=dict[str, str])
+    broken: list[str] = field(default_factory=list[str])
+
+
+class Stage:
+    """One run of one scenario.
+
+    ``dead`` names the bodies that it puts into ``credits.dead`` by purpose (``oracle.dead.body_name``). ``ordered`` is
+    made false by a scenario whose fault allows a user's commands to be decided in another order.
+    """
+
+    def __init__(self, instance: Instance, scenario: Scenario, scale: Scale, seed: int, folder: Path) -> None:
+        self.instance = instance
+        self.scenario = scenario
+        self.scale: Scale = scale
+        self.random = random.Random(f"{seed}/{scenario.id}")
+        self.folder = folder
+        self.run = f"{scenario.id.lower()}-{self.random.getrandbits(32):08x}"
+        self.notes = Notes()
+        self.dead: set[str] = set()
+        self.ordered = True
+        self.journal = Journal(folder / "journal.jsonl", self.run)
+        self.client = Client(self.amqp_url, self.journal)
+        self.workers = Workers(instance, folder)
+        self.front = Front(instance, folder)
+        self.broker = Broker(instance)
+        self.database = Database(instance)
+        self._users: list[str] = []
+        self._probed: dict[int, str] = {}
+
+    @property
+    def amqp_url(self) -> str:
+        """The administrator's, straight to the broker."""
+        return self.instance.env["MANA_AMQP_URL"]
+
+    @property
+    def database_url(self) -> str:
+        """The owner's, who sees all rows."""
+        return self.instance.env["MANA_DATABASE_OWNER_URL"]
+
+    def size(self, *, fast: T, usual: T, nightly: T) -> T:
+        """The size for the scale of this run."""
+        return {"fast": fast, "usual": usual, "nightly": nightly}[self.scale]
+
+    def injected(self, what: str, times: int = 1) -> None:
+        """Notes a fault that is known to have happened, so many times."""
+        if times:
+            self.notes.injected[what] = self.notes.injected.get(what, 0) + times
+
+    def figure(self, name: str, value: object) -> None:
+        """Notes a figure for the page."""
+        self.notes.figures[name] = f"{value:.2f}" if isinstance(value, float) else str(value)
+
+    def must(self, holds: object, what: str) -> None:
+        """Notes what does not hold though it must, besides the oracle's equations."""
+        if not holds:
+            self.notes.broken.append(what)
+
+    async def users(self, number: int | None = None) -> list[str]:
+        """The run's users: opened and granted on the first call, which needs a worker."""
+        if not self._users:
+            self._users = fresh_users(number or self.size(fast=100, usual=2_000, nightly=20_000))
+            await prepare(self.client, self._users, CREDITS)
+            self._probed = await probe_users(self.client, self.database_url, self._users, self.scenario.partitions)
+        return self._users
+
+    @asynccontextmanager
+    async def load(
+        self,
+        rate: float = RATE,
+        *,
+        users: list[str] | None = None,
+        client: Client | None = None,
+        mix: Mix | None = None,
+        deadline: float = 10.0,
+    ) -> AsyncGenerator[Load]:
+        """The ordinary load while the block lasts; its last commands are awaited at the end."""
+        chosen = users or await self.users()
+        seed = self.random.getrandbits(32)
+        if not self.front.fronts:
+            async with Load(client or self.client, chosen, rate=rate, mix=mix, seed=seed, deadline=deadline) as load:
+                yield load
+            return
+        async with (
+            self.rest() as signed_in,
+            Load(
+                client or self.client, chosen, rate=rate, mix=mix, seed=seed, rest=signed_in, deadline=deadline
+            ) as load,
+        ):
+            yield load
+
+    @asynccontextmanager
+    async def rest(self, number: int = 5) -> AsyncGenerator[Rest]:
+        """So many users of the front, signed in and granted credits."""
+        async with rest(self.front.url, self.journal) as signed_in:
+            await prepare(self.client, await signed_in.sign_up(number), CREDITS, opened=True)
+            yield signed_in
+
+    async def start_front(self, number: int = 1, **given: str) -> None:
+        """Fronts that limit no rates, which a load would meet."""
+        await self.front.start(number, environment=_FRONT_SETTINGS, **given)
+
+    async def recovers(self, what: str, since: float | None = None) -> float:
+        """Waits until each partition has answered a new command within a second.
+
+        Answers, and notes, the seconds ``since`` (monotonic) until then. A partition that stays silent is noted too.
+        """
+        await self.users()
+        asked = time.monotonic()
+        took = await probe(self.client, self._probed, PATIENCE)
+        silent = sorted(partition for partition, seconds in took.items() if seconds is None)
+        self.must(not silent, f"{what}: partitions {silent} did not answer within {PATIENCE:.0f} s")
+        waited = asked - (asked if since is None else since)
+        seconds = waited + max((each for each in took.values() if each is not None), default=PATIENCE)
+        self.notes.recoveries.setdefault(what, []).append(seconds)
+        return seconds
+
+    async def pass_time(self, *, fast: float, usual: float, nightly: float) -> None:
+        """Lets the load run for so many seconds."""
+        await asyncio.sleep(self.size(fast=fast, usual=usual, nightly=nightly))
