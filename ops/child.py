@@ -42,6 +42,8 @@ class Child:
         self._process: asyncio.subprocess.Process | None = None
         self._stopping = asyncio.Event()
         self._was_ready = False
+        self.exit_status: int | None = None
+        """Of the last life that ended: negative for the signal that ended it, ``None`` before."""
         self._first_ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._task = asyncio.create_task(self._keep_running(), name=self.program.name)
 
@@ -103,7 +105,7 @@ class Child:
         else:
             self._tell("starting")
         watch = asyncio.create_task(self._watch(program))
-        code = await process.wait()
+        self.exit_status = code = await process.wait()
         watch.cancel()
         level = logging.INFO if self._stopping.is_set() else logging.WARNING
         log.log(level, "%s ended, status %s", program.name, code)

@@ -107,12 +107,19 @@ def _port(state: State, name: PortName) -> int:
 
 
 def _rabbitmq(data: Path, state: State) -> RabbitMQ:
+    for name in ("amqp", "management", "prometheus", "stream", "dist", "epmd"):
+        _port(state, name)
+    return remembered_rabbitmq(data, state)
+
+
+def remembered_rabbitmq(data: Path, state: State) -> RabbitMQ:
+    """The private node on the ports that it had at its last start: the one that runs, where one does."""
     node_ports = RabbitPorts(
-        amqp=_port(state, "amqp"),
-        management=_port(state, "management"),
-        prometheus=_port(state, "prometheus"),
-        stream=_port(state, "stream"),
-        dist=_port(state, "dist"),
-        epmd=_port(state, "epmd"),
+        amqp=state.ports["amqp"],
+        management=state.ports["management"],
+        prometheus=state.ports["prometheus"],
+        stream=state.ports["stream"],
+        dist=state.ports["dist"],
+        epmd=state.ports["epmd"],
     )
     return RabbitMQ(data / "rabbitmq", node_ports, state.secrets.login(ADMINISTRATOR), state.secrets.erlang_cookie)

@@ -57,9 +57,7 @@ class RabbitMQ:
 
     async def prepare(self) -> tuple[Program, Program]:
         """Write the configuration; say how to start epmd and then the node."""
-        folder = scripts()
-        if folder is None:
-            raise LauncherError("RabbitMQ is not installed: install the package rabbitmq-server, then start again.")
+        folder = _folder()
         identity = Identity.of_server("rabbitmq")
         own_folder(self.folder, identity)
         give_file(self.folder / "rabbitmq.conf", self._configuration(), identity)
@@ -67,6 +65,10 @@ class RabbitMQ:
         give_file(self.folder / "enabled_plugins", f"[{','.join(_PLUGINS)}].\n", identity)
         self._give_cookie(identity)
         return self._epmd(identity), self._node(folder, identity)
+
+    def control(self, *words: str) -> list[str]:
+        """A command of rabbitmqctl's, to be run with :meth:`environment`: without it another node would be asked."""
+        return Identity.of_server("rabbitmq").command([str(_folder() / "rabbitmqctl"), *words])
 
     def _give_cookie(self, identity: Identity) -> None:
         # Erlang insists on a cookie that its owner alone may read; it is also all that guards the dist port.
@@ -88,7 +90,7 @@ class RabbitMQ:
         return Program(
             name="rabbitmq",
             argv=[str(folder / "rabbitmq-server")],
-            env=self._environment(),
+            env=self.environment(),
             cwd=self.folder,
             probe=probes.both(probes.tcp(self.ports.amqp), probes.http(f"{self.management_url}/api/index.html")),
             url=f"amqp://127.0.0.1:{self.ports.amqp}",
@@ -96,7 +98,8 @@ class RabbitMQ:
             stop_seconds=30.0,
         )
 
-    def _environment(self) -> dict[str, str]:
+    def environment(self) -> dict[str, str]:
+        """What the node, and whoever speaks to it, is started with: its name, its files, its ports."""
         folder = self.folder
         return {
             "PATH": _PATH,
@@ -146,6 +149,13 @@ class RabbitMQ:
             "raft.wal_max_size_bytes": 64 * _MIB,
         }
         return "".join(f"{name} = {value}\n" for name, value in settings.items())
+
+
+def _folder() -> Path:
+    folder = scripts()
+    if folder is None:
+        raise LauncherError("RabbitMQ is not installed: install the package rabbitmq-server, then start again.")
+    return folder
 
 
 def _memory_watermark() -> int:

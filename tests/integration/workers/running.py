@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import signal
 from collections.abc import AsyncGenerator, Callable, Mapping
@@ -13,13 +12,12 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-import httpx
-
 from contracts.topology import FRONT_LOGIN, WORKER_LOGIN
 from ops import ports
 from ops.instance import Instance
 from ops.place import CHECKOUT
 from ops.programs import python, run_environment
+from tests.faults.tools import telling
 
 PARTITIONS = 4
 PATIENCE = 30.0
@@ -38,8 +36,7 @@ class Running:
     @property
     def output(self) -> list[dict[str, Any]]:
         """Its log lines so far."""
-        lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
-        return [json.loads(line) for line in lines if line.startswith("{")]
+        return telling.log_lines(self.log)
 
     def signal(self, number: signal.Signals) -> None:
         """Sends a signal to this very process."""
@@ -47,22 +44,11 @@ class Running:
 
     async def health(self) -> dict[str, Any]:
         """What ``/health/ready`` says; empty while nobody answers."""
-        async with httpx.AsyncClient(trust_env=False, timeout=5) as client:
-            try:
-                return (await client.get(f"{self.url}/health/ready")).json()
-            except httpx.HTTPError:
-                return {}
+        return await telling.health(self.url)
 
     async def meter(self, name: str) -> float:
-        """The sum of a meter over its labels; -1 while nobody answers."""
-        async with httpx.AsyncClient(trust_env=False, timeout=5) as client:
-            try:
-                text = (await client.get(f"{self.url}/metrics")).text
-            except httpx.HTTPError:
-                return -1
-        return sum(
-            float(line.rsplit(" ", 1)[1]) for line in text.splitlines() if line.startswith((f"{name} ", f"{name}{{"))
-        )
+        """The sum of a meter over its labels; -1 where there is none of this name, or nobody answers."""
+        return (await telling.meters(self.url)).get(name, -1)
 
     async def ready(self) -> None:
         """Returns once it is ready. Fails with its log when it is not in time."""
@@ -79,18 +65,12 @@ class Running:
 
     async def _is_ready(self) -> bool:
         assert self.child.returncode is None, self.log.read_text()
-        return (await self.health()).get("status") == "ready"
+        return await telling.is_ready(self.url)
 
 
 async def until(look: Callable[[], Any], what: str, log: Path | None = None, within: float = PATIENCE) -> None:
     """Waits until ``look`` (a coroutine function) answers something true."""
-    try:
-        async with asyncio.timeout(within):
-            while not await look():
-                await asyncio.sleep(0.05)
-    except TimeoutError:
-        told = log.read_text()[-4000:] if log is not None else ""
-        raise AssertionError(f"not within {within:.0f} s: {what}\n{told}") from None
+    await telling.until(look, what, within, log)
 
 
 @asynccontextmanager

@@ -1,0 +1,72 @@
+"""What a process of ours tells over HTTP, and in its log."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import ssl
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+
+_PATIENCE_SECONDS: Final = 5.0
+_LOOK_SECONDS: Final = 0.05
+_NO_TLS: Final = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""Nothing here is encrypted, and reading the system's certificates for each client takes longer than the question."""
+
+
+async def health(url: str) -> dict[str, Any]:
+    """What ``/health/ready`` says; empty while nobody answers."""
+    answer = await _get(f"{url}/health/ready")
+    return answer.json() if answer is not None else {}
+
+
+async def is_ready(url: str) -> bool:
+    """Whether ``/health/ready`` says 200."""
+    answer = await _get(f"{url}/health/ready")
+    return answer is not None and answer.is_success
+
+
+async def meters(url: str) -> Mapping[str, float]:
+    """The meters by name, each summed over its labels; empty while nobody answers."""
+    answer = await _get(f"{url}/metrics")
+    sums: defaultdict[str, float] = defaultdict(float)
+    for line in answer.text.splitlines() if answer is not None else ():
+        if not line.startswith("#"):
+            name, _, value = line.rpartition(" ")
+            sums[name.partition("{")[0]] += float(value)
+    return sums
+
+
+def log_lines(log: Path) -> list[dict[str, Any]]:
+    """What it has logged so far."""
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    return [json.loads(line) for line in lines if line.startswith("{")]
+
+
+async def until(look: Callable[[], Awaitable[object]], what: str, within: float, log: Path | None = None) -> float:
+    """Waits until ``look`` answers something true; how long that took, in seconds.
+
+    Raises ``AssertionError`` with the log's end when that is not within so many seconds.
+    """
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    try:
+        async with asyncio.timeout(within):
+            while not await look():
+                await asyncio.sleep(_LOOK_SECONDS)
+    except TimeoutError:
+        told = log.read_text(encoding="utf-8", errors="replace")[-4000:] if log is not None and log.exists() else ""
+        raise AssertionError(f"not within {within:.0f} s: {what}\n{told}") from None
+    return loop.time() - began
+
+
+async def _get(url: str) -> httpx.Response | None:
+    async with httpx.AsyncClient(trust_env=False, timeout=_PATIENCE_SECONDS, verify=_NO_TLS) as client:
+        try:
+            return await client.get(url)
+        except httpx.HTTPError:
+            return None
