@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -9,6 +10,7 @@ import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
 _METRIC: Final = "mana_batch_commands"
+_PATIENCE_SECONDS: Final = 30.0
 
 
 @dataclass(frozen=True)
@@ -23,12 +25,20 @@ class Batches:
         count = self.count - earlier.count
         return (self.commands - earlier.commands) / count if count else None
 
+    def __add__(self, other: Batches) -> Batches:
+        """Of both together."""
+        return Batches(self.count + other.count, self.commands + other.commands)
 
-async def read_batches(url: str | None) -> Batches | None:
-    """Asks the process at this address; ``None`` where it has no such metric."""
-    if url is None:
-        return None
-    async with httpx.AsyncClient(trust_env=False) as client:
+
+async def read_batches(urls: Iterable[str | None]) -> Batches | None:
+    """Asks the processes at these addresses; ``None`` where not all have such a metric."""
+    found = [await _of_process(url) for url in urls if url is not None]
+    known = [batches for batches in found if batches is not None]
+    return sum(known, Batches(0, 0)) if known and len(known) == len(found) else None
+
+
+async def _of_process(url: str) -> Batches | None:
+    async with httpx.AsyncClient(trust_env=False, timeout=_PATIENCE_SECONDS) as client:
         page = (await client.get(f"{url}/metrics")).text
     samples = {
         sample.name: sample.value for family in text_string_to_metric_families(page) for sample in family.samples

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,13 +15,18 @@ _DRAIN_SECONDS: Final = 30.0
 
 @dataclass(frozen=True)
 class Measured:
-    """What came back in the measured time; latencies in milliseconds; ``answered`` counts all answers of the run."""
+    """What came back in the measured time; ``answered`` counts all answers of the run.
+
+    Latencies are in milliseconds; there are none where commands had waited before the measured time.
+    """
 
     per_second: float
-    p50: float
-    p99: float
+    p50: float | None
+    p99: float | None
     commands: int
     answered: int
+    second_half: float | None = None
+    """Of a backlog: the rate of its second half, as a share of the first half's."""
 
 
 class Course:
@@ -78,6 +83,12 @@ class Course:
 def _measured(latencies: list[float], seconds: float, answered: int) -> Measured:
     if not latencies:
         raise BenchError("No command was answered in the measured time.")
+    p50, p99 = percentiles(latencies)
+    return Measured(len(latencies) / seconds, p50, p99, len(latencies), answered)
+
+
+def percentiles(latencies: Sequence[float]) -> tuple[float, float]:
+    """Median and 99th percentile in milliseconds, of at least one figure in seconds."""
     ordered = sorted(latencies)
     p50, p99 = (1000 * ordered[int(share * (len(ordered) - 1))] for share in (0.50, 0.99))
-    return Measured(len(ordered) / seconds, p50, p99, len(ordered), answered)
+    return p50, p99

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -18,7 +18,7 @@ _PARENT, _OWN_FIRST, _WAITED_LAST = 1, 11, 14
 class Meter:
     """Reads the CPU seconds that we ourselves and some trees of processes have used so far, by name."""
 
-    def __init__(self, roots: Mapping[str, int]) -> None:
+    def __init__(self, roots: Mapping[str, Sequence[int]]) -> None:
         self._roots = roots
 
     def read(self) -> Reading:
@@ -27,7 +27,7 @@ class Meter:
         children: dict[int, list[int]] = defaultdict(list)
         for pid, fields in stats.items():
             children[fields[_PARENT]].append(pid)
-        trees = {name: _of_tree(root, stats, children) for name, root in self._roots.items()}
+        trees = {name: _of_trees(roots, stats, children) for name, roots in self._roots.items()}
         # Of ourselves without our children: the measured processes are among those.
         return Reading(time.monotonic(), {"generator": time.process_time(), **trees}, _machine())
 
@@ -57,8 +57,8 @@ def _machine() -> float:
     return (user + nice + system + irq + soft_irq + stolen) / _TICKS
 
 
-def _of_tree(root: int, stats: Mapping[int, list[int]], children: Mapping[int, list[int]]) -> float:
-    ticks, waiting = 0, [root]
+def _of_trees(roots: Sequence[int], stats: Mapping[int, list[int]], children: Mapping[int, list[int]]) -> float:
+    ticks, waiting = 0, [*roots]
     while waiting:
         pid = waiting.pop()
         if pid in stats:

@@ -93,7 +93,7 @@ def _uses(users: list[SignedIn], run: str) -> Iterator[bytes]:
 
 async def _measure(instance: Instance, name: str, load: HttpLoad) -> Round:
     processes = {process.name: process.pid for process in instance.status.processes}
-    roots = {part: pid for part, process in _MEASURED.items() if (pid := processes.get(process)) is not None}
+    roots = {part: [pid] for part, process in _MEASURED.items() if (pid := processes.get(process)) is not None}
     meter, readings = Meter(roots), list[Reading]()
     measured = await HttpLoop(load).measure(instance.env["MANA_API_URL"], lambda: readings.append(meter.read()))
     start, end = readings

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from itertools import repeat
 from typing import Final
 
 _SEED: Final = 31
@@ -27,3 +28,8 @@ def skewed(users: list[bytes]) -> Iterator[bytes]:
     while True:
         group = busy if chance() < _BUSY_COMMANDS else idle
         yield group[int(chance() * len(group))]
+
+
+def one(users: list[bytes]) -> Iterator[bytes]:
+    """The first user gets all, without end."""
+    return repeat(users[0])

@@ -1,11 +1,11 @@
-"""The process that is measured: started for a round, stopped behind it, since queues have a single active consumer."""
+"""The processes that are measured: started for a round, stopped behind it, since queues have one active consumer."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -33,23 +33,39 @@ def is_echo(program: Program) -> bool:
 
 
 @asynccontextmanager
-async def running(program: Program, log: Path) -> AsyncGenerator[int]:
-    """Its process id, once it is ready; stopped by its own signal at the end.
+async def running(programs: Sequence[Program], folder: Path, name: str) -> AsyncGenerator[list[int]]:
+    """Their process ids, once all are ready; all start at once, and are stopped by their own signal at the end.
 
-    Raises ``BenchError`` where it does not become ready, or does not stop.
+    What they say goes to files in ``folder``, named after ``name``. Raises ``BenchError`` where one does not become
+    ready, or does not stop.
     """
+    started: list[_Started] = []
+    try:
+        for program in programs:
+            started.append(await _start(program, folder / f"bench-{name}-{program.name}.log"))  # noqa: PERF401
+        await asyncio.gather(*(_until_ready(each) for each in started))
+        yield [each.process.pid for each in started]
+    finally:
+        await asyncio.gather(*(_stop(each) for each in started))
+
+
+@dataclass(frozen=True)
+class _Started:
+    program: Program
+    process: asyncio.subprocess.Process
+    log: Path
+
+
+async def _start(program: Program, log: Path) -> _Started:
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
             *program.argv, env=dict(program.env), cwd=program.cwd, stdout=output, stderr=output
         )
-    try:
-        await _until_ready(program, process, log)
-        yield process.pid
-    finally:
-        await _stop(program, process)
+    return _Started(program, process, log)
 
 
-async def _until_ready(program: Program, process: asyncio.subprocess.Process, log: Path) -> None:
+async def _until_ready(started: _Started) -> None:
+    program, process, log = started.program, started.process, started.log
     try:
         async with asyncio.timeout(_READY_SECONDS):
             while not await _is_ready(program, log):
@@ -66,7 +82,8 @@ async def _is_ready(program: Program, log: Path) -> bool:
     return await program.probe()
 
 
-async def _stop(program: Program, process: asyncio.subprocess.Process) -> None:
+async def _stop(started: _Started) -> None:
+    program, process = started.program, started.process
     if process.returncode is None:
         process.terminate()
     try:

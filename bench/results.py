@@ -37,26 +37,54 @@ class Spread:
 @dataclass(frozen=True)
 class Row:
     """One thing that was measured: rates per second, latencies in ms, CPU in microseconds for each command; and how
-    many cores of the machine were busy with something else meanwhile."""
+    many cores of the machine were busy with something else meanwhile.
+
+    ``peak_mb`` is the memory of the largest worker at its peak, in 10^6 bytes; ``second_half``, of a backlog, the rate
+    of its second half as a share of the first half's.
+    """
 
     name: str
     per_second: Spread
-    p50_ms: Spread
-    p99_ms: Spread
+    p50_ms: Spread | None
+    p99_ms: Spread | None
     cpu_us: dict[str, Spread]
     elsewhere_cores: Spread
     batch: Spread | None = None
+    peak_mb: Spread | None = None
+    second_half: Spread | None = None
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What is asked of a figure, in words, and whether it was reached."""
+
+    name: str
+    figure: float
+    rule: str
+    reached: bool
+
+    @classmethod
+    def at_least(cls, name: str, figure: float, bound: float, why: str = "") -> Goal:
+        """Reached from ``bound`` on."""
+        return cls(name, round(figure, 3), f"at least {_short(bound)}{why}", figure >= bound)
+
+    @classmethod
+    def at_most(cls, name: str, figure: float, bound: float, why: str = "") -> Goal:
+        """Reached up to ``bound``."""
+        return cls(name, round(figure, 3), f"at most {_short(bound)}{why}", figure <= bound)
 
 
 @dataclass(frozen=True)
 class Report:
-    """A benchmark's rows, and what was concluded from them."""
+    """A benchmark's rows, what was concluded from them, and the goals; ``more`` is what has no place in a row."""
 
     bench: str
     machine: Machine
     settings: dict[str, Any]
     rows: list[Row]
     conclusions: dict[str, Any]
+    goals: list[Goal] = field(default_factory=list[Goal])
+    more: dict[str, Any] = field(default_factory=dict[str, Any])
     at: str = field(default_factory=lambda: datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
 
     def save(self, folder: Path = FOLDER) -> Path:
@@ -78,26 +106,38 @@ class Report:
         console.print(_table(self.rows))
         for name, value in self.conclusions.items():
             console.print(f"{name}: {value}")
+        if self.goals:
+            console.print(_goals(self.goals))
 
 
 def wide_console() -> Console:
     """The terminal; into a file or pipe, wide enough for a table."""
     console = Console()
-    return console if console.is_terminal else Console(width=160)
+    return console if console.is_terminal else Console(width=200)
 
 
 def _table(rows: list[Row]) -> Table:
     parts = list(dict.fromkeys(part for row in rows for part in row.cpu_us))
     table = Table(
-        caption="median (least-most) of the rounds; CPU in microseconds for each command; cores busy elsewhere"
+        caption="median (least-most) of the rounds; CPU in microseconds for each command; cores busy elsewhere;"
+        " the largest worker's peak memory; a backlog's second half by its first"
     )
-    for heading in ("", "per second", "p50 ms", "p99 ms", *(f"CPU {part}" for part in parts), "batch", "elsewhere"):
+    cpu_headings = (f"CPU {part}" for part in parts)
+    for heading in ("", "per second", "p50 ms", "p99 ms", *cpu_headings, "batch", "elsewhere", "MB", "halves"):
         table.add_column(heading, justify="right" if heading else "left")
     for row in rows:
         cpu = [_short(row.cpu_us[part].median) if part in row.cpu_us else "" for part in parts]
-        batch = "" if row.batch is None else _short(row.batch.median)
-        elsewhere = _short(row.elsewhere_cores.median)
-        table.add_row(row.name, str(row.per_second), str(row.p50_ms), str(row.p99_ms), *cpu, batch, elsewhere)
+        latencies = ["" if each is None else str(each) for each in (row.p50_ms, row.p99_ms)]
+        others = (row.batch, row.elsewhere_cores, row.peak_mb, row.second_half)
+        medians = ["" if each is None else _short(each.median) for each in others]
+        table.add_row(row.name, str(row.per_second), *latencies, *cpu, *medians)
+    return table
+
+
+def _goals(goals: list[Goal]) -> Table:
+    table = Table("goal", "figure", "asked", "", title="goals", title_justify="left")
+    for goal in goals:
+        table.add_row(goal.name, f"{goal.figure:,.4g}", goal.rule, "reached" if goal.reached else "[bold]missed[/bold]")
     return table
 
 

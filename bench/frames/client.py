@@ -55,6 +55,11 @@ class Client:
         return len(self._confirms)
 
     @property
+    def unsent(self) -> int:
+        """Bytes that the broker has not taken from us yet."""
+        return self._line.unsent
+
+    @property
     def blocked(self) -> bool:
         """Whether the broker has said that it does not read from publishers now (memory or disk alarm)."""
         return self._line.blocked

@@ -80,6 +80,11 @@ class Line(asyncio.Protocol):
         name = None if self._transport is None else self._transport.get_extra_info("sockname")
         return ("", 0) if name is None else (name[0], name[1])
 
+    @property
+    def unsent(self) -> int:
+        """Bytes that were written and still wait in this process."""
+        return 0 if self._transport is None else self._transport.get_write_buffer_size()
+
     def say(self, frames: bytes) -> None:
         """Writes at the end of this turn of the event loop; nothing once the connection is gone."""
         if not self._out:
