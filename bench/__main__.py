@@ -14,6 +14,8 @@ from ops.errors import LauncherError
 
 BENCHMARKS: Final = {
     "ledger": "the whole ledger against a bare echo: commands per second, latencies, CPU for each command",
+    "subscribers": "answer times while a subscriber of events refuses, or is a million behind",
+    "overload": "three times the capacity for a minute: what is refused, what is answered, and when it is quick again",
     "faults": "no measurement: faults under load, and what became of every command (not part of a run without a name)",
     "front": "the HTTP front: requests per second and latencies, CPU for each request",
 }
@@ -42,7 +44,7 @@ def _all() -> int:
 
 
 def _listed() -> str:
-    return "\n".join(f"  {name:<10}{purpose}" for name, purpose in BENCHMARKS.items())
+    return "\n".join(f"  {name:<12}{purpose}" for name, purpose in BENCHMARKS.items())
 
 
 def _run(name: str, options: list[str]) -> int:

@@ -13,11 +13,21 @@ from contracts.commands import Grant, Open, ReadBalance
 from contracts.replies import Balance, ReplyView, as_json
 
 GRANT_MAX: Final = 1_000_000_000
+PLENTY: Final = 10_000_000
+"""Far more than a benchmark can use: no command may be refused."""
+_IN_FLIGHT: Final = 512
 
 
 def new_users(count: int) -> list[str]:
     """Ids that nobody had before."""
     return [str(uuid_utils.uuid7()) for _ in range(count)]
+
+
+async def furnish(url: str, users: list[str], run: str) -> None:
+    """Opens the accounts, with plenty of credits each, by a worker that is running. Raises ``BenchError``."""
+    async with Caller(url, _IN_FLIGHT) as caller:
+        await open_accounts(caller, users, run)
+        await grant(caller, users, run, PLENTY)
 
 
 async def open_accounts(

@@ -39,3 +39,13 @@ async def read_books(url: str, users: list[str]) -> Books:
     except (OSError, asyncpg.PostgresError) as error:
         raise BenchError(f"The database could not be asked for the users' balances: {error}.") from error
     return Books(held, usages, credits_used)
+
+
+async def check_charged(url: str, users: list[str], charged: int) -> None:
+    """Raises ``BenchError`` unless these users have exactly so many usages, of one credit each."""
+    books = await read_books(url, users)
+    if books.usages != charged or books.credits_used != charged:
+        raise BenchError(
+            f"{charged} uses were answered, but the ledger holds {books.usages} usages of"
+            f" {books.credits_used} credits: no figure of this run means anything."
+        )

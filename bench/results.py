@@ -56,10 +56,10 @@ class Row:
 
 @dataclass(frozen=True)
 class Goal:
-    """What is asked of a figure, in words, and whether it was reached."""
+    """What is asked of a figure, in words, and whether it was reached; ``None`` where it never came to be."""
 
     name: str
-    figure: float
+    figure: float | None
     rule: str
     reached: bool
 
@@ -69,9 +69,10 @@ class Goal:
         return cls(name, round(figure, 3), f"at least {_short(bound)}{why}", figure >= bound)
 
     @classmethod
-    def at_most(cls, name: str, figure: float, bound: float, why: str = "") -> Goal:
+    def at_most(cls, name: str, figure: float | None, bound: float, why: str = "") -> Goal:
         """Reached up to ``bound``."""
-        return cls(name, round(figure, 3), f"at most {_short(bound)}{why}", figure <= bound)
+        rule = f"at most {_short(bound)}{why}"
+        return cls(name, None, rule, False) if figure is None else cls(name, round(figure, 3), rule, figure <= bound)
 
 
 @dataclass(frozen=True)
@@ -137,7 +138,8 @@ def _table(rows: list[Row]) -> Table:
 def _goals(goals: list[Goal]) -> Table:
     table = Table("goal", "figure", "asked", "", title="goals", title_justify="left")
     for goal in goals:
-        table.add_row(goal.name, f"{goal.figure:,.4g}", goal.rule, "reached" if goal.reached else "[bold]missed[/bold]")
+        figure = "never" if goal.figure is None else f"{goal.figure:,.4g}"
+        table.add_row(goal.name, figure, goal.rule, "reached" if goal.reached else "[bold]missed[/bold]")
     return table
 
 

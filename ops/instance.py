@@ -23,11 +23,12 @@ from ops.status import Status
 
 @dataclass(frozen=True)
 class Instance:
-    """A running instance: its place, its public addresses, and those of its own logins."""
+    """A running instance: its place, public addresses, those of its own logins, and where its servers' data lies."""
 
     place: Place
     env: dict[str, str]
     addresses: Addresses
+    data: Path
 
     @property
     def status(self) -> Status:
@@ -91,4 +92,4 @@ def of(place: Place) -> Instance:
         redis=env["MANA_REDIS_URL"],
         secrets=remembered.secrets,
     )
-    return Instance(place, env, addresses)
+    return Instance(place, env, addresses, Path(remembered.data))
