@@ -15,6 +15,16 @@ _PARENT, _OWN_FIRST, _WAITED_LAST = 1, 11, 14
 """Places behind the command's name: the parent, then utime, stime, and those of children that have ended."""
 
 
+QUIET_CORES: Final = 0.3
+"""Cores that others may use before rates are no longer worth comparing."""
+
+
+def disturbance(cores: float) -> str:
+    """What to make of figures while so many cores were busy with something else."""
+    again = ": measure again on a quiet machine" if cores > QUIET_CORES else ""
+    return f"up to {cores:.2g} cores were busy elsewhere{again}"
+
+
 class Meter:
     """Reads the CPU seconds that we ourselves and some trees of processes have used so far, by name."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
+from bench.cpu import disturbance
 from bench.ledger_cases import (
     ECHO,
     ECHO_BACKLOG,
@@ -29,8 +30,6 @@ ONE_IN_FLIGHT: Final = 4.0
 TAIL: Final = 5.0
 """Times its own median: the 99th percentile at half load."""
 MEMORY_MB: Final = 150.0
-QUIET_CORES: Final = 0.3
-"""Cores that others may use before rates are no longer worth comparing."""
 _NOISE_MOST: Final = 0.1
 
 
@@ -49,10 +48,10 @@ def conclude(rows: list[Row]) -> dict[str, Any]:
         told["ledger / echo, by CPU time"] = round(_cpu(found[ECHO]) / _cpu(found[LEDGER]), 3)
     if ratio := _ratio(found, LEDGER_BACKLOG, ECHO):
         told["ledger, backlog / echo, closed loop"] = round(ratio, 3)
-    elsewhere = max(row.elsewhere_cores.median for row in rows)
-    told["disturbed"] = f"up to {elsewhere:.2g} cores were busy elsewhere" + (
-        ": measure again on a quiet machine" if elsewhere > QUIET_CORES else ""
-    )
+    if LEDGER_BACKLOG in found and ECHO_BACKLOG in found:
+        share = _cpu(found[ECHO_BACKLOG]) / _cpu(found[LEDGER_BACKLOG])
+        told["ledger / echo, both draining, by CPU time"] = round(share, 3)
+    told["disturbed"] = disturbance(max(row.elsewhere_cores.median for row in rows))
     return told
 
 

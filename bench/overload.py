@@ -15,6 +15,7 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
+from bench.cpu import disturbance
 from bench.machine import look
 from bench.overload_course import AFTERWARDS, OVER, Course, Options, Overload
 from bench.overload_curve import QUICK_SECONDS, WINDOW_SECONDS, Window, seconds_to_recover, windows
@@ -96,6 +97,7 @@ def _conclude(course: Course, curve: _Curve, options: Options) -> dict[str, Any]
         "held at most": f"{course.held.commands:,} commands in the queues; the broker's memory"
         f" {course.held.memory_mb:,.0f} MB, its data {course.held.disk_mb:,.0f} MB",
     }
+    told["disturbed"] = disturbance(max(course.elsewhere, *(each.elsewhere for each in course.capacity)))
     if offered < _OFFERED_ENOUGH * OVER:
         told["note"] = (
             f"the broker took no more than {offered:.2f} times the capacity from us; with --batch-max the worker is"

@@ -50,13 +50,15 @@ class Options:
 
 @dataclass(frozen=True)
 class Course:
-    """The closed loops that the capacity is told by, the two offers with all their arrivals, what the broker held."""
+    """The closed loops that the capacity is told by, the two offers with all their arrivals, what the broker held; and
+    the cores that were busy with something else during the offers."""
 
     capacity: list[Round]
     over: Offer
     after: Offer
     arrivals: Arrivals
     held: Held
+    elsewhere: float
 
     @property
     def per_second(self) -> float:
@@ -85,7 +87,7 @@ class Overload:
         ):
             await furnish(self._url, self._users, self._run)
             capacity = [await self._closed_loop(number, pids) for number in range(_CAPACITY_ROUNDS)]
-            course = await self._beyond(capacity)
+            course = await self._beyond(capacity, pids)
         answered = sum(each.measured.answered for each in capacity) + course.arrivals.answered
         await check_charged(env["MANA_DATABASE_READONLY_URL"], self._users, answered)
         return course
@@ -98,16 +100,18 @@ class Overload:
         self._console.print(f"capacity: {measured.per_second:,.0f} per second")
         return Round("capacity", measured, end.since(start), end.elsewhere(start), None)
 
-    async def _beyond(self, capacity: list[Round]) -> Course:
+    async def _beyond(self, capacity: list[Round], pids: list[int]) -> Course:
         options, per_second = self._options, _capacity(capacity)
-        loop = OpenLoop(self._uses("open"), refusals=True)
+        loop, meter = OpenLoop(self._uses("open"), refusals=True), Meter(roots(self._instance, pids))
+        start = meter.read()
         async with watched(self._instance) as held, await loop.connect(self._url, options.connections):
             self._console.print(f"{OVER * per_second:,.0f} per second for {options.seconds:.0f} s")
             over = await loop.offer(OVER * per_second, options.seconds)
             self._console.print(f"{AFTERWARDS * per_second:,.0f} per second for {options.afterwards:.0f} s")
             after = await loop.offer(AFTERWARDS * per_second, options.afterwards)
+            elsewhere = meter.read().elsewhere(start)
             await loop.settle(_SETTLE_SECONDS)
-        return Course(capacity, over, after, loop.arrivals, held)
+        return Course(capacity, over, after, loop.arrivals, held, elsewhere)
 
     def _uses(self, name: str) -> Uses:
         return Uses(uniform([user.encode() for user in self._users]), f"{self._run}-{name}")

@@ -17,7 +17,7 @@ from rich.console import Console
 
 from bench.accounts import furnish, new_users
 from bench.books import check_charged
-from bench.cpu import Meter, Reading
+from bench.cpu import Meter, Reading, disturbance
 from bench.keeping_up import keeping_up
 from bench.machine import look
 from bench.open_loop import SteadyLoad
@@ -116,7 +116,12 @@ class _Benchmark:
             machine=await look(env),
             settings=asdict(self._options),
             rows=rows,
-            conclusions={**ratios(rows), **injected(self._followed), "far behind": f"by {depth:,} messages at first"},
+            conclusions={
+                **ratios(rows),
+                **injected(self._followed),
+                "far behind": f"by {depth:,} messages at first",
+                "disturbed": disturbance(max(row.elsewhere_cores.median for row in rows)),
+            },
             goals=[*unchanged(rows), *all_followed(self._followed)],
         )
 

@@ -155,6 +155,7 @@ def test_what_explains_the_goals() -> None:
         "ledger / echo, our frames": 0.5,
         "ledger / echo, by CPU time": 2.5,
         "ledger, backlog / echo, closed loop": 3.25,
+        "ledger / echo, both draining, by CPU time": 2.6,
         "disturbed": "up to 0.1 cores were busy elsewhere",
     }
 
