@@ -8,17 +8,17 @@ from typing import Any
 
 
 def flushed() -> bool:
-    """Hands all that any link has written to the system; whether it has taken all of it.
+    """Hands all that was written to any connection to the system; whether it has taken all of it.
 
-    A link keeps what is written in a turn of the event loop until the turn's end. Links are found where they are, in
-    the memory of this process: so nothing of ours stands between them and the wire before it is needed.
+    A wire keeps what is written in a turn of the event loop until the turn's end. Wires are found where they are, in
+    the memory of this process: so nothing of ours stands between them and the broker before it is needed.
     """
-    links = _links()
-    for link in links:
-        link.flush()
-    return all(link._writer.transport.get_write_buffer_size() == 0 for link in links if not link.lost.is_set())
+    wires = _wires()
+    for wire in wires:
+        wire.flush()
+    return not any(wire.unsent for wire in wires)
 
 
-def _links() -> list[Any]:
-    module = sys.modules.get("workers.broker.link")
-    return [] if module is None else [found for found in gc.get_objects() if type(found) is module.Link]
+def _wires() -> list[Any]:
+    module = sys.modules.get("workers.broker.wire")
+    return [] if module is None else [found for found in gc.get_objects() if type(found) is module.Wire]

@@ -7,12 +7,10 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Final
 
-from aiormq.exceptions import AMQPError
+from aio_pika.exceptions import AMQPError
 
+from workers.broker.calls import CALL_SECONDS
 from workers.broker.errors import BrokerLostError
-
-CALL_SECONDS: Final = 10
-"""How long any question to the broker may take before the connection counts as lost."""
 
 FAILURES: Final = (AMQPError, OSError, TimeoutError, RuntimeError, EOFError)
 """How the library says that connection or channel are gone."""

@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import structlog
-from aiormq.exceptions import ChannelPreconditionFailed
 
 from contracts.topology import (
     COMMAND_QUEUE_ARGUMENTS,
@@ -18,10 +17,10 @@ from contracts.topology import (
     EVENTS_LOG_ARGUMENTS,
     command_queue,
 )
-from workers.broker.calling import calling
-from workers.broker.errors import BrokerLostError, QueueMismatchError
-from workers.broker.link import CLOSE_SECONDS, Link
-from workers.broker.tap import TappedChannel
+from workers.broker import methods
+from workers.broker.channel import Channel, Listener
+from workers.broker.errors import BrokerLostError, ChannelClosedError, QueueMismatchError
+from workers.broker.link import Link
 
 _log = structlog.get_logger(__name__)
 
@@ -47,44 +46,38 @@ async def require_kept(link: Link) -> None:
     async with _channel(link) as channel:
         for queue, arguments in ((DEAD_QUEUE, DEAD_QUEUE_ARGUMENTS), (EVENTS_LOG, EVENTS_LOG_ARGUMENTS)):
             # Made by us it would lack what the operator gave it; so it is looked for before it is compared.
-            async with calling(f"the queue {queue} is not there"):
-                await channel.queue_declare(queue, passive=True)
-            async with calling(f"the queue {queue} could not be compared"):
-                await _compare(channel, queue, arguments)
+            await channel.call(methods.queue_look(queue), methods.QUEUE_DECLARE_OK)
+            await _compare(channel, queue, arguments)
 
 
-async def _declare(channel: TappedChannel, queue: str) -> None:
-    async with calling(f"the queue {queue} could not be declared"):
-        await _compare(channel, queue, COMMAND_QUEUE_ARGUMENTS)
-        await channel.queue_bind(queue, COMMANDS_EXCHANGE, _WEIGHT)
+async def _declare(channel: Channel, queue: str) -> None:
+    await _compare(channel, queue, COMMAND_QUEUE_ARGUMENTS)
+    await channel.call(methods.queue_bind(queue, COMMANDS_EXCHANGE, _WEIGHT), methods.QUEUE_BIND_OK)
 
 
-async def _compare(channel: TappedChannel, queue: str, arguments: dict[str, Any]) -> None:
+async def _compare(channel: Channel, queue: str, arguments: dict[str, Any]) -> None:
     """Declares; where the queue exists the broker compares. Raises ``QueueMismatchError``."""
     try:
-        await channel.queue_declare(queue, durable=True, arguments=arguments)
-    except ChannelPreconditionFailed as error:
+        await channel.call(methods.queue_declare(queue, arguments), methods.QUEUE_DECLARE_OK)
+    except ChannelClosedError as error:
+        if error.code != methods.PRECONDITION_FAILED:
+            raise
         raise QueueMismatchError(f"the queue {queue} has other arguments than contracts.topology: {error}") from error
 
 
 @asynccontextmanager
-async def _channel(link: Link) -> AsyncGenerator[TappedChannel]:
+async def _channel(link: Link) -> AsyncGenerator[Channel]:
     """A channel for as long as the block lasts, however that ends."""
-    channel = await link.channel(_take_nothing)
+    channel = await link.channel(Listener())
     try:
         yield channel
     finally:
         await _goodbye(channel)
 
 
-async def _goodbye(channel: TappedChannel) -> None:
-    """Closes; one that the broker has closed already, or does not close, is no news to who used it."""
+async def _goodbye(channel: Channel) -> None:
+    """One that the broker does not close is no news to who used it."""
     try:
-        async with calling("the channel for declaring was not closed", CLOSE_SECONDS):
-            await channel.close()
+        await channel.close()
     except BrokerLostError as error:
         _log.warning("no goodbye", reason=str(error))
-
-
-def _take_nothing(_: object) -> bool:
-    return False

@@ -12,13 +12,12 @@ from collections.abc import Callable
 from typing import Final
 
 import structlog
-from pamqp.common import FieldValue
 
 from contracts.replies import CONTENT_TYPE, REPLY_TYPE
 from workers.broker.calling import calling
+from workers.broker.channel import CLOSE_SECONDS
 from workers.broker.consumer import Reply
 from workers.broker.lazy import LazyBroker
-from workers.broker.link import CLOSE_SECONDS
 
 _log = structlog.get_logger(__name__)
 
@@ -96,7 +95,7 @@ class LateReplies(LazyBroker):
                 routing_key=reply.to,
                 mandatory=False,
                 correlation_id=reply.correlation_id or None,
-                headers=None if reply.headers is None else dict[str, FieldValue](reply.headers),
+                headers=None if reply.headers is None else {**reply.headers},
                 content_type=CONTENT_TYPE,
                 message_type=REPLY_TYPE,
             )

@@ -3,136 +3,92 @@
 from __future__ import annotations
 
 import asyncio
-from itertools import count
-from typing import Any, Final
 
-import aiormq
-from aiormq.abc import URLorStr
-from aiormq.connection import TCPTransportFactory, TLSTransportFactory, TransportFactory
-from yarl import URL
-
-from workers.broker import lenient
-from workers.broker.calling import calling
+from workers.broker import methods
+from workers.broker.address import Address
+from workers.broker.calls import CALL_SECONDS
+from workers.broker.channel import Channel, Listener
+from workers.broker.control import Agreed, Control
 from workers.broker.errors import BrokerLostError
-from workers.broker.tap import FrameTaker, TappedChannel
-
-HEARTBEAT_SECONDS: Final = 5
-CLOSE_SECONDS: Final = 3
-"""How long a goodbye may take; then we go without."""
-
-lenient.install()
-
-
-class _Connection(aiormq.Connection):
-    # (5 + 1) * 2 = 12 s without a frame, looked at every 2 s: a frozen connection is given up after 12 to 14 s.
-    HEARTBEAT_GRACE_MULTIPLIER = 2
-
-
-class _Transport(TransportFactory):
-    """Opens the library's stream and keeps its writer: our own frames go straight into it, whole and in order."""
-
-    writer: asyncio.StreamWriter | None = None
-
-    async def create(self, url: URL, **kwargs: Any) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        factory = TLSTransportFactory() if url.scheme == "amqps" else TCPTransportFactory()
-        reader, self.writer = await factory.create(url, **kwargs)
-        return reader, self.writer
+from workers.broker.wire import Wire
 
 
 class Link:
-    """A connection to the broker. ``lost`` is set once it is gone, whoever closed it; ``reason`` says why."""
+    """A connection to the broker, and its channels."""
 
-    def __init__(self, connection: _Connection, writer: asyncio.StreamWriter, name: str) -> None:
-        self.name = name
-        self.lost = asyncio.Event()
-        self.reason = ""
-        self._connection = connection
-        self._writer = writer
-        self._pending: list[bytes] = []
-        self._loop = asyncio.get_running_loop()
-        self._closing = connection.closing
-        self._closing.add_done_callback(self._on_closed)
+    def __init__(self, wire: Wire, control: Control, agreed: Agreed) -> None:
+        self._wire = wire
+        self._control = control
+        self._agreed = agreed
 
     @classmethod
     async def open(cls, url: str, name: str) -> Link:
-        """Connects; ``name`` is what the broker's management shows. Raises ``BrokerLostError``."""
-        transport = _Transport()
-        connection = _Connection(_with(url, name), transport_factory=transport)
-        async with calling(f"{name}: no connection to the broker"):
-            await connection.connect()
-        if transport.writer is None:
-            raise BrokerLostError(f"{name}: the transport was not opened")
-        return cls(connection, transport.writer, name)
+        """Connects; ``name`` is what the broker's management shows.
+
+        Raises ``BrokerLostError``, and ``ValueError`` where the URL is no address of a broker.
+        """
+        address = Address.of(url)
+        wire = Wire()
+        control = Control(wire)
+        try:
+            async with asyncio.timeout(CALL_SECONDS):
+                await _connect(wire, address)
+                agreed = await control.log_in(address, name)
+        except (OSError, BrokerLostError) as error:
+            wire.give_up("not connected")
+            raise BrokerLostError(f"{name}: no connection to the broker: {error!r}") from error
+        except BaseException:
+            wire.give_up("not connected")
+            raise
+        return cls(wire, control, agreed)
+
+    @property
+    def lost(self) -> asyncio.Event:
+        """Set once the connection is gone, whoever closed it."""
+        return self._control.lost
+
+    @property
+    def reason(self) -> str:
+        """Why it is gone."""
+        return self._control.reason
 
     @property
     def blocked(self) -> bool:
         """True while the broker takes nothing from us for lack of memory or disk."""
-        if self.lost.is_set():
-            return False
-        question = self._connection.ready()
-        try:
-            question.send(None)
-        except StopIteration:
-            return False
-        question.close()
-        return True
+        return self._control.blocked
 
     @property
     def server_version(self) -> str:
         """The broker's version as it tells it; empty where it tells none."""
-        return str(self._connection.server_properties.get("version", ""))
+        return self._agreed.version
 
     @property
     def server_platform(self) -> str:
         """What the broker runs on, such as ``Erlang/OTP 25.3``; empty where it tells nothing."""
-        return str(self._connection.server_properties.get("platform", ""))
+        return self._agreed.platform
 
-    @property
-    def frame_max(self) -> int:
-        """The largest frame that the broker takes, in bytes."""
-        return self._connection.connection_tune.frame_max or 131_072
-
-    def write(self, frames: bytes) -> None:
-        """Sends whole frames, with all others of this turn of the loop at once.
-
-        On a lost connection they vanish: what was not acknowledged comes again.
-        """
-        if not self._pending:
-            self._loop.call_soon(self.flush)
-        self._pending.append(frames)
-
-    def flush(self) -> None:
-        """Sends now what was written: before a frame that the library sends by itself and that must come behind."""
-        pending, self._pending = self._pending, []
-        if pending and not self.lost.is_set() and not self._writer.is_closing():
-            self._writer.write(b"".join(pending))
-
-    async def channel(self, take: FrameTaker, *, confirms: bool = False) -> TappedChannel:
-        """Opens a channel whose frames go to ``take`` first. Raises ``BrokerLostError``."""
-        number = next(number for number in count(1) if number not in self._connection.channels)
-        async with calling(f"{self.name}: no channel"):
-            channel = TappedChannel(self._connection, number, take, confirms=confirms)
-            self._connection.channels[number] = channel
-            await channel.open()
+    async def channel(self, listener: Listener) -> Channel:
+        """Opens a channel. Raises ``BrokerLostError``."""
+        if self.lost.is_set():
+            raise BrokerLostError(self.reason)
+        taken = self._wire.receivers
+        number = next((number for number in range(1, self._agreed.channel_max + 1) if number not in taken), None)
+        if number is None:
+            raise BrokerLostError(f"all {self._agreed.channel_max} channels are in use")
+        channel = Channel(number, self._wire, self._agreed.frame_max, listener)
+        try:
+            await channel.call(methods.channel_open(), methods.CHANNEL_OPEN_OK)
+        except BaseException:
+            channel.leave()
+            raise
         return channel
 
     async def close(self) -> None:
         """Says goodbye and closes, or goes without a goodbye."""
-        self.flush()
-        try:
-            async with calling(f"{self.name}: no goodbye", CLOSE_SECONDS):
-                await self._connection.close()
-        except BrokerLostError as error:
-            self.reason = self.reason or str(error)
-            self._writer.transport.abort()
-        finally:
-            self.lost.set()
-
-    def _on_closed(self, closing: asyncio.Future[Any]) -> None:
-        cause = None if closing.cancelled() else closing.exception()
-        self.reason = self.reason or (str(cause) or type(cause).__name__ if cause else "closed")
-        self.lost.set()
+        await self._control.close()
 
 
-def _with(url: str, name: str) -> URLorStr:
-    return URL(url).update_query(heartbeat=str(HEARTBEAT_SECONDS), name=name)
+async def _connect(wire: Wire, address: Address) -> None:
+    certificates = address.certificates
+    context = None if certificates is None else await asyncio.to_thread(certificates.context)
+    await asyncio.get_running_loop().create_connection(lambda: wire, address.host, address.port, ssl=context)

@@ -6,16 +6,20 @@ import asyncio
 import time
 from collections.abc import Callable
 from enum import Enum
-from typing import Any
+from itertools import takewhile
+from struct import Struct as Layout
+from typing import Final
 
 from msgspec import Struct
-from pamqp import commands as spec
-from pamqp.body import ContentBody
-from pamqp.header import ContentHeader
 
-from workers.broker.frames import Framer
+from workers.broker import lenient, methods
+from workers.broker.channel import Channel, Listener, unexpected
 from workers.broker.link import Link
-from workers.broker.tap import Frame, TappedChannel
+
+_CONFIRM: Final = Layout(">4xQB")
+"""Behind the method's number: a tag, and flags."""
+_MULTIPLE: Final = 1
+"""The flag of a confirm that is for all up to its tag."""
 
 
 class Verdict(Enum):
@@ -25,6 +29,9 @@ class Verdict(Enum):
     REFUSED = "refused"
     UNROUTABLE = "unroutable"
     LOST = "lost"
+
+
+_VERDICTS: Final = {methods.BASIC_ACK: Verdict.CONFIRMED, methods.BASIC_NACK: Verdict.REFUSED}
 
 
 class Publication(Struct, frozen=True):
@@ -57,68 +64,63 @@ class Publisher:
     def __init__(self, link: Link) -> None:
         self.lost = asyncio.Event()
         self.link = link
-        self._channel: TappedChannel
-        self._framer: Framer
+        self._channel: Channel
         self._tag = 0
         self._waiting: dict[int, _Waiting] = {}
         self._tags: dict[str, int] = {}
-        self._returning = False
 
     @classmethod
     async def open(cls, link: Link) -> Publisher:
         """Opens the channel. Raises ``BrokerLostError``."""
         publisher = cls(link)
-        publisher._channel = await link.channel(publisher._on_frame, confirms=True)
-        publisher._framer = Framer(publisher._channel.number, link.frame_max)
-        publisher._channel.closing.add_done_callback(publisher._on_closed)
+        listener = Listener(publisher._on_returned, publisher._on_method, publisher._on_lost)
+        publisher._channel = await link.channel(listener)
+        await publisher._channel.call(methods.confirm_select(), methods.CONFIRM_SELECT_OK)
         return publisher
 
     def publish(self, message: Publication, settled: Settled) -> None:
-        """Sends at once; ``settled`` is called with the verdict, never before this returns, exactly once."""
+        """Sends at once; ``settled`` is called with the verdict, never before this returns, exactly once.
+
+        Raises ``ValueError`` for a routing key that no frame holds; nothing is sent then.
+        """
         if self.lost.is_set():
             asyncio.get_running_loop().call_soon(settled, Verdict.LOST)
             return
-        self._tag += 1
+        frames = self._channel.framer.publish(
+            message.exchange, message.routing_key, message.header, message.body, mandatory=message.mandatory
+        )
+        self._tag += 1  # counted only now: what cannot be framed is not sent, and the broker counts what it gets
         self._waiting[self._tag] = _Waiting(message.message_id, settled, time.monotonic())
         self._tags[message.message_id] = self._tag
-        self.link.write(
-            self._framer.publish(
-                message.exchange, message.routing_key, message.header, message.body, mandatory=message.mandatory
-            )
-        )
+        self._channel.write(frames)
 
     def overdue(self) -> float:
         """How long the oldest message has been without a verdict, in seconds."""
         oldest = next(iter(self._waiting.values()), None)
         return 0.0 if oldest is None else time.monotonic() - oldest.since
 
-    def _on_frame(self, frame: Frame) -> bool:
-        kind = type(frame)
-        if kind is spec.Basic.Ack:
-            self._settle(frame.delivery_tag, frame.multiple, Verdict.CONFIRMED)
-        elif kind is spec.Basic.Nack:
-            self._settle(frame.delivery_tag, frame.multiple, Verdict.REFUSED)
-        elif kind is spec.Basic.Return:
-            self._returning = True
-        elif self._returning and kind is ContentHeader:
-            self._on_returned(frame)
-        else:
-            return self._returning and kind is ContentBody
-        return True
+    def _on_method(self, number: bytes, payload: bytes) -> None:
+        verdict = _VERDICTS.get(number)
+        if verdict is None:
+            unexpected(number, payload)
+        tag, flags = _CONFIRM.unpack_from(payload)
+        self._settle(tag, flags & _MULTIPLE, verdict)
 
-    def _on_returned(self, header: ContentHeader) -> None:
+    def _on_returned(self, carrier: bytes, header: bytes, _body: bytes) -> None:
         """The confirm of a message that came back follows; only it ends the wait."""
-        waiting = self._waiting.get(self._tags.get(header.properties.message_id or "", 0))
+        if carrier[:4] != methods.BASIC_RETURN:
+            unexpected(carrier[:4], carrier)
+        message_id = lenient.read_properties(header)[0][lenient.MESSAGE_ID]
+        waiting = self._waiting.get(self._tags.get(message_id, 0))
         if waiting is not None:
             waiting.returned = True
 
-    def _settle(self, tag: int, multiple: bool, verdict: Verdict) -> None:
-        self._returning = False
+    def _settle(self, tag: int, multiple: int, verdict: Verdict) -> None:
         if not multiple:
             self._finish(tag, verdict)
             return
-        while self._waiting and (first := next(iter(self._waiting))) <= tag:
-            self._finish(first, verdict)
+        for settled in list(takewhile(lambda waiting: waiting <= tag, self._waiting)):  # in the order sent
+            self._finish(settled, verdict)
 
     def _finish(self, tag: int, verdict: Verdict) -> None:
         waiting = self._waiting.pop(tag, None)
@@ -129,7 +131,7 @@ class Publisher:
         returned = waiting.returned and verdict is Verdict.CONFIRMED
         waiting.settled(Verdict.UNROUTABLE if returned else verdict)
 
-    def _on_closed(self, _: asyncio.Future[Any]) -> None:
+    def _on_lost(self, _reason: str) -> None:
         self.lost.set()
-        while self._waiting:
-            self._finish(next(iter(self._waiting)), Verdict.LOST)
+        for tag in list(self._waiting):
+            self._finish(tag, Verdict.LOST)

@@ -12,14 +12,15 @@ from typing import Final
 from uuid import uuid4
 
 import structlog
-from pamqp import commands as spec
-from pamqp.header import ContentHeader
 
 from contracts.addresses import reply_token
 from contracts.topology import DIRECT_REPLY_TO
-from workers.broker.calling import calling
-from workers.broker.link import CLOSE_SECONDS, Link
-from workers.broker.tap import Frame
+from workers.broker import lenient, methods
+from workers.broker.calls import CALL_SECONDS
+from workers.broker.channel import Listener
+from workers.broker.errors import BrokerLostError
+from workers.broker.frames import properties
+from workers.broker.link import Link
 
 _log = structlog.get_logger(__name__)
 
@@ -47,22 +48,22 @@ async def _own_address(link: Link) -> str:
     """The address that the broker gives to a channel of ours."""
     shown: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
-    def take(frame: Frame) -> bool:
-        if isinstance(frame, ContentHeader) and not shown.done():
-            shown.set_result(frame.properties.reply_to or "")
-        return isinstance(frame, spec.Basic.Return | ContentHeader)
+    def take(_carrier: bytes, header: bytes, _body: bytes) -> None:
+        if not shown.done():
+            shown.set_result(lenient.read_properties(header)[0][lenient.REPLY_TO] or "")
 
-    channel = await link.channel(take)
+    def lost(reason: str) -> None:
+        if not shown.done():
+            shown.set_exception(BrokerLostError(reason))
+
+    channel = await link.channel(Listener(content=take, lost=lost))
     try:
-        async with calling("the broker did not show its reply-to tokens"):
-            await channel.basic_consume(DIRECT_REPLY_TO, _nothing, no_ack=True)
-            asking = spec.Basic.Properties(reply_to=DIRECT_REPLY_TO)
-            await channel.basic_publish(b"", routing_key=f"nowhere-{uuid4()}", properties=asking, mandatory=True)
+        await channel.call(methods.consume(DIRECT_REPLY_TO, no_ack=True), methods.BASIC_CONSUME_OK)
+        asking = properties(reply_to=DIRECT_REPLY_TO)
+        channel.write(channel.framer.publish("", f"nowhere-{uuid4()}", asking, b"", mandatory=True))
+        async with asyncio.timeout(CALL_SECONDS):
             return await shown
+    except TimeoutError as error:
+        raise BrokerLostError("the broker did not show its reply-to tokens") from error
     finally:
-        async with calling("the channel of the reply-to tokens was not closed", CLOSE_SECONDS):
-            await channel.close()
-
-
-async def _nothing(_: object) -> None:
-    """The library wants a callback; no reply is ever sent there."""
+        await channel.close()

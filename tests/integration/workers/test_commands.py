@@ -18,8 +18,9 @@ from ops.instance import Instance
 from tests.e2e.client import Client
 from tests.integration.workers.events import Subscriber
 from tests.integration.workers.running import Running
+from workers.broker.channel import Listener
 from workers.broker.consumer import Reply
-from workers.broker.frames import Framer, short
+from workers.broker.fields import short
 from workers.broker.late import LateReplies
 from workers.broker.link import Link
 
@@ -177,11 +178,11 @@ async def test_damaged_properties_are_an_ordinary_invalid_request(
     body = json.dumps({"userId": user, "damaged": name}).encode()
     routing_key = user if name != "routing_key" else "?"
     link = await Link.open(servers.addresses.amqp, "a hostile client")
-    channel = await link.channel(lambda _: False)
-    written = Framer(channel.number, link.frame_max).publish(
+    channel = await link.channel(Listener())
+    written = channel.framer.publish(
         COMMANDS_EXCHANGE, routing_key, flags.to_bytes(2, "big") + content, body, mandatory=False
     )
-    link.write(written if name != "routing_key" else written.replace(b"\x01?\x00", b"\x01\xff\x00"))
+    channel.write(written if name != "routing_key" else written.replace(b"\x01?\x00", b"\x01\xff\x00"))
     headers, copy = await _dead(client)
     assert copy == body
     assert name in headers["reason"] or name == "type"

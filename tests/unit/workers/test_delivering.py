@@ -14,7 +14,7 @@ from contracts.errors import invalid_field
 from contracts.permissions import Logins
 from contracts.topology import DEAD_QUEUE
 from workers.broker.consumer import Delivery, Reply
-from workers.broker.frames import short
+from workers.broker.fields import short
 from workers.broker.lenient import text
 from workers.intake.answering import Answer
 from workers.intake.batching import Portion

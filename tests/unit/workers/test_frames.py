@@ -9,7 +9,8 @@ from pamqp import commands, frame
 from pamqp.body import ContentBody
 from pamqp.header import ContentHeader
 
-from workers.broker.frames import Framer, properties, short
+from workers.broker.fields import short
+from workers.broker.frames import Framer, properties
 
 
 def _read(data: bytes) -> list[tuple[int, Any]]:

@@ -8,8 +8,10 @@ from typing import Any, cast
 import pytest
 from prometheus_client import CollectorRegistry
 
+from workers.broker import methods
+from workers.broker.channel import Channel, Listener
+from workers.broker.errors import BrokerLostError
 from workers.broker.link import Link
-from workers.broker.tap import TappedChannel
 from workers.intake import inlets as module
 from workers.intake.commandlink import CommandLink
 from workers.intake.inlet import Desk
@@ -18,22 +20,17 @@ from workers.meters import Meters
 
 
 class _Channel:
-    """Its calls end as the first of ``ends`` says; the last call never ends."""
+    """Its calls end as the first of ``ends`` says; the last ones are answered."""
 
-    number = 1
-
-    def __init__(self, ends: list[BaseException], subscribed: asyncio.Event) -> None:
+    def __init__(self, ends: list[Exception], subscribed: asyncio.Event) -> None:
         self._ends = ends
         self._subscribed = subscribed
-        self.closing = asyncio.get_running_loop().create_future()
-        self.on_consumer_cancel_callbacks = set[Any]()
 
-    async def basic_qos(self, **_: Any) -> None:
+    async def call(self, _payload: bytes, answer: bytes) -> None:
         if self._ends:
             raise self._ends.pop(0)
-
-    async def basic_consume(self, *_: Any) -> None:
-        self._subscribed.set()
+        if answer == methods.BASIC_CONSUME_OK:
+            self._subscribed.set()
 
     async def close(self) -> None:
         return
@@ -42,16 +39,11 @@ class _Channel:
 class _Connection(Link):
     """A link whose channels are those, without a broker."""
 
-    frame_max = 4096  # type: ignore[assignment]
-
-    def __init__(self, ends: list[BaseException], subscribed: asyncio.Event) -> None:
+    def __init__(self, ends: list[Exception], subscribed: asyncio.Event) -> None:
         self._made = lambda: _Channel(ends, subscribed)
 
-    async def channel(self, *_: Any, **__: Any) -> TappedChannel:
-        return cast(TappedChannel, self._made())
-
-    def flush(self) -> None:
-        return
+    async def channel(self, listener: Listener) -> Channel:
+        return cast(Channel, self._made())
 
 
 class _Up(CommandLink):
@@ -64,8 +56,8 @@ class _Up(CommandLink):
         return self._there
 
 
-@pytest.mark.parametrize("end", [asyncio.CancelledError(), ValueError("a defect"), ConnectionResetError()], ids=repr)
-async def test_a_keeper_survives(end: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("end", [BrokerLostError("gone"), ValueError("a defect")], ids=repr)
+async def test_a_keeper_survives(end: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
     async def declared(*_: Any) -> None:
         return
 
