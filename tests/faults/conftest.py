@@ -1,4 +1,4 @@
-"""Servers whose database may be broken, and a client."""
+"""Servers that may be broken, what breaks them, and a client."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ import pytest
 from ops.instance import Instance
 from tests.e2e.client import Client
 from tests.faults.servers import private_servers
+from tests.faults.tools.broker import Broker
+from tests.faults.tools.postgres import Database
+from tests.faults.tools.workers import Workers
 from tests.integration.workers.running import PARTITIONS
 
 
@@ -25,6 +28,27 @@ def servers() -> Generator[Instance]:
 def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where processes write."""
     return tmp_path_factory.mktemp("faults")
+
+
+@pytest.fixture(scope="package")
+async def broker(servers: Instance) -> Broker:
+    """Its RabbitMQ, and what may happen to it."""
+    node = Broker(servers)
+    await node.settle()
+    return node
+
+
+@pytest.fixture(scope="package")
+def database(servers: Instance) -> Database:
+    """Its PostgreSQL, and what may happen to it."""
+    return Database(servers)
+
+
+@pytest.fixture
+async def workers(servers: Instance, tmp_path: Path) -> AsyncGenerator[Workers]:
+    """Workers, none of them started."""
+    async with Workers(servers, tmp_path) as some:
+        yield some
 
 
 @pytest.fixture

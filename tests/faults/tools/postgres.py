@@ -14,6 +14,7 @@ import asyncpg
 
 from ops import urls
 from ops.instance import Instance
+from ops.servers.postgres import ADMINISTRATOR
 from tests.faults.tools.errors import ToolError
 from tests.faults.tools.server import Server
 from tests.faults.tools.telling import until
@@ -27,7 +28,8 @@ class Database:
 
     def __init__(self, instance: Instance) -> None:
         self.server = Server(instance, "postgres")
-        self._url = urls.with_database(instance.addresses.database, instance.addresses.database_name)
+        secrets = instance.addresses.secrets
+        self._url = urls.with_login(instance.addresses.database, ADMINISTRATOR, secrets.postgres_admin)
         self._reader_url = instance.addresses.database_as("mana_readonly")
 
     async def kill(self) -> None:
