@@ -19,7 +19,14 @@ _EPMD_PORT_BYTES = 4
 async def _in_time(question: Awaitable[bool]) -> bool:
     try:
         return await asyncio.wait_for(question, _PATIENCE)
-    except (TimeoutError, OSError, RedisError, asyncpg.PostgresError, asyncpg.InterfaceError):
+    except (
+        TimeoutError,
+        OSError,
+        RedisError,
+        asyncpg.PostgresError,
+        asyncpg.InterfaceError,
+        asyncpg.InternalClientError,
+    ):
         return False
 
 

@@ -49,7 +49,7 @@ class Witness:
         while True:
             try:
                 return [row["place"] for row in await (await self._connected()).fetch(_VISIBLE, *columns)]
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
                 print(f"the database is away: {error!r}", file=sys.stderr, flush=True)
                 await asyncio.sleep(_RETRY_SECONDS)
 

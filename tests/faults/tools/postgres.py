@@ -47,7 +47,7 @@ class Database:
         async def logs_in() -> bool:
             try:
                 await (await asyncpg.connect(self._url)).close()
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError):
                 return False
             return True
 

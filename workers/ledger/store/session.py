@@ -89,7 +89,13 @@ class Session:
                 max_cached_statement_lifetime=_PREPARE_AGAIN_S,
                 server_settings={**_SETTINGS, "application_name": application_name, **(settings or {})},
             )
-        except (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except (
+            OSError,
+            ValueError,
+            asyncpg.PostgresError,
+            asyncpg.InterfaceError,
+            asyncpg.InternalClientError,
+        ) as error:
             raise of_connecting(error) from error
         return cls(connection)
 

@@ -1,0 +1,33 @@
+"""Which of the driver's words say that the database is away, and nothing about the request."""
+
+from __future__ import annotations
+
+import asyncpg
+import pytest
+
+from api.database import translated
+from api.errors import Unavailable
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ConnectionResetError(),
+        TimeoutError(),
+        asyncpg.InterfaceError("connection is closed"),
+        asyncpg.InternalClientError("cannot switch to state 11; another operation (2) is in progress"),
+        asyncpg.AdminShutdownError(),
+        asyncpg.TooManyConnectionsError(),
+        asyncpg.CannotConnectNowError(),
+        asyncpg.ConnectionDoesNotExistError(),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_an_absent_database_is_told_as_such(error: Exception) -> None:
+    with pytest.raises(Unavailable), translated():
+        raise error
+
+
+def test_what_the_request_did_is_not() -> None:
+    with pytest.raises(asyncpg.UniqueViolationError), translated():
+        raise asyncpg.UniqueViolationError
