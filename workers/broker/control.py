@@ -21,7 +21,7 @@ from workers.broker.wire import FRAME_MAX, Wire
 HEARTBEAT_SECONDS: Final = 5
 FRAME_MIN: Final = 4096
 """The specification's; a broker that agrees to less cannot be spoken to."""
-_OURS: Final = (65_535, FRAME_MAX, HEARTBEAT_SECONDS)
+OURS: Final = (65_535, FRAME_MAX, HEARTBEAT_SECONDS)
 """Channels, bytes of a frame, seconds of the heartbeat: the most that we agree to."""
 _TUNE: Final = Struct(">HIH")
 _SERVER_PROPERTIES_AT: Final = 6
@@ -65,7 +65,7 @@ class Control:
         client = {"product": "mana", "connection_name": name, "capabilities": _CAPABILITIES}
         start_ok = method(0, methods.start_ok(address.login, address.password, client))
         tune = await self._ask(start_ok, methods.CONNECTION_TUNE)
-        channel_max, frame_max, heartbeat = map(_lesser, _TUNE.unpack_from(tune, 4), _OURS)
+        channel_max, frame_max, heartbeat = map(_lesser, _TUNE.unpack_from(tune, 4), OURS)
         if frame_max < FRAME_MIN:
             raise BrokerLostError(f"the broker takes frames of {frame_max} bytes at most")
         self._wire.write(method(0, methods.tune_ok(channel_max, frame_max, heartbeat)))
