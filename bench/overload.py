@@ -48,9 +48,8 @@ def _read_options(arguments: list[str]) -> Options:
     parser.add_argument("--users", type=int, default=10_000, help="accounts that the load falls on (10000)")
     parser.add_argument("--in-flight", type=int, default=512, help="under way while the capacity is measured (512)")
     parser.add_argument("--connections", type=int, default=8, help="from which the load comes (8)")
-    length = QUEUE_LENGTH_DEFAULT
-    parser.add_argument("--queue-length", type=int, default=length, help=f"bound of each partition ({length})")
-    parser.add_argument("--batch-max", type=int, help="a smaller one makes a slower worker (the worker's own)")
+    parser.add_argument("--queue-length", type=int, help=f"bound of each partition ({QUEUE_LENGTH_DEFAULT})")
+    parser.add_argument("--batch-max", type=int, help="a slower worker, with shorter queues (the worker's own)")
     read = parser.parse_args(arguments)
     options = Options(**vars(read))
     if min(figure for figure in asdict(options).values() if figure is not None) <= 0:
@@ -81,7 +80,7 @@ class _Curve:
 
 def _conclude(course: Course, curve: _Curve, options: Options) -> dict[str, Any]:
     over, arrivals = course.over, course.arrivals
-    bound = PARTITIONS_DEFAULT * options.queue_length
+    bound = PARTITIONS_DEFAULT * course.queue_length
     offered = _offered(course)
     goodput = median(window.answers for window in curve.over) / WINDOW_SECONDS
     told = {

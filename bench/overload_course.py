@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 from dataclasses import dataclass, replace
 from statistics import median
@@ -21,7 +22,7 @@ from bench.processes import running
 from bench.roots import roots
 from bench.rounds import Round
 from bench.uses import Uses
-from contracts.topology import PARTITIONS_DEFAULT
+from contracts.topology import PARTITIONS_DEFAULT, QUEUE_LENGTH_DEFAULT
 from ops.instance import Instance
 from ops.program import Program
 from ops.programs import Programs
@@ -29,6 +30,8 @@ from ops.programs import Programs
 OVER: Final = 3.0
 """Times the capacity that arrive in the overload."""
 AFTERWARDS: Final = 0.5
+_WAITING_SECONDS: Final = 20.0
+"""What the default bound of the queues stands for."""
 _SETTLE_SECONDS: Final = 180.0
 _CAPACITY_ROUNDS: Final = 3
 _CAPACITY_SECONDS: Final = 4.0
@@ -36,24 +39,25 @@ _CAPACITY_SECONDS: Final = 4.0
 
 @dataclass(frozen=True)
 class Options:
-    """Times in seconds; ``queue_length`` in commands of one partition; ``batch_max`` in commands, where it is not the
-    worker's own."""
+    """Times in seconds; ``queue_length`` in commands of one partition, where it is given; ``batch_max`` in commands,
+    where it is not the worker's own."""
 
     seconds: float
     afterwards: float
     users: int
     in_flight: int
     connections: int
-    queue_length: int
+    queue_length: int | None
     batch_max: int | None
 
 
 @dataclass(frozen=True)
 class Course:
-    """The closed loops that the capacity is told by, the two offers with all their arrivals, what the broker held; and
-    the cores that were busy with something else during the offers."""
+    """The closed loops that the capacity is told by, the bound of each queue, the two offers with all their arrivals,
+    what the broker held; and the cores that were busy with something else during the offers."""
 
     capacity: list[Round]
+    queue_length: int
     over: Offer
     after: Offer
     arrivals: Arrivals
@@ -81,13 +85,12 @@ class Overload:
         """Goes through it; the ledger's rows are checked against the answers. Raises ``BenchError``."""
         env, options = self._instance.env, self._options
         worker = _worker(self._instance, options.batch_max)
-        async with (
-            bounded(env, options.queue_length),
-            running([worker], self._instance.place.home, "overload") as pids,
-        ):
+        async with running([worker], self._instance.place.home, "overload") as pids:
             await furnish(self._url, self._users, self._run)
             capacity = [await self._closed_loop(number, pids) for number in range(_CAPACITY_ROUNDS)]
-            course = await self._beyond(capacity, pids)
+            length = options.queue_length or _bound(_capacity(capacity), slowed=options.batch_max is not None)
+            async with bounded(env, length):
+                course = await self._beyond(capacity, length, pids)
         answered = sum(each.measured.answered for each in capacity) + course.arrivals.answered
         await check_charged(env["MANA_DATABASE_READONLY_URL"], self._users, answered)
         return course
@@ -100,7 +103,7 @@ class Overload:
         self._console.print(f"capacity: {measured.per_second:,.0f} per second")
         return Round("capacity", measured, end.since(start), end.elsewhere(start), None)
 
-    async def _beyond(self, capacity: list[Round], pids: list[int]) -> Course:
+    async def _beyond(self, capacity: list[Round], length: int, pids: list[int]) -> Course:
         options, per_second = self._options, _capacity(capacity)
         loop, meter = OpenLoop(self._uses("open"), refusals=True), Meter(roots(self._instance, pids))
         start = meter.read()
@@ -111,7 +114,7 @@ class Overload:
             after = await loop.offer(AFTERWARDS * per_second, options.afterwards)
             elsewhere = meter.read().elsewhere(start)
             await loop.settle(_SETTLE_SECONDS)
-        return Course(capacity, over, after, loop.arrivals, held, elsewhere)
+        return Course(capacity, length, over, after, loop.arrivals, held, elsewhere)
 
     def _uses(self, name: str) -> Uses:
         return Uses(uniform([user.encode() for user in self._users]), f"{self._run}-{name}")
@@ -119,6 +122,11 @@ class Overload:
 
 def _capacity(rounds: list[Round]) -> float:
     return median(each.measured.per_second for each in rounds)
+
+
+def _bound(per_second: float, *, slowed: bool) -> int:
+    """The default; for a worker that was slowed down on purpose, what is the default by its own rate."""
+    return math.ceil(_WAITING_SECONDS * per_second / PARTITIONS_DEFAULT) if slowed else QUEUE_LENGTH_DEFAULT
 
 
 def _worker(instance: Instance, batch_max: int | None) -> Program:

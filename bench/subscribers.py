@@ -110,7 +110,7 @@ class _Benchmark:
                     await self._measure(case, number, pids)
         answered = sum(each.measured.answered for each in self._rounds)
         await check_charged(env["MANA_DATABASE_READONLY_URL"], self._users, answered)
-        rows = to_rows(self._rounds)
+        rows = to_rows(sorted(self._rounds, key=lambda each: CASES.index(each.case)))
         return Report(
             bench="subscribers",
             machine=await look(env),
