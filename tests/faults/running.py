@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from ops.instance import Instance
 from tests.faults.oracle.judge import Case, Verdict, judge
-from tests.faults.oracle.subscribing import Subscriber, subscribed
+from tests.faults.oracle.subscribing import subscribed
 from tests.faults.scenario import Scale, Scenario
 from tests.faults.stage import Stage
 
@@ -51,7 +51,7 @@ async def play(instance: Instance, scenario: Scenario, scale: Scale, seed: int, 
     began, since = time.monotonic(), time.time()
     stage = Stage(instance, scenario, scale, seed, folder)
     async with AsyncExitStack() as stack:
-        subscriber = await stack.enter_async_context(
+        stage.subscriber = await stack.enter_async_context(
             subscribed(stage.amqp_url, stage.database_url, folder / "events.jsonl")
         )
         stack.push_async_callback(stage.workers.stop)
@@ -60,14 +60,14 @@ async def play(instance: Instance, scenario: Scenario, scale: Scale, seed: int, 
             await scenario.play(stage)
             if not stage.workers.present:
                 await stage.workers.start()
-        verdict = await judge(_case(stage, subscriber, since, seed))
+        verdict = await judge(_case(stage, since, seed))
     return _played(stage, seed, time.monotonic() - began, verdict)
 
 
-def _case(stage: Stage, subscriber: Subscriber, since: float, seed: int) -> Case:
+def _case(stage: Stage, since: float, seed: int) -> Case:
     return Case(
         journal=stage.journal,
-        subscriber=subscriber,
+        subscriber=stage.subscriber,
         amqp_url=stage.amqp_url,
         management_url=stage.instance.addresses.management,
         database_url=stage.database_url,

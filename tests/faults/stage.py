@@ -18,6 +18,7 @@ from tests.faults.oracle.load import Load, Mix
 from tests.faults.oracle.population import fresh_users, prepare
 from tests.faults.oracle.probing import probe, probe_users
 from tests.faults.oracle.rest import Rest, rest
+from tests.faults.oracle.subscribing import Subscriber
 from tests.faults.scenario import Scale, Scenario
 from tests.faults.tools.broker import Broker
 from tests.faults.tools.front import Front
@@ -50,6 +51,9 @@ class Stage:
     ``dead`` names the bodies that it puts into ``credits.dead`` by purpose (``oracle.dead.body_name``). ``ordered`` is
     made false by a scenario whose fault allows a user's commands to be decided in another order.
     """
+
+    subscriber: Subscriber
+    """The independent one, there from before the first command."""
 
     def __init__(self, instance: Instance, scenario: Scenario, scale: Scale, seed: int, folder: Path) -> None:
         self.instance = instance
