@@ -98,7 +98,7 @@ class World:
 
 
 def clean_run() -> Evidence:
-    """Three users, and everything that may happen to a command while all is well."""
+    """Four users, and everything that may happen to a command while all is well."""
     world = World()
     for user in ("ann", "bob", "eve"):
         opening = world.attempt(user, "open", "open")
@@ -107,17 +107,18 @@ def clean_run() -> Evidence:
         world.acknowledge(world.attempt(user, "open again", "open"), row, replayed=True)
     _of_ann(world)
     _of_bob(world)
+    _of_joe(world)
     quiet = replace(world.books, rows=list(world.books.rows), keys=set(world.books.keys))
     quiet.refusals, quiet.accounts = set(world.books.refusals), dict(world.books.accounts)
     world.told.add(Phase(JUDGING, 2_000.0))
     _asked_by_the_judge(world)
-    seen = [*world.events[:4], *world.events[2:], Event("refusal", "credits.refused", "ann", None, None, None)]
+    seen = [*world.events[:8], *world.events[1:], Event("refusal", "credits.refused", "ann", None, None, None)]
     return Evidence(
         told=world.told,
         quiet=quiet,
         books=world.books,
         seen=seen,
-        log=[msgspec.structs.replace(event, visible=None) for event in [*world.events[:1], *world.events]],
+        log=[msgspec.structs.replace(event, visible=None) for event in [*world.events[:9], *world.events]],
         dead=[DeadCopy(frozenset({POISON, "c1"}), "not JSON"), DeadCopy(frozenset({POISON}), "not JSON")],
         expected_dead=frozenset({POISON}),
         probes={0: 0.2, 1: 0.3},
@@ -133,6 +134,8 @@ def _of_ann(world: World) -> None:
     grant = world.attempt("ann", "gift", "grant", 2_000)
     world.acknowledge(grant, world.done(grant))
     world.use("ann", "much", 1_000)
+    poor_message = f"m{grant - 1}"
+    world.refuse(world.attempt("ann", "much", "use", 1_000, message_id=poor_message), "insufficient_credits")
     world.refuse(world.attempt("ann", "poor", "use", 9_999), "insufficient_credits")
     world.refuse(world.attempt("ann", "full", "use", 1), "nacked", "not_accepted")
     rest = world.attempt("ann", "web", "use", 2, transport="rest", message_id="")
@@ -140,6 +143,14 @@ def _of_ann(world: World) -> None:
     world.acknowledge(rest, world.done(rest))
     world.acknowledge(world.attempt("ann", "", "balance"), None)
     world.use("ann", "last", 1)
+
+
+def _of_joe(world: World) -> None:
+    """An account without a bonus, opened twice: an answer is kept under the first key."""
+    world.books.accounts["joe"] = Account("joe", 0, 0, 0, 0, 0)
+    world.books.keys.add(("joe", "bare"))
+    world.acknowledge(world.attempt("joe", "bare", "open"), None)
+    world.acknowledge(world.attempt("joe", "bare again", "open"), None, replayed=True)
 
 
 def _of_bob(world: World) -> None:
@@ -150,10 +161,10 @@ def _of_bob(world: World) -> None:
     world.acknowledge(refund, world.row("bob", "back", "refund", 7))
     correction = world.attempt("bob", "fix", "adjust", -5)
     world.acknowledge(correction, world.done(correction))
-    freeze = world.attempt("bob", "ice", "freeze")
-    world.books.keys.add(("bob", "ice"))
-    world.acknowledge(freeze, None)
+    world.books.keys |= {("bob", "ice"), ("bob", "thaw")}
+    world.acknowledge(world.attempt("bob", "ice", "freeze"), None)
     world.refuse(world.attempt("bob", "cold", "use", 1), "account_frozen")
+    world.acknowledge(world.attempt("bob", "thaw", "unfreeze"), None)
     late = world.attempt("bob", "late", "use", 1)
     world.silence(late)
     world.acknowledge(late, world.done(late))
