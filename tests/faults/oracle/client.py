@@ -40,16 +40,17 @@ class _Sending:
 class Client:
     """One connection, made again by itself when it is lost. Messages leave in the order in which they were sent.
 
-    ``transport`` names this client in the journal: within one, the order is promised to be kept.
+    ``transport`` names this client in the journal, by default ``amqp``, ``amqp:2`` …: within one, the order is promised
+    to be kept.
     """
 
-    def __init__(self, url: str, journal: Journal, *, transport: str = "amqp") -> None:
+    def __init__(self, url: str, journal: Journal, *, transport: str | None = None) -> None:
         self.journal = journal
         self.away: BrokerError | None = None
         self.reconnections = 0
         self._url = url
         self._login = unquote(urlsplit(url).username or "")
-        self._transport = transport
+        self._transport = transport or journal.new_transport("amqp")
         self._connection: Connection | None = None
         self._up = asyncio.Event()
         self._lost = asyncio.Event()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
@@ -113,6 +114,7 @@ class Journal:
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
         _cut_torn_line(self._file)
         self._last = max(read(path).attempts, default=0)
+        self._transports: Counter[str] = Counter()
         self._lines: list[bytes] = []
         self._waiting: list[asyncio.Future[None]] = []
         self._writing: asyncio.Task[None] | None = None
@@ -121,6 +123,12 @@ class Journal:
         """Writes what is left, durably."""
         await self.synced()
         os.close(self._file)
+
+    def new_transport(self, kind: str) -> str:
+        """A name for one more connection of this kind."""
+        self._transports[kind] += 1
+        number = self._transports[kind]
+        return kind if number == 1 else f"{kind}:{number}"
 
     def attempt(
         self, *, user: str, key: str, op: str, amount: int | None, message_id: str, transport: str, body: str
