@@ -56,7 +56,7 @@ class CrashError(RuntimeError):
 
 
 class SpecificationError(ValueError):
-    """A text that names no crash; the message says what is wrong with it."""
+    """A text that names no crash, or no mutant; the message says what is wrong with it."""
 
 
 @dataclass(frozen=True)

@@ -14,11 +14,12 @@ import importlib
 import os
 import runpy
 import sys
-from typing import NoReturn
+from typing import Final, NoReturn
 
 from tests.faults import crash, marker, wires
 
-CRASH_AT = "MANA_CRASH_AT"
+CRASH_AT: Final = "MANA_CRASH_AT"
+MUTANT: Final = "MANA_MUTANT"
 
 
 def become(package: str, module: str) -> NoReturn:
@@ -26,6 +27,7 @@ def become(package: str, module: str) -> NoReturn:
     try:
         _pass_locks()
         _replace(package, os.environ.pop(CRASH_AT, ""))
+        _put_on(os.environ.pop(MUTANT, ""))
     except (marker.NoTestDatabaseError, crash.SpecificationError) as refusal:
         sys.stderr.write(f"{refusal}\n")
         sys.exit(2)
@@ -46,3 +48,9 @@ def _replace(package: str, specification: str) -> None:
     if specification:
         points = importlib.import_module(f"{package}.crash")
         points.crash = crash.Crash(crash.parse(specification), wires.flushed)  # type: ignore[attr-defined]
+
+
+def _put_on(names: str) -> None:
+    """Mutants import the worker, which by then finds its crash points replaced."""
+    if names:
+        importlib.import_module("tests.faults.mutants").apply(names)

@@ -1,4 +1,5 @@
-"""``python -m tests.faults.worker``: ``python -m workers`` with crash points (``MANA_CRASH_AT``)."""
+"""``python -m tests.faults.worker``: ``python -m workers`` with crash points (``MANA_CRASH_AT``), or a mutant of it
+(``MANA_MUTANT``)."""
 
 from __future__ import annotations
 

@@ -1,0 +1,52 @@
+"""Workers with one fault each, as it has been made elsewhere; the oracle must find every one of them.
+
+``MANA_MUTANT=NAME`` (several with commas between) makes the test launcher put one on, before the worker is imported.
+Each function's docstring says what the fault stands for, what it does to people's credits, and which scenario must see
+it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from tests.faults.crash import SpecificationError
+from tests.faults.mutants import acknowledging, owning, remembering, telling
+from tests.faults.mutants.remembering import KEYS_WITHOUT_CONSTRAINT
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """What puts a fault on, and the SQL that the database's owner must have run before a worker starts with it.
+
+    A worker's own role may not take a constraint away.
+    """
+
+    apply: Callable[[], None]
+    prepare: str = ""
+
+
+MUTANTS: Final[Mapping[str, Mutant]] = {
+    "ack_before_commit": Mutant(acknowledging.ack_before_commit),
+    "ack_multiple_over_uncommitted": Mutant(acknowledging.ack_multiple_over_uncommitted),
+    "event_before_commit": Mutant(telling.event_before_commit),
+    "failed_batch_acks_all": Mutant(acknowledging.failed_batch_acks_all),
+    "no_epoch_check": Mutant(owning.no_epoch_check),
+    "no_unique_key": Mutant(remembering.no_unique_key, KEYS_WITHOUT_CONSTRAINT),
+    "refusals_not_stored": Mutant(remembering.refusals_not_stored),
+    "retry_in_place_after_lost_commit": Mutant(remembering.retry_in_place_after_lost_commit, KEYS_WITHOUT_CONSTRAINT),
+}
+"""The oracle must catch each of them."""
+
+FORCES: Final[Mapping[str, Mutant]] = {"every_partition": Mutant(owning.every_partition)}
+"""The worker must bear these."""
+
+
+def apply(names: str) -> None:
+    """Puts on what is named. Raises ``SpecificationError``."""
+    known = {**MUTANTS, **FORCES}
+    for name in names.split(","):
+        if name not in known:
+            raise SpecificationError(f"there is no mutant {name!r}")
+        known[name].apply()

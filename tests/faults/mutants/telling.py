@@ -1,0 +1,50 @@
+"""Faults in when the world hears of a batch."""
+
+# pyright: reportPrivateUsage=false
+# A fault sits inside of what it spoils.
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final
+
+from tests.faults.mutants.patching import replace
+from workers.intake.holdings import Holdings
+from workers.ledger import execute
+from workers.ledger.model import Entry, Outcome
+from workers.ledger.store.session import Statements
+
+_CONFIRM_SECONDS: Final = 5.0
+
+
+def event_before_commit() -> None:
+    """A batch's events are published, and confirmed, before its COMMIT: the outbox that is no outbox.
+
+    Subscribers hear of credits that nobody has yet, and where the COMMIT then fails, of such that nobody ever had; what
+    the positions are given to instead is never told. Equation 7: an event whose row is not visible at receipt (in any
+    scenario), an event of no row (S01 at ``before_commit``, S06, S08, S13).
+    """
+    ours: list[Holdings] = []
+
+    def keeping(make: Callable[..., None]) -> Callable[..., None]:
+        def made(self: Holdings, *given: Any) -> None:
+            make(self, *given)
+            ours[:] = [self]
+
+        return made
+
+    def writing(write: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+        async def written(run: Statements, outcome: Outcome, placed: Sequence[tuple[int, Entry]], *given: Any) -> None:
+            await write(run, outcome, placed, *given)
+            for partition, happenings in execute._events(placed).items():
+                lane = ours[0].lane(partition)
+                if lane is not None:
+                    lane.offer(happenings)
+                    async with asyncio.timeout(_CONFIRM_SECONDS):
+                        await lane.flushed()
+
+        return written
+
+    replace(Holdings, "__init__", keeping)
+    replace(execute, "write", writing)
