@@ -36,13 +36,13 @@ def main(arguments: list[str]) -> int:
     options, console = read_options(arguments), wide_console()
     console.print("starting a private instance")
     with private(workers=0, partitions=options.partitions, name="bench", with_processes=False) as instance:
-        report = uvloop.run(_Benchmark(instance, options, console).run())
+        report = uvloop.run(LedgerBenchmark(instance, options, console).run())
     report.show(console)
     console.print(f"kept in {report.save().name}")
     return 0
 
 
-class _Benchmark:
+class LedgerBenchmark:
     """One run on one instance."""
 
     def __init__(self, instance: Instance, options: Options, console: Console) -> None:

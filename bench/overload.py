@@ -34,7 +34,7 @@ def main(arguments: list[str]) -> int:
     options, console = _read_options(arguments), wide_console()
     console.print("starting a private instance")
     with private(workers=0, name="bench", with_processes=False) as instance:
-        report, curve = uvloop.run(_measure(instance, options, console))
+        report, curve = uvloop.run(measure(instance, options, console))
     report.show(console)
     console.print(_table(curve))
     console.print(f"kept in {report.save().name}")
@@ -57,9 +57,10 @@ def _read_options(arguments: list[str]) -> Options:
     return options
 
 
-async def _measure(instance: Instance, options: Options, console: Console) -> tuple[Report, _Curve]:
+async def measure(instance: Instance, options: Options, console: Console) -> tuple[Report, Curve]:
+    """The report, and the curve that it holds under `more`. Raises ``BenchError``."""
     course = await Overload(instance, options, console).run()
-    curve = _Curve(windows(course.arrivals, course.over), windows(course.arrivals, course.after))
+    curve = Curve(windows(course.arrivals, course.over), windows(course.arrivals, course.after))
     report = Report(
         bench="overload",
         machine=await look(instance.env),
@@ -73,12 +74,14 @@ async def _measure(instance: Instance, options: Options, console: Console) -> tu
 
 
 @dataclass(frozen=True)
-class _Curve:
+class Curve:
+    """The windows of the overload, and those behind it."""
+
     over: list[Window]
     after: list[Window]
 
 
-def _conclude(course: Course, curve: _Curve, options: Options) -> dict[str, Any]:
+def _conclude(course: Course, curve: Curve, options: Options) -> dict[str, Any]:
     over, arrivals = course.over, course.arrivals
     bound = PARTITIONS_DEFAULT * course.queue_length
     offered = _offered(course)
@@ -110,7 +113,7 @@ def _offered(course: Course) -> float:
     return (over.last - over.first) / (over.ends - over.begins) / course.per_second
 
 
-def _goals(course: Course, curve: _Curve) -> list[Goal]:
+def _goals(course: Course, curve: Curve) -> list[Goal]:
     arrivals = course.arrivals
     accepted = len(arrivals) - arrivals.refused
     recovered = seconds_to_recover(curve.after)
@@ -123,7 +126,7 @@ def _goals(course: Course, curve: _Curve) -> list[Goal]:
     ]
 
 
-def _table(curve: _Curve) -> Table:
+def _table(curve: Curve) -> Table:
     table = Table(title=f"by {WINDOW_SECONDS:.0f} s; p99 of what arrived then, none where more than 1 % was refused")
     for heading in ("", "from s", "arrived", "refused", "answers", "answers per second", "p99 ms"):
         table.add_column(heading, justify="right" if heading else "left")

@@ -85,8 +85,10 @@ class Overload:
         """Goes through it; the ledger's rows are checked against the answers. Raises ``BenchError``."""
         env, options = self._instance.env, self._options
         worker = _worker(self._instance, options.batch_max)
-        async with running([worker], self._instance.place.home, "overload") as pids:
+        async with running([worker], self._instance.place.home, "prepare"):
             await furnish(self._url, self._users, self._run)
+        # A new one: the first worker of an empty ledger has plans that were made for it.
+        async with running([worker], self._instance.place.home, "overload") as pids:
             capacity = [await self._closed_loop(number, pids) for number in range(_CAPACITY_ROUNDS)]
             length = options.queue_length or _bound(_capacity(capacity), slowed=options.batch_max is not None)
             async with bounded(env, length):

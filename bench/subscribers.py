@@ -77,13 +77,13 @@ def main(arguments: list[str]) -> int:
         parser.error("every figure must be above 0")
     console.print("starting a private instance")
     with private(workers=0, name="bench", with_processes=False) as instance:
-        report = uvloop.run(_Benchmark(instance, options, console).run())
+        report = uvloop.run(SubscribersBenchmark(instance, options, console).run())
     report.show(console)
     console.print(f"kept in {report.save().name}")
     return 0
 
 
-class _Benchmark:
+class SubscribersBenchmark:
     """One run on one instance, with one worker."""
 
     def __init__(self, instance: Instance, options: Options, console: Console) -> None:
@@ -101,8 +101,10 @@ class _Benchmark:
     async def run(self) -> Report:
         """Prepares users and queues, measures by turns, checks what the subscriber got and what the ledger holds."""
         env = self._instance.env
-        async with running([self._worker], self._instance.place.home, "subscribers") as pids:
+        async with running([self._worker], self._instance.place.home, "prepare"):
             await furnish(self._url, self._users, self._run)
+        # A new one: the first worker of an empty ledger has plans that were made for it.
+        async with running([self._worker], self._instance.place.home, "subscribers") as pids:
             depth = await self._prepare_queues()
             for number in range(1, self._options.rounds + 1):
                 turn = number % len(CASES)

@@ -1,0 +1,65 @@
+"""The benchmarks come to their goals' figures on a real instance; how good those are is not a test's business."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+import pytest
+from rich.console import Console
+
+from bench.ledger import LedgerBenchmark
+from bench.ledger_options import GROUPS
+from bench.ledger_options import Options as LedgerOptions
+from bench.overload import measure as overload
+from bench.overload_course import Options as OverloadOptions
+from bench.results import Report
+from bench.subscribers import Options as SubscribersOptions
+from bench.subscribers import SubscribersBenchmark
+from ops.instance import Instance, private
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+QUIET = Console(quiet=True)
+
+
+@pytest.fixture(scope="module")
+def servers() -> Generator[Instance]:
+    """Servers alone: each benchmark starts the processes that it measures."""
+    with private(workers=0, name="benchmarks", with_processes=False) as instance:
+        yield instance
+
+
+def reached(report: Report) -> dict[str, bool]:
+    return {goal.name: goal.reached for goal in report.goals}
+
+
+async def test_the_ledgers(servers: Instance) -> None:
+    options = LedgerOptions(
+        GROUPS, rounds=1, seconds=0.5, users=50, in_flight=64, backlog=40_000, echo_backlog=5_000, partitions=32
+    )
+    report = await LedgerBenchmark(servers, options, QUIET).run()
+    assert [row.name for row in report.rows] == [
+        "echo", "echo, our frames", "ledger", "ledger, skewed", "ledger, one user", "echo, one in flight",
+        "ledger, one in flight", "ledger, half load", "echo, backlog", "ledger, backlog", "two workers, backlog",
+    ]  # fmt: skip
+    assert all(row.peak_mb is not None and row.peak_mb.median > 1 for row in report.rows if "echo" not in row.name)
+    assert len(reached(report)) == 8
+
+
+async def test_the_subscribers(servers: Instance) -> None:
+    options = SubscribersOptions(rounds=1, seconds=1.0, rate=100.0, users=50, behind=5_000)
+    report = await SubscribersBenchmark(servers, options, QUIET).run()
+    followed = {name: well for name, well in reached(report).items() if "events" in name}
+    assert len(followed) == 7
+    assert all(followed.values()), report.goals
+
+
+async def test_the_overload(servers: Instance) -> None:
+    options = OverloadOptions(
+        seconds=5.0, afterwards=5.0, users=50, in_flight=64, connections=2, queue_length=50, batch_max=8
+    )
+    report, curve = await overload(servers, options, QUIET)
+    goals = reached(report)
+    assert goals["refused, of all that arrived"]
+    assert goals["answered, of all that was accepted"]
+    assert (len(curve.over), len(curve.after)) == (1, 1)
