@@ -107,6 +107,6 @@ def _proof(user: RestUser) -> dict[str, str]:
 @asynccontextmanager
 async def rest(front_url: str, journal: Journal) -> AsyncGenerator[Rest]:
     """A client of the front at this address."""
-    limits = httpx.Limits(max_connections=100)
+    limits = httpx.Limits(max_connections=1_000, max_keepalive_connections=100)
     async with httpx.AsyncClient(base_url=front_url, trust_env=False, timeout=30, limits=limits) as http:
         yield Rest(http, journal)

@@ -168,7 +168,8 @@ class Broker:
         names = {connection["name"]: connection.get("user_provided_name", "") for connection in connections}
         found: dict[str, list[str]] = {}
         for consumer in consumers:
-            name = names.get(consumer["channel_details"].get("connection_name"))
+            details = consumer["channel_details"] or {}  # an empty list where the channel has just gone
+            name = names.get(details.get("connection_name"))
             if name is not None:
                 found.setdefault(consumer["queue"]["name"], []).append(name)
         return found
