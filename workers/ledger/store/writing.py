@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
@@ -18,7 +18,8 @@ from workers.ledger.store.statements import statement
 _OUTCOME: Final = statement("write_outcome")
 _ANSWERS: Final = statement("write_answers")
 
-_Columns = Sequence[Sequence[Any]]
+_Row = tuple[Any, ...]
+"""The columns of one of the types ``credits.*_row``, in their order."""
 _NO_METADATA: Final = b"null"
 
 
@@ -45,23 +46,16 @@ async def write(
 async def _write_outcome(
     run: Statements, outcome: Outcome, placed: Sequence[tuple[int, Entry]], progress: Sequence[Progress]
 ) -> None:
-    postings = _postings(placed)
-    new_lots = [lot for lot in outcome.lots if lot.is_new]
-    changed_lots = [(lot.account_id, lot.id, lot.remaining) for lot in outcome.lots if not lot.is_new]
-    opened = [account for account in outcome.accounts if account.is_new]
-    changed = [account for account in outcome.accounts if not account.is_new]
-    (written,) = await run.fetch(
-        _OUTCOME,
-        *_columns((_transaction(position, entry) for position, entry in placed), 24),
-        *_columns(postings, 8),
-        *_columns(map(_lot, new_lots), 8),
-        *_columns(changed_lots, 3),
-        *_columns(((*_account(account), account.opening_key) for account in opened), 9),
-        *_columns(map(_account, changed), 8),
-        *_columns(((one.partition, one.epoch, one.position, one.confirmed) for one in progress), 4),
+    parts: tuple[list[_Row], ...] = (
+        [_transaction(position, entry) for position, entry in placed],
+        _postings(placed),
+        [_lot(lot) for lot in outcome.lots if lot.is_new],
+        [(lot.account_id, lot.id, lot.remaining) for lot in outcome.lots if not lot.is_new],
+        [_account(account) for account in outcome.accounts if account.is_new],
+        [_account(account) for account in outcome.accounts if not account.is_new],
+        [(one.partition, one.epoch, one.position, one.confirmed) for one in progress],
     )
-    expected = (len(placed), len(postings), len(new_lots), len(changed_lots), len(opened), len(changed), len(progress))
-    _check(written, expected)
+    await _write(run, _OUTCOME, parts)
 
 
 async def _write_answers(run: Statements, outcome: Outcome) -> None:
@@ -86,23 +80,18 @@ async def _write_answers(run: Statements, outcome: Outcome) -> None:
         )
         for record in outcome.refusals
     ]
-    (written,) = await run.fetch(_ANSWERS, *_columns(keys, 8), *_columns(refusals, 6))
-    _check(written, (len(keys), len(refusals)))
+    await _write(run, _ANSWERS, (keys, refusals))
 
 
-def _check(written: Mapping[str, int], expected: tuple[int, ...]) -> None:
+async def _write(run: Statements, sql: str, parts: tuple[list[_Row], ...]) -> None:
     """A part that wrote fewer rows than it was given met another state than the one that was read."""
-    if tuple(written.values()) != expected:
-        raise BatchRejected(f"wrote {dict(written)}, expected {expected}")
+    (written,) = await run.fetch(sql, *parts)
+    if tuple(written.values()) != tuple(map(len, parts)):
+        raise BatchRejected(f"wrote {dict(written)}, expected {tuple(map(len, parts))}")
 
 
-def _columns(table: Iterable[tuple[Any, ...]], width: int) -> _Columns:
-    """Rows as columns, for ``unnest``."""
-    return list(zip(*table, strict=True)) or [()] * width
-
-
-def _transaction(position: int, entry: Entry) -> tuple[Any, ...]:
-    of = entry.transaction
+def _transaction(position: int, entry: Entry) -> _Row:
+    of, after = entry.transaction, entry.balance
     return (
         entry.partition,
         position,
@@ -122,7 +111,10 @@ def _transaction(position: int, entry: Entry) -> tuple[Any, ...]:
         entry.operation,
         entry.reason,
         entry.traceparent,
-        *msgspec.structs.astuple(entry.balance),
+        after.balance,
+        after.free_credits_remaining,
+        after.total_earned,
+        after.total_spent,
         of.created_at,
         of.completed_at,
     )
@@ -134,7 +126,7 @@ def _metadata(transaction: Transaction) -> str | None:
     return None if text == _NO_METADATA else text.decode()
 
 
-def _postings(placed: Sequence[tuple[int, Entry]]) -> list[tuple[Any, ...]]:
+def _postings(placed: Sequence[tuple[int, Entry]]) -> list[_Row]:
     return [
         (
             entry.partition,
@@ -151,11 +143,11 @@ def _postings(placed: Sequence[tuple[int, Entry]]) -> list[tuple[Any, ...]]:
     ]
 
 
-def _lot(lot: Lot) -> tuple[Any, ...]:
+def _lot(lot: Lot) -> _Row:
     return (lot.account_id, lot.id, lot.kind, lot.free, lot.granted, lot.remaining, lot.expires_at, lot.created_at)
 
 
-def _account(account: Account) -> tuple[Any, ...]:
+def _account(account: Account) -> _Row:
     return (
         account.account_id,
         account.balance,
@@ -165,4 +157,5 @@ def _account(account: Account) -> tuple[Any, ...]:
         account.sequence,
         account.frozen,
         account.last_daily,
+        account.opening_key,
     )

@@ -1,20 +1,18 @@
--- What is remembered of commands that made no transaction: $1-$8 keys with their answers, $9-$14 refusals. Of messages
--- without an identity the newest refusal counts.
+-- What is remembered of commands that made no transaction: $1 keys with their answers, $2 refusals. Of messages without
+-- an identity the newest refusal counts.
 WITH answered AS (
     INSERT INTO credits.keys (
         account_id, idempotency_key, operation, reason, balance, free_credits_remaining, total_earned, total_spent,
         created_at
     )
     SELECT answered.*, now()
-    FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[])
-        AS answered
+    FROM unnest($1::credits.key_row[]) AS answered
     RETURNING 1
 ),
 refused AS (
     INSERT INTO credits.refusals (account_id, idempotency_key, identity, code, message, details, created_at)
     SELECT account_id, idempotency_key, identity, code, message, details::json, now()
-    FROM unnest($9::uuid[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[])
-        AS refusal (account_id, idempotency_key, identity, code, message, details)
+    FROM unnest($2::credits.refusal_row[])
     ON CONFLICT (account_id, idempotency_key, identity) DO UPDATE
     SET code = excluded.code,
         message = excluded.message,

@@ -1,19 +1,7 @@
 -- What a batch has come to, all at once; answers how many rows each part wrote, which is checked before the COMMIT.
--- The parameters are columns of rows: $1-$24 transactions, $25-$32 postings, $33-$40 new lots, $41-$43 changed lots,
--- $44-$52 new accounts, $53-$60 changed accounts, $61-$64 partitions.
+-- $1 transactions, $2 postings, $3 new lots, $4 changed lots, $5 new accounts, $6 changed accounts, $7 partitions.
 WITH entry AS (
-    SELECT *
-    FROM unnest(
-        $1::integer[], $2::bigint[], $3::uuid[], $4::uuid[], $5::bigint[], $6::text[], $7::bigint[], $8::bigint[],
-        $9::bigint[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::uuid[], $16::text[],
-        $17::text[], $18::text[], $19::bigint[], $20::bigint[], $21::bigint[], $22::bigint[], $23::timestamptz[],
-        $24::timestamptz[]
-    ) AS entry (
-        partition, position, account_id, id, sequence, type, amount, balance_before,
-        balance_after, app_id, origin, description, metadata, idempotency_key, refers_to, operation,
-        reason, traceparent, balance, free_credits_remaining, total_earned, total_spent, created_at,
-        completed_at
-    )
+    SELECT * FROM unnest($1::credits.transaction_row[])
 ),
 new_transaction AS (
     INSERT INTO credits.transactions (
@@ -32,25 +20,18 @@ new_transaction AS (
 ),
 new_posting AS (
     INSERT INTO credits.postings (partition, position, number, account_id, source, destination, lot_id, amount)
-    SELECT *
-    FROM unnest(
-        $25::integer[], $26::bigint[], $27::integer[], $28::uuid[], $29::text[], $30::text[], $31::uuid[], $32::bigint[]
-    )
+    SELECT * FROM unnest($2::credits.posting_row[])
     RETURNING 1
 ),
 new_lot AS (
     INSERT INTO credits.lots (account_id, id, kind, free, granted, remaining, expires_at, created_at)
-    SELECT *
-    FROM unnest(
-        $33::uuid[], $34::uuid[], $35::text[], $36::boolean[], $37::bigint[], $38::bigint[], $39::timestamptz[],
-        $40::timestamptz[]
-    )
+    SELECT * FROM unnest($3::credits.lot_row[])
     RETURNING 1
 ),
 changed_lot AS (
     UPDATE credits.lots AS lot
     SET remaining = change.remaining
-    FROM unnest($41::uuid[], $42::uuid[], $43::bigint[]) AS change (account_id, id, remaining)
+    FROM unnest($4::credits.lot_left_row[]) AS change
     WHERE lot.account_id = change.account_id
       AND lot.id = change.id
     RETURNING 1
@@ -61,10 +42,7 @@ new_account AS (
         opening_key, created_at
     )
     SELECT opened.*, now()
-    FROM unnest(
-        $44::uuid[], $45::bigint[], $46::bigint[], $47::bigint[], $48::bigint[], $49::bigint[], $50::boolean[],
-        $51::date[], $52::text[]
-    ) AS opened
+    FROM unnest($5::credits.balance_row[]) AS opened
     RETURNING 1
 ),
 changed_account AS (
@@ -76,13 +54,7 @@ changed_account AS (
         sequence = change.sequence,
         frozen = change.frozen,
         last_daily = change.last_daily
-    FROM unnest(
-        $53::uuid[], $54::bigint[], $55::bigint[], $56::bigint[], $57::bigint[], $58::bigint[], $59::boolean[],
-        $60::date[]
-    ) AS change (
-        account_id, balance, free_credits_remaining, total_earned, total_spent, sequence, frozen,
-        last_daily
-    )
+    FROM unnest($6::credits.balance_row[]) AS change
     WHERE account.account_id = change.account_id
     RETURNING 1
 ),
@@ -100,8 +72,7 @@ moved_partition AS (
     UPDATE credits.partitions AS partition
     SET position = progress.position,
         confirmed = greatest(partition.confirmed, progress.confirmed)
-    FROM unnest($61::integer[], $62::bigint[], $63::bigint[], $64::bigint[])
-        AS progress (partition, epoch, position, confirmed)
+    FROM unnest($7::credits.partition_row[]) AS progress
     WHERE partition.partition = progress.partition
       AND partition.epoch = progress.epoch
     RETURNING 1
