@@ -25,9 +25,7 @@ CREATE TYPE credits.transaction_row AS (
     balance                bigint,
     free_credits_remaining bigint,
     total_earned           bigint,
-    total_spent            bigint,
-    created_at             timestamptz,
-    completed_at           timestamptz
+    total_spent            bigint
 );
 
 CREATE TYPE credits.posting_row AS (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from typing import assert_never
+from typing import Final, assert_never
 
 from contracts.commands import (
     Adjust,
@@ -32,6 +32,8 @@ from workers.ledger.rules.spending import use
 
 Result = Done | BalanceRead | Error
 """What a command comes to: an answer, or the reason why it is refused."""
+_OF_THE_DAY: Final = (Use, ReadBalance)
+"""Commands that bring the day's free credits."""
 
 
 def decide(state: State, requests: Sequence[Request], *, now: datetime, terms: Terms, ids: Iterator[str]) -> Outcome:
@@ -95,7 +97,7 @@ def _execute(batch: Batch, request: Request) -> Result:
     purse = purse_of(batch, request)
     if purse is None:
         return Error("unknown_user", "the user has no account")
-    if isinstance(request.command, Use | ReadBalance):
+    if isinstance(request.command, _OF_THE_DAY):
         grant_daily(batch, purse, request)
     return _perform(batch, purse, request, request.command)
 

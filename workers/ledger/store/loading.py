@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 from typing import Any, Final
 
 from contracts.commands import Open, Refund
@@ -14,6 +15,8 @@ from workers.ledger.store.statements import statement
 
 _LOCK_BALANCES: Final = statement("lock_balances")
 _READ: Final = statement("read_state")
+_LOT: Final = (1, 9)
+"""Where in a row that was read the lot's columns stand."""
 
 _Row = Mapping[str, Any]
 
@@ -23,7 +26,7 @@ async def load(run: Statements, requests: Sequence[Request]) -> State:
     ids = sorted({request.user_id for request in requests})
     state = State()
     for row in await run.fetch(_LOCK_BALANCES, ids):
-        state.accounts[row["account_id"]] = Account(**row)
+        state.accounts[row["account_id"]] = Account(*row.values())
     crash("after_lock")
     found = await run.fetch(
         _READ,
@@ -86,16 +89,7 @@ def _sort_in(state: State, found: Sequence[_Row]) -> None:
 
 
 def _lot(state: State, row: _Row) -> Lot:
-    lot = Lot(
-        row["id"],
-        row["account_id"],
-        row["kind"],
-        row["free"],
-        row["granted"],
-        row["remaining"],
-        row["expires_at"],
-        row["created_at"],
-    )
+    lot = Lot(*islice(row.values(), *_LOT))
     if lot.remaining:
         state.lots.setdefault(lot.account_id, []).append(lot)
     return lot

@@ -115,8 +115,6 @@ def _transaction(position: int, entry: Entry) -> _Row:
         after.free_credits_remaining,
         after.total_earned,
         after.total_spent,
-        of.created_at,
-        of.completed_at,
     )
 
 

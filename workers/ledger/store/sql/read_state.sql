@@ -1,5 +1,5 @@
--- All that a batch can touch, in one go. `what` tells the kind of a row: lots have columns of their own, the rarer kinds
--- come as JSON in `body`.
+-- All that a batch can touch, in one go. `what` tells the kind of a row: lots have columns of their own, in the order of
+-- the model's fields; the rarer kinds come as JSON in `body`.
 -- $1 accounts; $2, $3 account and key of commands; $4, $5, $6 account, key, identity of messages that may have been
 -- refused before; $7, $8 account and transaction of usages to be given back.
 -- Each look-up is a LATERAL with OFFSET 0: so it is made row by row by an index, whatever the planner thinks of a table
@@ -24,7 +24,7 @@ burn AS (
         OFFSET 0
     ) AS posting
 )
-SELECT 'lot' AS what, account_id::text AS account_id, id::text AS id, kind, free, granted, remaining, expires_at,
+SELECT 'lot' AS what, id::text AS id, account_id::text AS account_id, kind, free, granted, remaining, expires_at,
     created_at, NULL::text AS body
 FROM credits.lots
 WHERE account_id = ANY($1::uuid[])
@@ -33,7 +33,7 @@ WHERE account_id = ANY($1::uuid[])
 UNION ALL
 
 -- Lots of such usages that are used up or expired by now; the open ones are among those above.
-SELECT 'lot', lot.account_id::text, lot.id::text, lot.kind, lot.free, lot.granted, lot.remaining, lot.expires_at,
+SELECT 'lot', lot.id::text, lot.account_id::text, lot.kind, lot.free, lot.granted, lot.remaining, lot.expires_at,
     lot.created_at, NULL
 FROM (SELECT DISTINCT account_id, lot_id FROM burn) AS burnt
 CROSS JOIN LATERAL (
@@ -45,7 +45,7 @@ CROSS JOIN LATERAL (
 
 UNION ALL
 
-SELECT 'transaction', asked.account_id::text, asked.key, NULL, NULL, NULL, NULL, NULL, NULL, found.body
+SELECT 'transaction', asked.key, asked.account_id::text, NULL, NULL, NULL, NULL, NULL, NULL, found.body
 FROM unnest($2::uuid[], $3::text[]) AS asked (account_id, key)
 CROSS JOIN LATERAL (
     SELECT row_to_json(transaction)::text AS body
@@ -56,7 +56,7 @@ CROSS JOIN LATERAL (
 
 UNION ALL
 
-SELECT 'key', asked.account_id::text, asked.key, NULL, NULL, NULL, NULL, NULL, NULL, found.body
+SELECT 'key', asked.key, asked.account_id::text, NULL, NULL, NULL, NULL, NULL, NULL, found.body
 FROM unnest($2::uuid[], $3::text[]) AS asked (account_id, key)
 CROSS JOIN LATERAL (
     SELECT row_to_json(answered)::text AS body
@@ -67,7 +67,7 @@ CROSS JOIN LATERAL (
 
 UNION ALL
 
-SELECT 'refusal', asked.account_id::text, asked.key, asked.identity, NULL, NULL, NULL, NULL, NULL, found.body
+SELECT 'refusal', asked.key, asked.account_id::text, asked.identity, NULL, NULL, NULL, NULL, NULL, found.body
 FROM unnest($4::uuid[], $5::text[], $6::text[]) AS asked (account_id, key, identity)
 CROSS JOIN LATERAL (
     SELECT row_to_json(refusal)::text AS body
@@ -78,7 +78,7 @@ CROSS JOIN LATERAL (
 
 UNION ALL
 
-SELECT 'usage', usage.account_id::text, usage.id::text, NULL, NULL, NULL, NULL, NULL, NULL,
+SELECT 'usage', usage.id::text, usage.account_id::text, NULL, NULL, NULL, NULL, NULL, NULL,
     json_build_object(
         'app_id', usage.app_id,
         'created_at', usage.created_at,

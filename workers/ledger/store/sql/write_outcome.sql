@@ -1,4 +1,5 @@
 -- What a batch has come to, all at once; answers how many rows each part wrote, which is checked before the COMMIT.
+-- Times are the transaction's own now(), which the fence has told the rules.
 -- $1 transactions, $2 postings, $3 new lots, $4 changed lots, $5 new accounts, $6 changed accounts, $7 partitions.
 WITH entry AS (
     SELECT * FROM unnest($1::credits.transaction_row[])
@@ -13,8 +14,7 @@ new_transaction AS (
     SELECT
         partition, position, account_id, id, sequence, type, 'completed', amount, balance_before,
         balance_after, app_id, origin, description, metadata::json, idempotency_key, refers_to, operation,
-        reason, traceparent, balance, free_credits_remaining, total_earned, total_spent, created_at,
-        completed_at
+        reason, traceparent, balance, free_credits_remaining, total_earned, total_spent, now(), now()
     FROM entry
     RETURNING 1
 ),
@@ -60,7 +60,7 @@ changed_account AS (
 ),
 counted_usage AS (
     INSERT INTO credits.usage_stats AS stats (account_id, app_id, day, uses, credits)
-    SELECT account_id, app_id, (created_at AT TIME ZONE 'UTC')::date, count(*), -sum(amount)
+    SELECT account_id, app_id, (now() AT TIME ZONE 'UTC')::date, count(*), -sum(amount)
     FROM entry
     WHERE type = 'usage'
     GROUP BY 1, 2, 3
