@@ -11,10 +11,10 @@ import msgspec
 from tests.faults.oracle import commands
 from tests.faults.oracle.books import Account, Books, Row
 from tests.faults.oracle.dead import DeadCopy
-from tests.faults.oracle.equations import JUDGING, Evidence
+from tests.faults.oracle.equations import Evidence
 from tests.faults.oracle.equations.order import EVENT_TYPES
 from tests.faults.oracle.events import Event
-from tests.faults.oracle.journal import Attempt, Class, Confirmed, Outcome, Phase, Told
+from tests.faults.oracle.journal import JUDGING, Attempt, Class, Confirmed, Outcome, Phase, Told
 
 POISON = "poison"
 """The message id of what the scenario put into ``credits.dead``."""

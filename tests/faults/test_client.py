@@ -185,6 +185,13 @@ async def test_one_insists_until_the_answer_is_definite() -> None:
     assert (await until_known(send, 10)).n == 3
 
 
+async def test_one_does_not_insist_for_ever() -> None:
+    async def send() -> Outcome:
+        return Outcome(1, "unknown")
+
+    assert (await until_known(send, 0)).cls == "unknown"
+
+
 async def test_each_client_of_a_journal_has_a_name_of_its_own(client: Client, broker: PlayedBroker) -> None:
     async with Client("amqp://admin:x@played/", broker.journal) as second:
         await client.send("use", "u", "k", amount=1, deadline=0)

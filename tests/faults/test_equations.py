@@ -10,9 +10,9 @@ import pytest
 
 from tests.faults.oracle.books import Books, Row
 from tests.faults.oracle.dead import DeadCopy
-from tests.faults.oracle.equations import JUDGING, Evidence, check
+from tests.faults.oracle.equations import Evidence, check
 from tests.faults.oracle.events import Event
-from tests.faults.oracle.journal import Attempt, Outcome
+from tests.faults.oracle.journal import JUDGING, Attempt, Outcome
 from tests.faults.synthetic import clean_run
 
 Break = Callable[[Evidence], None]
@@ -201,6 +201,7 @@ BREAKS: list[tuple[int, str, Break]] = [
     (4, "was refused, and stands in the ledger", charge_the_refused),
     (4, "was not accepted, and stands in the ledger", charge_the_not_accepted),
     (4, "was refused, and stands in the ledger", keep_answer("ann", "poor")),
+    (4, "was refused, and stands in the ledger", add_row("late", key="refused unheard", id="new", sequence=99)),
     (4, "was both refused and acknowledged", tell_more("poor", cls="acknowledged", code=None)),
     (4, "made by an attempt that was refused", make_by_a_refused_attempt),
     (5, "with 2 different answers", change_answer("first", 1, digest="other")),
@@ -244,6 +245,7 @@ BREAKS: list[tuple[int, str, Break]] = [
     (9, "should lie in credits.dead", lambda evidence: evidence.dead.clear()),
     (9, "1 messages lie in credits.commands.3", lambda evidence: evidence.waiting.update({"credits.commands.3": 1})),
     (10, "partition 1 does not answer", lambda evidence: evidence.probes.update({1: None})),
+    (10, "has no definite answer", change_answer("last", cls="unknown")),
     (10, "no partition was probed", lambda evidence: evidence.probes.clear()),
 ]
 """Which equation is broken, and what it says."""
@@ -271,8 +273,10 @@ def test_an_unknown_key_may_have_been_done_or_not() -> None:
     unknown = {key: attempts(evidence, key)[0].n for key in ("done unheard", "never arrived")}
     assert {evidence.told.outcomes[n][-1].cls for n in unknown.values()} == {"unknown"}
     assert unknown.keys() & {row.key for row in evidence.books.rows} == {"done unheard"}
+    found = {(violation.equation, violation.key) for violation in check(evidence)}
     # Only an answer excuses a confirmed message that leaves no trace, and now nobody knows of one.
-    assert {(violation.equation, violation.key) for violation in check(evidence)} == {(9, "misshapen")}
+    expected = {(9, "misshapen")} | {(10, key) for key in (*unknown, "refused unheard", "misshapen")}
+    assert found == expected
 
 
 def forget_the_judges_questions(evidence: Evidence) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
-from tests.faults.oracle.journal import Attempt, Journal, Outcome, read
+from tests.faults.oracle.journal import JUDGING, Attempt, Class, Journal, Outcome, Told, read
 from tests.faults.oracle.outcomes import class_of, class_of_key, of_operation, of_reply, of_response, unknown_keys
 
 
@@ -84,10 +85,30 @@ def test_the_strongest_class_counts() -> None:
     assert class_of([]) == "unknown"
     assert class_of([Outcome(1, "unknown"), Outcome(1, "refused")]) == "refused"
     assert class_of([Outcome(1, "acknowledged"), Outcome(1, "refused")]) == "acknowledged"
-    assert class_of_key(["refused", "unknown", "not_accepted"]) == "unknown"
-    assert class_of_key(["refused", "unknown", "acknowledged"]) == "acknowledged"
-    assert class_of_key(["not_accepted", "refused"]) == "refused"
-    assert class_of_key(["not_accepted"]) == "not_accepted"
+
+
+@pytest.mark.parametrize(
+    ("attempts", "judged_from", "cls"),
+    [
+        (["refused", "unknown", "not_accepted"], None, "unknown"),
+        (["refused", "unknown", "acknowledged"], None, "acknowledged"),
+        (["not_accepted", "refused"], None, "refused"),
+        (["not_accepted"], None, "not_accepted"),
+        ([], None, "not_accepted"),
+        (["unknown", "refused"], 3, "unknown"),
+        (["unknown", "refused"], 2, "refused"),
+        (["unknown", "idempotency_conflict"], 2, "unknown"),
+        (["unknown", "refused", "unknown"], 2, "unknown"),
+        (["unknown", "unknown", "refused"], 2, "refused"),
+        (["acknowledged", "refused"], 2, "acknowledged"),
+    ],
+)
+def test_the_class_of_a_key(attempts: list[Any], judged_from: int | None, cls: Class) -> None:
+    told = Told(phases={} if judged_from is None else {JUDGING: judged_from - 1})
+    for n, answer in enumerate(attempts, start=1):
+        conflict = answer == "idempotency_conflict"
+        told.add(Outcome(n, "refused" if conflict else answer, answer if conflict else None))
+    assert class_of_key(told, range(1, len(attempts) + 1)) == cls
 
 
 DONE = (

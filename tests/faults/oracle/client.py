@@ -239,12 +239,11 @@ class Client:
 
 
 async def until_known(send: Callable[[], Awaitable[Outcome]], within: float) -> Outcome:
-    """Sends until the answer is definite; the pause grows. Raises ``TimeoutError`` where it never is."""
-    pause = _INSIST_SECONDS[0]
-    async with asyncio.timeout(within):
-        while (outcome := await send()).cls not in {"acknowledged", "refused"}:
-            await asyncio.sleep(random.uniform(pause / 2, pause))
-            pause = min(2 * pause, _INSIST_SECONDS[1])
+    """Sends until the answer is definite, or ``within`` seconds are over; the last answer. The pause grows."""
+    pause, until = _INSIST_SECONDS[0], time.monotonic() + within
+    while (outcome := await send()).cls not in {"acknowledged", "refused"} and time.monotonic() < until:
+        await asyncio.sleep(random.uniform(pause / 2, pause))
+        pause = min(2 * pause, _INSIST_SECONDS[1])
     return outcome
 
 

@@ -17,6 +17,9 @@ from typing import Final, Literal
 import msgspec
 from msgspec import Struct
 
+JUDGING: Final = "judging"
+"""The phase in which the judge itself asks: what was sent before has come to rest by then."""
+
 Class = Literal["acknowledged", "refused", "not_accepted", "unknown"]
 
 

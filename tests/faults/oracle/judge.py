@@ -14,10 +14,10 @@ from tests.faults.oracle import journal as journals
 from tests.faults.oracle.books import read_books
 from tests.faults.oracle.client import Client
 from tests.faults.oracle.dead import read_dead
-from tests.faults.oracle.equations import JUDGING, Evidence, Violation, check
+from tests.faults.oracle.equations import Evidence, Violation, check
 from tests.faults.oracle.eventlog import read_log
 from tests.faults.oracle.events import Position
-from tests.faults.oracle.journal import Journal, Told
+from tests.faults.oracle.journal import JUDGING, Journal, Told
 from tests.faults.oracle.outcomes import class_of
 from tests.faults.oracle.probing import probe, probe_users
 from tests.faults.oracle.resolve import quiesce, repeat, resolve, sample
@@ -101,7 +101,7 @@ async def _gather(case: Case, client: Client, told: Told) -> Evidence:
     probes = await probe(client, probed, case.within)  # an answer comes behind all that lay in the queue
     quiet = await read_books(case.database_url, told.users)
     if not _silent(probes):
-        await _ask(case, client, told)
+        await _ask(case, client)
     waiting = await quiesce(case.management_url, case.amqp_url, quiet=min(case.quiet, 1.0), within=case.within)
     told = await _told(case)
     books = await read_books(case.database_url, told.users)
@@ -122,11 +122,11 @@ async def _gather(case: Case, client: Client, told: Told) -> Evidence:
     )
 
 
-async def _ask(case: Case, client: Client, told: Told) -> None:
+async def _ask(case: Case, client: Client) -> None:
     """What is unknown is sent until it is known; that, and a part of all else, is then asked once more."""
-    unknown = await resolve(client, told)
+    unknown = await resolve(client, await _told(case), case.within)
     told = await _told(case)
-    await repeat(client, told, {*unknown, *sample(told, case.repeated, Random(case.seed))})
+    await repeat(client, told, {*unknown, *sample(told, case.repeated, Random(case.seed))}, case.within)
 
 
 async def _told(case: Case) -> Told:

@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 from msgspec import Raw, Struct
 
-from tests.faults.oracle.journal import Class, Outcome, Told
+from tests.faults.oracle.journal import JUDGING, Class, Outcome, Told
 
 REFUSALS: Final = frozenset(
     {
@@ -94,13 +94,27 @@ def class_of(outcomes: Iterable[Outcome]) -> Class:
     return "unknown"
 
 
-def class_of_key(attempts: Iterable[Class]) -> Class:
-    """A key's class, by those of its attempts: while one of them is unknown, something may have come of it."""
-    classes = set(attempts)
+def class_of_key(told: Told, attempts: Iterable[int]) -> Class:
+    """A key's class, by its attempts: while one of them is unknown, something may have come of it.
+
+    But what was sent before the judging is through; so where the judge is refused, nothing had come of it.
+    """
+    judging = told.phases.get(JUDGING)
+    classes: set[Class] = set()
+    for n in attempts:
+        outcomes = told.outcomes.get(n, [])
+        classes.add(class_of(outcomes))
+        if judging is not None and n > judging and any(map(_denies, outcomes)):
+            classes.discard("unknown")
     for cls in ("acknowledged", "unknown", "refused"):
         if cls in classes:
             return cls
     return "not_accepted"
+
+
+def _denies(outcome: Outcome) -> bool:
+    """Whether it says that nothing has been done under the key; a conflict says that something has."""
+    return outcome.cls == "refused" and outcome.code != "idempotency_conflict"
 
 
 def attempts_by_key(told: Told) -> dict[tuple[str, str], list[int]]:
@@ -114,11 +128,7 @@ def attempts_by_key(told: Told) -> dict[tuple[str, str], list[int]]:
 
 def unknown_keys(told: Told) -> list[tuple[str, str]]:
     """The keys of which nobody knows yet what became of them."""
-    return [
-        key
-        for key, attempts in attempts_by_key(told).items()
-        if class_of_key(class_of(told.outcomes.get(n, ())) for n in attempts) == "unknown"
-    ]
+    return [key for key, attempts in attempts_by_key(told).items() if class_of_key(told, attempts) == "unknown"]
 
 
 def _done(n: int, members: dict[str, Raw]) -> Outcome:

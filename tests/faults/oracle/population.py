@@ -38,7 +38,7 @@ async def _all(client: Client, op: str, users: list[str], amount: int | None) ->
 
     outcomes = await in_flight(_AT_ONCE, [partial(one, user) for user in users])
     refused = [outcome for outcome in outcomes if outcome.cls != "acknowledged"]
-    assert not refused, f"{len(refused)} of {len(users)} were refused {op}, such as {refused[0]}"
+    assert not refused, f"{len(refused)} of {len(users)} could not {op}, such as {refused[0]}"
 
 
 class Crowd:

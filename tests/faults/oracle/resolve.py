@@ -21,7 +21,6 @@ Key = tuple[str, str]
 
 _AT_ONCE: Final = 200
 _LOOK_SECONDS: Final = 0.25
-_INSIST_SECONDS: Final = 120.0
 
 
 async def quiesce(management_url: str, amqp_url: str, *, quiet: float, within: float) -> dict[str, int]:
@@ -62,33 +61,33 @@ def _login(amqp_url: str) -> tuple[str, str]:
     return unquote(parts.username or ""), unquote(parts.password or "")
 
 
-async def resolve(client: Client, told: Told) -> list[Key]:
-    """Sends every unknown key again, until it is acknowledged or refused; these keys. Raises ``TimeoutError``."""
+async def resolve(client: Client, told: Told, within: float) -> list[Key]:
+    """Sends every unknown key again, until it is acknowledged or refused; these keys.
+
+    What has no definite answer ``within`` seconds stays unknown: the journal tells.
+    """
     unknown = unknown_keys(told)
     attempts = attempts_by_key(told)
-    await in_flight(_AT_ONCE, [partial(_resolve_key, client, told, attempts[key]) for key in unknown])
+    await in_flight(_AT_ONCE, [partial(_resolve_key, client, told, attempts[key], within) for key in unknown])
     return unknown
 
 
-async def _resolve_key(client: Client, told: Told, attempts: list[int]) -> Outcome:
+async def _resolve_key(client: Client, told: Told, attempts: list[int], within: float) -> Outcome:
     """Each different command under the key, the first one first, until one is acknowledged."""
     first, *others = {told.attempts[n].body: told.attempts[n] for n in attempts}.values()
-    outcome = await until_known(partial(client.again, first), _INSIST_SECONDS)
+    outcome = await until_known(partial(client.again, first), within)
     for other in others:
         if outcome.cls == "acknowledged":
             break
-        outcome = await until_known(partial(client.again, other), _INSIST_SECONDS)
+        outcome = await until_known(partial(client.again, other), within)
     return outcome
 
 
-async def repeat(client: Client, told: Told, keys: Collection[Key]) -> None:
-    """Sends each acknowledged key again, as it was and with another amount. What is answered stands in the journal.
-
-    Raises ``TimeoutError``.
-    """
+async def repeat(client: Client, told: Told, keys: Collection[Key], within: float) -> None:
+    """Sends each acknowledged key again, as it was and with another amount. What is answered stands in the journal."""
     attempts = attempts_by_key(told)
     first = [_first_acknowledged(told, attempts[key]) for key in keys]
-    sends = [each for attempt in first if attempt is not None for each in _repeats(client, attempt)]
+    sends = [each for attempt in first if attempt is not None for each in _repeats(client, attempt, within)]
     await in_flight(_AT_ONCE, sends)
 
 
@@ -97,17 +96,13 @@ def _first_acknowledged(told: Told, attempts: list[int]) -> Attempt | None:
     return next((told.attempts[n] for n in acknowledged), None)
 
 
-def _repeats(client: Client, attempt: Attempt) -> Iterator[Callable[[], Awaitable[Outcome]]]:
-    yield partial(until_known, partial(client.again, attempt), _INSIST_SECONDS)
+def _repeats(client: Client, attempt: Attempt, within: float) -> Iterator[Callable[[], Awaitable[Outcome]]]:
+    yield partial(until_known, partial(client.again, attempt), within)
     if attempt.amount is not None:
-        yield partial(until_known, partial(client.again, attempt, amount=attempt.amount + 1), _INSIST_SECONDS)
+        yield partial(until_known, partial(client.again, attempt, amount=attempt.amount + 1), within)
 
 
 def sample(told: Told, part: float, chance: Random) -> list[Key]:
     """This part of the acknowledged keys, at least one where there is one."""
-    keys = [
-        key
-        for key, attempts in attempts_by_key(told).items()
-        if class_of_key(class_of(told.outcomes.get(n, ())) for n in attempts) == "acknowledged"
-    ]
+    keys = [key for key, attempts in attempts_by_key(told).items() if class_of_key(told, attempts) == "acknowledged"]
     return chance.sample(keys, min(len(keys), max(1, round(part * len(keys)))))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from tests.faults.oracle.equations.answers import replay_is_identical
-from tests.faults.oracle.equations.evidence import JUDGING, Evidence, Violation
+from tests.faults.oracle.equations.evidence import Evidence, Violation
 from tests.faults.oracle.equations.keeping import ANSWER_SECONDS, books_are_clean, everybody_answers, nothing_vanishes
 from tests.faults.oracle.equations.order import events, order
 from tests.faults.oracle.equations.rows import refused_did_nothing, zero_doubled, zero_invented, zero_lost
 
-__all__ = ["ANSWER_SECONDS", "JUDGING", "Evidence", "Violation", "check"]
+__all__ = ["ANSWER_SECONDS", "Evidence", "Violation", "check"]
 
 
 def check(evidence: Evidence) -> list[Violation]:
@@ -24,5 +24,5 @@ def check(evidence: Evidence) -> list[Violation]:
         *events(told, books, evidence.seen, evidence.log),
         *books_are_clean(books, evidence.audit),
         *nothing_vanishes(evidence),
-        *everybody_answers(evidence.probes),
+        *everybody_answers(told, evidence.probes),
     ]

@@ -11,9 +11,6 @@ from tests.faults.oracle.dead import DeadCopy
 from tests.faults.oracle.events import Event
 from tests.faults.oracle.journal import Told
 
-JUDGING = "judging"
-"""The phase of a journal in which the judge itself asks: what was sent before must have come to rest by then."""
-
 
 class Violation(Struct, frozen=True):
     """A breach of an equation; ``user`` and ``key`` are empty where it concerns none in particular."""

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from tests.faults.oracle.books import Account, Books
 from tests.faults.oracle.dead import DeadCopy
-from tests.faults.oracle.equations.evidence import JUDGING, Evidence, Violation
-from tests.faults.oracle.journal import Attempt, Told
-from tests.faults.oracle.outcomes import BEFORE_THE_LEDGER, attempts_by_key, class_of
+from tests.faults.oracle.equations.evidence import Evidence, Violation
+from tests.faults.oracle.journal import JUDGING, Attempt, Told
+from tests.faults.oracle.outcomes import BEFORE_THE_LEDGER, attempts_by_key, class_of, unknown_keys
 
 ANSWER_SECONDS = 1.0
 """So soon a partition answers that is well."""
@@ -97,8 +97,10 @@ def _dead(evidence: Evidence) -> Iterator[Violation]:
         yield Violation(9, "", name, "should lie in credits.dead, and does not")
 
 
-def everybody_answers(probes: dict[int, float | None]) -> Iterator[Violation]:
-    """10: each partition has answered a probe in time. None probed is a breach too."""
+def everybody_answers(told: Told, probes: dict[int, float | None]) -> Iterator[Violation]:
+    """10: each partition has answered a probe in time (no probe at all is a breach), and each key in the end."""
+    for user, key in unknown_keys(told):
+        yield Violation(10, user, key, "has no definite answer, though it was asked for again")
     if not probes:
         yield Violation(10, "", "", "no partition was probed")
     for partition, seconds in sorted(probes.items()):

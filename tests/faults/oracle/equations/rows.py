@@ -125,7 +125,7 @@ def _acknowledged_amounts(told: Told) -> dict[tuple[str, str], int]:
 def _of_unknown_keys(told: Told) -> tuple[Counter[str], Counter[str]]:
     low, high = Counter[str](), Counter[str]()
     for (user, _), attempts in attempts_by_key(told).items():
-        if class_of_key(class_of(told.outcomes.get(n, ())) for n in attempts) == "unknown":
+        if class_of_key(told, attempts) == "unknown":
             amounts = [signed(told.attempts[n].op, told.attempts[n].amount) or 0 for n in attempts]
             low[user] += min(0, *amounts)
             high[user] += max(0, *amounts)
@@ -141,7 +141,7 @@ def refused_did_nothing(told: Told, books: Books) -> Iterator[Violation]:
     for (user, key), attempts in attempts_by_key(told).items():
         classes: dict[int, Class] = {n: class_of(told.outcomes.get(n, ())) for n in attempts}
         rows = by_key.get((user, key), [])
-        cls = class_of_key(classes.values())
+        cls = class_of_key(told, attempts)
         if cls in {"refused", "not_accepted"} and (rows or (user, key) in books.keys):
             yield Violation(4, user, key, f"was {cls.replace('_', ' ')}, and stands in the ledger")
         elif "refused" in classes.values() and rows and not _has_maker(told, classes, rows[0]):
