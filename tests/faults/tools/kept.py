@@ -66,6 +66,12 @@ class Kept:
         return self._entry.restarts
 
     @property
+    def runs(self) -> bool:
+        """Whether there is a process of it now, ready or not."""
+        process = self._entry.process
+        return process is not None and process.is_alive()
+
+    @property
     def paused(self) -> bool:
         """Whether it is stopped by a signal; false also for one that does not run."""
         process = self._entry.process

@@ -106,6 +106,11 @@ class Workers:
         return [worker for worker in self.all if not worker.gone and not worker.paused]
 
     @property
+    def running(self) -> list[Worker]:
+        """Those of them that have a process now: not just dying, and not waiting to be started again."""
+        return [worker for worker in self.present if worker.runs]
+
+    @property
     def restarts(self) -> int:
         """How often any of them was started again."""
         return sum(worker.restarts for worker in self.all)
