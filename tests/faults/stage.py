@@ -147,19 +147,23 @@ class Stage:
         await self.front.start(number, environment=_FRONT_SETTINGS, **given)
 
     async def recovers(self, what: str, since: float | None = None) -> float:
-        """Waits until each partition has answered a new command within a second.
+        """As ``answered``; notes, and answers, the seconds ``since`` (monotonic) until then."""
+        began = time.monotonic() if since is None else since
+        seconds = await self.answered(what) - began
+        self.notes.recoveries.setdefault(what, []).append(seconds)
+        return seconds
 
-        Answers, and notes, the seconds ``since`` (monotonic) until then. A partition that stays silent is noted too.
+    async def answered(self, what: str) -> float:
+        """Waits until each partition has answered a new command within a second; when the last one did (monotonic).
+
+        A partition that stays silent is noted.
         """
         await self.users()
         asked = time.monotonic()
         took = await probe(self.client, self._probed, PATIENCE)
         silent = sorted(partition for partition, seconds in took.items() if seconds is None)
         self.must(not silent, f"{what}: partitions {silent} did not answer within {PATIENCE:.0f} s")
-        waited = asked - (asked if since is None else since)
-        seconds = waited + max((each for each in took.values() if each is not None), default=PATIENCE)
-        self.notes.recoveries.setdefault(what, []).append(seconds)
-        return seconds
+        return asked + max((each for each in took.values() if each is not None), default=PATIENCE)
 
     async def pass_time(self, *, fast: float, usual: float, nightly: float) -> None:
         """Lets the load run for so many seconds."""

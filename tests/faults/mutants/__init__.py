@@ -39,7 +39,10 @@ MUTANTS: Final[Mapping[str, Mutant]] = {
 }
 """The oracle must catch each of them."""
 
-FORCES: Final[Mapping[str, Mutant]] = {"every_partition": Mutant(owning.every_partition)}
+FORCES: Final[Mapping[str, Mutant]] = {
+    "every_partition": Mutant(owning.every_partition),
+    "patient_sessions": Mutant(owning.patient_sessions),
+}
 """The worker must bear these."""
 
 

@@ -1,4 +1,4 @@
-"""Faults, and a force, in who owns a partition."""
+"""A fault, and forces, in who owns a partition."""
 
 # pyright: reportPrivateUsage=false
 # A fault sits inside of what it spoils.
@@ -12,7 +12,7 @@ from tests.faults.mutants.patching import replace
 from workers.intake import holdings, rounds
 from workers.ledger import execute
 from workers.ledger.faults import LeaseLost
-from workers.ledger.store import fence, leases
+from workers.ledger.store import fence, leases, session
 from workers.ledger.store.fence import Passed
 from workers.ledger.store.leases import Lease, Leases
 from workers.ledger.store.session import Statements
@@ -64,3 +64,12 @@ def every_partition() -> None:
 
     replace(Leases, "take", lambda _: take)
     replace(rounds, "shares", lambda _: everything)
+
+
+def patient_sessions() -> None:
+    """No fault, but a force: PostgreSQL does not end this worker's session for silence, so a pause costs it no lock.
+
+    What keeps a paused owner from writing is the epoch alone then (S23).
+    """
+    never = {"idle_session_timeout": "0", "idle_in_transaction_session_timeout": "0"}
+    replace(session, "_SETTINGS", lambda settings: {**settings, **never})

@@ -1,0 +1,163 @@
+"""S22, S23: an owner that is paused, or believes what is not so, meets partitions that are somebody else's by now."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+from typing import Any, Final
+
+from tests.faults.oracle.load import Load
+from tests.faults.scenario import scenario
+from tests.faults.stage import Stage
+from tests.faults.tools.telling import until
+from tests.faults.tools.workers import Worker
+
+_STOPS_SECONDS: Final = 60.0
+_TAKEN_SECONDS: Final = 60.0
+_AWAKE_SECONDS: Final = 30.0
+_PASSES: Final = (20, 60)
+_ANEW: Final = "all leases are gone: once more from the beginning"
+_REFUSALS: Final = "mana_fence_refusals_total"
+_HELD: Final = """
+SELECT partition.partition, partition.epoch FROM credits.partitions AS partition
+JOIN pg_locks AS held ON held.locktype = 'advisory' AND held.objsubid = 2 AND held.objid::bigint = partition.partition
+JOIN pg_stat_activity AS session USING (pid)
+WHERE session.application_name = $1
+"""
+
+
+@dataclass(frozen=True)
+class _Pause:
+    """How an owner's pause went: seconds from its beginning, and why the woken one began anew."""
+
+    taken: float
+    answered: float
+    found: str
+
+
+@scenario("S22", "an owner paused (SIGSTOP) until others have its partitions, then woken (SIGCONT)", recovers=10)
+async def s22(stage: Stage) -> None:
+    """PostgreSQL ends its session for silence, and its locks with it: what it had in its hands is nobody's any more."""
+    owner, _ = await stage.workers.start(2)
+    pauses: list[_Pause] = []
+    async with stage.load():
+        for seconds in stage.size(fast=(12.0,), usual=(60.0, 15.0), nightly=(60.0,) * 5):
+            since = time.monotonic()
+            await owner.pause()
+            stage.injected("owners paused at a random moment")
+            pauses.append(await _followed_and_woken(stage, owner, since, seconds))
+        for point in stage.size(fast=(), usual=("before_commit", "after_commit"), nightly=("before_commit",) * 5):
+            stopped = await _stopped_at(stage, point)
+            stage.injected(f"owners paused at {point}")
+            pauses.append(await _followed_and_woken(stage, stopped, time.monotonic(), 15.0))
+            await stopped.drain()
+    stage.figure("others had its partitions after at most, s", max(pause.taken for pause in pauses))
+    stage.figure("and answered for them after at most, s", max(pause.answered for pause in pauses))
+    stage.figure("what the woken ones found", "; ".join(sorted({pause.found for pause in pauses})))
+
+
+@scenario("S23", "two owners of the same partitions: by force, and one asleep with its session and locks alive")
+async def s23(stage: Stage) -> None:
+    """Nothing but the epoch keeps them apart: no lock, no time-out of a session."""
+    both = await stage.workers.start(2, mutant="every_partition,patient_sessions")
+    async with stage.load() as load:
+        await stage.pass_time(fast=4, usual=45, nightly=300)
+        refused = [await _refusals(worker) for worker in both]
+        stage.must(min(refused) > 0, f"one of two owners was never refused: {refused}")
+        stage.injected("batches and marks refused to one of two owners", sum(refused))
+        await asyncio.gather(*(worker.drain() for worker in both))
+        for _ in range(stage.size(fast=1, usual=2, nightly=5)):
+            await _overslept(stage, load)
+
+
+async def _followed_and_woken(stage: Stage, owner: Worker, since: float, seconds: float) -> _Pause:
+    """Others have its partitions, and answer; then it is woken, and has to begin anew."""
+    held = await _held(stage, owner)
+    stage.must(held, "the paused worker owned nothing")
+
+    async def followed() -> bool:
+        return await _raised(stage, held)
+
+    await until(followed, f"others take {sorted(held)}", _TAKEN_SECONDS)
+    taken = time.monotonic() - since
+    answered = await stage.answered("owner paused") - since
+    await asyncio.sleep(since + seconds - time.monotonic())
+    slept, woken = len(owner.lines()), time.monotonic()
+    await owner.wake()
+    stage.injected("owners woken when others had their partitions")
+
+    async def anew() -> list[str]:
+        return [line["reason"] for line in owner.lines()[slept:] if line.get("event") == _ANEW]
+
+    await until(anew, f"{owner.name} finds its leases gone", _AWAKE_SECONDS, owner.log)
+    await stage.recovers("owner woken", woken)
+    await stage.workers.even()
+    return _Pause(taken, answered, (await anew())[0])
+
+
+async def _overslept(stage: Stage, load: Load) -> None:
+    """An owner falls asleep with a batch in its hands; another takes over although it holds its locks."""
+    owner = await _stopped_at(stage, "before_begin", mutant="patient_sessions")
+    since = time.monotonic()
+    held, session = await _held(stage, owner), await _session(stage, owner)
+    (heir,) = await stage.workers.start(mutant="every_partition")
+    await stage.answered("owner asleep")
+    await asyncio.sleep(since + stage.size(fast=12.0, usual=60.0, nightly=60.0) - time.monotonic())
+    load.pause()
+    await stage.answered("nothing under way")
+    rows = await _rows(stage)
+    stage.must(held and await _raised(stage, held), f"nobody has followed the sleeping owner: {held}")
+    stage.must(session and session == await _session(stage, owner), "the sleeping owner's session was ended")
+    await owner.wake()
+    woken = time.monotonic()
+    stage.injected("owners woken with their session alive")
+
+    async def refused() -> int:
+        return await _refusals(owner)
+
+    await until(refused, f"{owner.name} is refused by the epoch", _AWAKE_SECONDS, owner.log)
+    stage.injected("partitions refused to the woken owner", await refused())
+    stage.must(rows == await _rows(stage), "the woken owner has written")
+    await heir.drain()
+    load.go_on()
+    await stage.recovers("owner woken", woken)
+    await owner.drain()
+
+
+async def _stopped_at(stage: Stage, point: str, mutant: str | None = None) -> Worker:
+    """One more worker, that stops itself at one of its passes of the point."""
+    crash = f"{point}:{stage.random.randint(*_PASSES)}:stop"
+    (worker,) = await stage.workers.start(crash=crash, mutant=mutant, ready=False)
+
+    async def stopped() -> bool:
+        return worker.paused
+
+    await until(stopped, f"{worker.name} stops at {crash}", _STOPS_SECONDS, worker.log)
+    return worker
+
+
+async def _held(stage: Stage, worker: Worker) -> dict[int, int]:
+    """The partitions whose locks are the worker's, and their epochs."""
+    return dict(await stage.database.fetch(_HELD, worker.name))
+
+
+async def _raised(stage: Stage, held: dict[int, int]) -> bool:
+    """Whether all of these partitions have another owner."""
+    epochs = dict(await stage.database.fetch("SELECT partition, epoch FROM credits.partitions"))
+    return all(epochs[partition] > epoch for partition, epoch in held.items())
+
+
+async def _rows(stage: Stage) -> int:
+    ((rows,),) = await stage.database.fetch("SELECT count(*) FROM credits.transactions")
+    return rows
+
+
+async def _session(stage: Stage, worker: Worker) -> list[Any]:
+    """The server's process that keeps the worker's locks."""
+    rows = await stage.database.fetch("SELECT pid FROM pg_stat_activity WHERE application_name = $1", worker.name)
+    return [row["pid"] for row in rows]
+
+
+async def _refusals(worker: Worker) -> int:
+    return int((await worker.meters()).get(_REFUSALS, 0))
