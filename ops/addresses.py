@@ -10,13 +10,17 @@ DATABASE = "mana"
 
 @dataclass(frozen=True)
 class Addresses:
-    """Administrators' addresses of the three servers, and what the other logins are made from."""
+    """Administrators' addresses of the three servers, and what the other logins are made from.
+
+    `own_broker`: the broker is ours, so it is one node and stays one.
+    """
 
     database: str
     amqp: str
     management: str
     redis: str
     secrets: Secrets
+    own_broker: bool = False
 
     @property
     def database_name(self) -> str:

@@ -91,5 +91,6 @@ def of(place: Place) -> Instance:
         management=env["MANA_RABBITMQ_MANAGEMENT_URL"],
         redis=env["MANA_REDIS_URL"],
         secrets=remembered.secrets,
+        own_broker=any(process.name == "rabbitmq" for process in told.processes),
     )
     return Instance(place, env, addresses, Path(remembered.data))

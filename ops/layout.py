@@ -72,7 +72,7 @@ def lay_out(state: State, settings: Settings, database: str = DATABASE) -> Layou
     postgres, database_url = _database(data, state, settings.database_url, database)
     rabbitmq, amqp, management = _broker(data, state, settings)
     redis, cache = _cache(data, state, settings.given_redis)
-    addresses = Addresses(database_url, amqp, management[0], cache, state.secrets)
+    addresses = Addresses(database_url, amqp, management[0], cache, state.secrets, own_broker=rabbitmq is not None)
     return Layout(postgres, rabbitmq, redis, addresses, management)
 
 

@@ -70,8 +70,10 @@ class ProcessSettings:
     partitions: int
 
     def worker(self) -> dict[str, str]:
-        """A ledger worker's, and the clock's."""
+        """A ledger worker's, and the clock's. Whether a given broker is one node is for its owner to say."""
+        only_node = {"MANA_SINGLE_BROKER_NODE": "true"} if self.addresses.own_broker else {}
         return {
+            **only_node,
             "DATABASE_URL": self.addresses.database_as("mana_worker"),
             "AMQP_URL": self.addresses.amqp_as(WORKER_LOGIN),
             "MANA_PARTITIONS": str(self.partitions),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from ops.addresses import Addresses
@@ -9,6 +11,7 @@ from ops.programs import Programs, reachable_host
 from ops.state import Secrets
 
 ADMINISTRATOR = "postgresql://boss:hunter2@db:5432/ledger"
+GIVEN = Addresses(ADMINISTRATOR, "amqp://boss:hunter2@mq/v", "http://mq:15672", "redis://cache", Secrets())
 SURROUNDINGS = {
     "DATABASE_URL": ADMINISTRATOR,
     "AMQP_URL": "amqp://boss:hunter2@mq/",
@@ -26,8 +29,7 @@ SURROUNDINGS = {
 def programs(monkeypatch: pytest.MonkeyPatch) -> Programs:
     for name, value in SURROUNDINGS.items():
         monkeypatch.setenv(name, value)
-    addresses = Addresses(ADMINISTRATOR, "amqp://boss:hunter2@mq/v", "http://mq:15672", "redis://cache", Secrets())
-    return Programs(addresses, partitions=16, taken={})
+    return Programs(GIVEN, partitions=16, taken={})
 
 
 def test_a_worker_gets_its_own_logins_and_no_secret(programs: Programs) -> None:
@@ -39,6 +41,24 @@ def test_a_worker_gets_its_own_logins_and_no_secret(programs: Programs) -> None:
     assert (env["MANA_PROCESS_NAME"], env["MANA_PARTITIONS"], env["MANA_ADMIN_LOGINS"]) == ("worker-3", "16", "boss")
     assert (env["CREDITS_DAILY_FREE"], env["LOG_LEVEL"]) == ("7", "DEBUG")
     assert not [name for name, value in env.items() if "hunter2" in value]
+
+
+def test_a_worker_of_our_own_broker_is_told_that_it_is_one_node(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours = Programs(replace(GIVEN, own_broker=True), partitions=16, taken={})
+    for said in ("false", "", None):
+        with monkeypatch.context() as surroundings:
+            if said is not None:
+                surroundings.setenv("MANA_SINGLE_BROKER_NODE", said)
+            assert ours.worker(0).env["MANA_SINGLE_BROKER_NODE"] == "true"
+            assert ours.clock().env["MANA_SINGLE_BROKER_NODE"] == "true"
+
+
+def test_a_worker_of_a_given_broker_is_told_what_its_owner_says(
+    programs: Programs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "MANA_SINGLE_BROKER_NODE" not in programs.worker(0).env
+    monkeypatch.setenv("MANA_SINGLE_BROKER_NODE", "true")
+    assert programs.worker(0).env["MANA_SINGLE_BROKER_NODE"] == "true"
 
 
 def test_the_relay_gets_no_secret_either(programs: Programs) -> None:
