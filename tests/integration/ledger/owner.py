@@ -86,8 +86,8 @@ class Owner:
         try:
             leases = Leases(session)
             await leases.register(str(uuid.uuid4()), "test")
-            taken = [await leases.take(partition) for partition in range(PARTITIONS)]
-            epochs = {lease.partition: lease.epoch for lease in taken if lease is not None}
+            taken = await leases.take(range(PARTITIONS))
+            epochs = {lease.partition: lease.epoch for lease in taken}
             yield cls(session, leases, epochs, Executor(session, terms or Terms(), fresh_ids()))
         finally:
             session.abort()

@@ -51,10 +51,8 @@ class Survivor:
         leases = Leases(self._session)
         self._epochs = {}
         while len(self._epochs) < PARTITIONS:
-            for partition in set(range(PARTITIONS)) - set(self._epochs):
-                lease = await leases.take(partition)
-                if lease is not None:
-                    self._epochs[partition] = lease.epoch
+            for lease in await leases.take(set(range(PARTITIONS)) - set(self._epochs)):
+                self._epochs[lease.partition] = lease.epoch
         self._executor = Executor(self._session, Terms(), fresh_ids())
         return self._executor
 
@@ -97,8 +95,8 @@ async def test_workers_with_halves_of_the_partitions_do_not_meet(database: Datab
             del first.epochs[partition]
         second = await Session.open(database.url("mana_worker"), application_name="second")
         leases = Leases(second)
-        taken = [await leases.take(partition) for partition in range(1, PARTITIONS, 2)]
-        epochs = {lease.partition: lease.epoch for lease in taken if lease is not None}
+        taken = await leases.take(range(1, PARTITIONS, 2))
+        epochs = {lease.partition: lease.epoch for lease in taken}
         assert len(epochs) == PARTITIONS // 2
         other = Executor(second, Terms(), fresh_ids())
 

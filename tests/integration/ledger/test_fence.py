@@ -71,8 +71,7 @@ async def test_who_takes_over_waits_for_the_batch_that_is_being_committed(
 
 async def _owner_on(line: Line) -> tuple[Session, Executor, dict[int, int]]:
     session = await Session.open(line.url, application_name="test", answer_within_s=1.0)
-    lease = await Leases(session).take(0)
-    assert lease is not None
+    (lease,) = await Leases(session).take([0])
     return session, Executor(session, Terms(), fresh_ids()), {0: lease.epoch}
 
 

@@ -32,8 +32,7 @@ async def _worker(database: Database, name: str) -> AsyncGenerator[tuple[Session
 
 async def _eventually_takes(leases: Leases, partition: int) -> Lease:
     for _ in range(200):
-        lease = await leases.take(partition)
-        if lease is not None:
+        for lease in await leases.take([partition]):
             return lease
         await asyncio.sleep(0.02)
     raise AssertionError("the lease is still held")
@@ -41,17 +40,17 @@ async def _eventually_takes(leases: Leases, partition: int) -> Lease:
 
 async def test_a_lease_is_one_sessions_and_its_epoch_rises_with_each_owner(database: Database) -> None:
     async with _worker(database, "a") as (_, first, _), _worker(database, "b") as (_, second, _):
-        assert await first.take(3) == Lease(3, 1, 0, 0)
-        assert await second.take(3) is None
+        assert await first.take([3]) == [Lease(3, 1, 0, 0)]
+        assert await second.take([3]) == []
         await first.release(3)
         await first.release(3)
-        assert await second.take(3) == Lease(3, 2, 0, 0)
-        assert await first.take(3) is None
+        assert await second.take([3, 4]) == [Lease(3, 2, 0, 0), Lease(4, 1, 0, 0)]
+        assert await first.take([3, 4, 5]) == [Lease(5, 1, 0, 0)]
 
 
 async def test_a_lost_session_loses_its_leases(database: Database) -> None:
     async with _worker(database, "a") as (session, first, _), _worker(database, "b") as (_, second, _):
-        assert await first.take(3) is not None
+        assert await first.take([3])
         session.abort()
         assert (await _eventually_takes(second, 3)).epoch == 2
 
@@ -62,16 +61,16 @@ async def test_a_lease_tells_how_far_its_partition_has_come(owner: Owner, databa
     await write_marks(owner.session, owner.epochs, {6: 1})
     await owner.leases.leave()
     async with _worker(database, "b") as (_, second, _):
-        assert await second.take(6) == Lease(6, 2, 2, 1)
+        assert await second.take([6]) == [Lease(6, 2, 2, 1)]
 
 
 async def test_leases_that_cannot_be(database: Database) -> None:
     async with _worker(database, "a") as (_, leases, _):
         with pytest.raises(Broken):
-            await leases.take(PARTITIONS)
-        await leases.take(1)
+            await leases.take([0, PARTITIONS])
+        await leases.take([0, 1])
         with pytest.raises(Broken):
-            await leases.take(1)
+            await leases.take([1, 2])
         assert await leases.partitions() == PARTITIONS
 
 
@@ -84,8 +83,8 @@ async def test_a_lease_whose_epoch_could_not_be_raised_is_nobodys(
         async with by_hand.transaction():
             await by_hand.execute("SELECT FROM credits.partitions WHERE partition = 3 FOR UPDATE")
             with pytest.raises(TryAgain):
-                await Leases(hasty).take(3)
-        assert await other.take(3) == Lease(3, 1, 0, 0)
+                await Leases(hasty).take([2, 3])
+        assert [lease.partition for lease in await other.take([2, 3])] == [2, 3]
     hasty.abort()
 
 
@@ -98,6 +97,7 @@ async def test_who_lives(database: Database, by_hand: asyncpg.Connection) -> Non
         assert await first.heartbeat() == sorted([first_id, second_id, third_id])
         await by_hand.execute("UPDATE credits.workers SET heartbeat = now() - interval '11 s' WHERE id = $1", third_id)
         assert await first.heartbeat() == sorted([first_id, second_id]), "gives no sign"
+        assert await first.living() == sorted([first_id, second_id])
         assert third_id in await third.heartbeat()
         await second.leave()
         assert await first.heartbeat() == sorted([first_id, third_id]), "left"

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
+from workers.intake import rounds as module
 from workers.intake.rounds import Rounds, Spawner
 from workers.ledger.faults import Broken, TryAgain
 from workers.ledger.store.leases import Lease
 
 ME = "worker"
+OTHER = "other"
+"""Who ranks higher for the only partition."""
 
 
 class ScriptedLeases:
@@ -19,6 +25,8 @@ class ScriptedLeases:
     def __init__(self) -> None:
         self.held: set[int] = set()
         self.failures = 0
+        self.workers = [ME]
+        self.heartbeats = 0
         self.on_heartbeat = lambda: None
 
     async def register(self, _id: str, _name: str) -> None:
@@ -26,13 +34,17 @@ class ScriptedLeases:
 
     async def heartbeat(self) -> list[str]:
         self.on_heartbeat()
-        return [ME]
+        self.heartbeats += 1
+        return self.workers
 
-    async def take(self, partition: int) -> Lease | None:
-        if partition in self.held:
-            raise Broken(f"partition {partition} is leased already")
-        self.held.add(partition)
-        return Lease(partition, 1, 0, 0)
+    async def living(self) -> list[str]:
+        return self.workers
+
+    async def take(self, partitions: Collection[int]) -> list[Lease]:
+        if self.held.intersection(partitions):
+            raise Broken(f"one of the partitions {partitions} is leased already")
+        self.held.update(partitions)
+        return [Lease(partition, 1, 0, 0) for partition in partitions]
 
     async def release(self, partition: int) -> None:
         if self.failures:
@@ -105,3 +117,22 @@ async def test_a_lock_that_could_not_be_given_back_is_given_back_later() -> None
     holdings.lose()
     await _until_owned_again(_rounds(leases, holdings), holdings)
     assert holdings.epochs == {0: 1}
+
+
+async def test_a_worker_that_dies_is_seen_long_before_the_next_round(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next round is an hour away, and nobody but a look can bring it on."""
+    monkeypatch.setattr(module, "ROUND_SECONDS", 3600.0)
+    monkeypatch.setattr(module, "_LOOK_SECONDS", 0.01)
+    leases, holdings = ScriptedLeases(), ScriptedHoldings()
+    leases.workers = [ME, OTHER]
+    rounds = _rounds(leases, holdings)
+    async with asyncio.TaskGroup() as group:
+        running = group.create_task(rounds.run(Spawner(group)))
+        while rounds.answered_at is None:
+            await asyncio.sleep(0.01)
+        assert leases.heartbeats == 1
+        leases.workers = [ME]
+        while not holdings.epochs and not running.done():
+            await asyncio.sleep(0.01)
+        rounds.stop()
+    assert leases.heartbeats == 2

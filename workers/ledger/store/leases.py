@@ -6,6 +6,7 @@ A lock cannot outlive its session, so an owner that dies or is cut off loses it 
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Final
 
 from msgspec import Struct
@@ -21,6 +22,7 @@ _WORKER_LOCK: Final = statement("worker_lock")
 _REGISTER: Final = statement("worker_register")
 _PRUNE: Final = statement("workers_prune")
 _HEARTBEAT: Final = statement("heartbeat")
+_LIVING: Final = statement("living")
 _LEAVE: Final = statement("worker_leave")
 _LOCK: Final = statement("lease_lock")
 _UNLOCK: Final = statement("lease_unlock")
@@ -60,34 +62,40 @@ class Leases:
 
     async def heartbeat(self) -> list[str]:
         """Gives our sign of life; answers the ids of all workers that live, ours among them, sorted."""
-        worker_id, name = self._registered()
-        return [row["id"] for row in await self._session.fetch(_HEARTBEAT, worker_id, name)]
+        await self._session.fetch(_HEARTBEAT, *self._registered())
+        return await self.living()
 
-    async def take(self, partition: int) -> Lease | None:
-        """Takes a partition's lease and raises its epoch; ``None`` while another session holds it.
+    async def living(self) -> list[str]:
+        """The same without a sign of life: a question that writes nothing."""
+        return [row["id"] for row in await self._session.fetch(_LIVING)]
+
+    async def take(self, partitions: Collection[int]) -> list[Lease]:
+        """Takes those of these leases that no other session holds, and raises their epochs.
 
         Raises ``Broken`` for a partition that this ledger has not, or that is ours already.
         """
-        if partition in self._held:
-            raise Broken(f"partition {partition} is leased already")
-        if not await self._session.fetch_value(_LOCK, _PARTITION_LOCKS, partition):
-            return None
-        lease = await self._raise_epoch(partition)
-        self._held.add(partition)
-        return lease
+        if leased := self._held.intersection(partitions):
+            raise Broken(f"partitions {sorted(leased)} are leased already")
+        free = [row["partition"] for row in await self._session.fetch(_LOCK, _PARTITION_LOCKS, list(partitions))]
+        if not free:
+            return []
+        leases = await self._raise_epochs(free)
+        self._held.update(free)
+        return leases
 
-    async def _raise_epoch(self, partition: int) -> Lease:
+    async def _raise_epochs(self, partitions: list[int]) -> list[Lease]:
         try:
-            raised = await self._session.fetch(_RAISE, partition)
-            if not raised:
-                raise Broken(f"the ledger has no partition {partition}")
+            raised = await self._session.fetch(_RAISE, partitions)
+            if len(raised) != len(partitions):
+                raise Broken(f"the ledger has not all of the partitions {partitions}")
         except Fault:
             # A lock without an epoch would keep everybody out, ourselves too.
             if not self._session.is_closed:
-                await self._session.fetch_value(_UNLOCK, _PARTITION_LOCKS, partition)
+                for partition in partitions:
+                    await self._session.fetch_value(_UNLOCK, _PARTITION_LOCKS, partition)
             raise
-        (row,) = raised
-        return Lease(partition, row["epoch"], row["position"], row["confirmed"])
+        ordered = sorted(raised, key=lambda row: row["partition"])
+        return [Lease(row["partition"], row["epoch"], row["position"], row["confirmed"]) for row in ordered]
 
     async def release(self, partition: int) -> None:
         """Gives a lease back, once its last batch is done and its channel closed. Without it nothing happens."""

@@ -1,5 +1,5 @@
 -- A new owner: whoever still believes in an older epoch is behind the fence from now on.
 UPDATE credits.partitions
 SET epoch = epoch + 1
-WHERE partition = $1
-RETURNING epoch, position, confirmed
+WHERE partition = ANY($1::integer[])
+RETURNING partition, epoch, position, confirmed
