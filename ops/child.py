@@ -93,6 +93,7 @@ class Child:
         """One life, from start to death; whether it was ready in it. What cannot even be started lived not at all."""
         try:
             self.program = program = self._recipe()
+            await program.make_way()
             self._process = process = await self._spawn(program)
         except (OSError, LauncherError) as error:
             log.error("%s could not be started: %s", self.program.name, error)  # noqa: TRY400 - the message has it all

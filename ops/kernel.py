@@ -52,6 +52,17 @@ class ProcessId(msgspec.Struct, frozen=True):
                 os.kill(self.pid, number)
 
 
+def working_in(folder: Path, command: str) -> list[ProcessId]:
+    """The processes of this command's name whose current folder is this one, and that we may look at."""
+    found: list[ProcessId] = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError, PermissionError):
+            named = (entry / "comm").read_text(encoding="utf-8", errors="replace").rstrip("\n") == command
+            if named and (entry / "cwd").readlink() == folder and (process := ProcessId.of(int(entry.name))):
+                found.append(process)
+    return found
+
+
 def _stat(pid: int) -> list[str]:
     """The fields of /proc/PID/stat from the state on: the command's name before it may hold blanks."""
     return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()

@@ -9,9 +9,16 @@ from ops.identity import Identity
 Probe = Callable[[], Awaitable[bool]]
 
 
+async def _nothing_left() -> None:
+    """Most programs leave nothing behind that could keep their next life out."""
+
+
 @dataclass(frozen=True)
 class Program:
-    """How a process is started, known to be ready, and stopped."""
+    """How a process is started, known to be ready, and stopped.
+
+    `make_way` is awaited before each start: it ends what an earlier life may have left.
+    """
 
     name: str
     argv: list[str]
@@ -22,3 +29,4 @@ class Program:
     identity: Identity = field(default_factory=Identity)
     stop_signal: str = "TERM"
     stop_seconds: float = 20.0
+    make_way: Callable[[], Awaitable[None]] = _nothing_left

@@ -1,17 +1,23 @@
 """A private PostgreSQL: SCRAM only, loopback only, durable."""
 
 import asyncio
+import logging
 import re
+import signal
 from dataclasses import dataclass
 from pathlib import Path
 
-from ops import probes
+from ops import kernel, probes
 from ops.errors import LauncherError
 from ops.identity import Identity, give_file, own_folder
 from ops.program import Program
 
 ADMINISTRATOR = "mana_admin"
 _OLDEST = 15
+# So long, 5 s, is waited for sessions that a killed server left; then the server's own check has the word.
+_LOOKS, _LOOK_SECONDS = 250, 0.02
+
+log = logging.getLogger(__name__)
 
 # Nothing is relaxed: what durability rests on is said aloud, so that no default elsewhere can change it.
 _SETTINGS = {
@@ -58,7 +64,7 @@ class Postgres:
         """Lay out the cluster where it is missing; say how to start it. Raises LauncherError when initdb fails."""
         identity = Identity.of_server("postgres")
         own_folder(self.folder, identity)
-        cluster = self.folder / "cluster"
+        cluster = self._cluster
         if not (cluster / "PG_VERSION").exists():
             await self._initialise(cluster, identity)
         settings = _SETTINGS | {"port": str(self.port)}
@@ -71,7 +77,26 @@ class Postgres:
             url=f"postgresql://127.0.0.1:{self.port}",
             identity=identity,
             stop_signal="INT",  # fast shutdown: clients are disconnected, everything is written
+            make_way=self._end_orphans,
         )
+
+    @property
+    def _cluster(self) -> Path:
+        return self.folder / "cluster"
+
+    async def _end_orphans(self) -> None:
+        """End the sessions of a server that was killed: one in a long statement keeps the next server out till its end.
+
+        SIGQUIT is what the dead server itself would have sent. Who works in this cluster's folder belongs to it.
+        """
+        orphans = kernel.working_in(self._cluster.resolve(), "postgres")
+        for orphan in orphans:
+            log.warning("a killed server left pid %s behind: ending it", orphan.pid)
+            orphan.send(signal.SIGQUIT)
+        for _ in range(_LOOKS):
+            if not any(orphan.is_alive() for orphan in orphans):
+                return
+            await asyncio.sleep(_LOOK_SECONDS)
 
     async def _initialise(self, cluster: Path, identity: Identity) -> None:
         """Make the cluster beside its final place, so that a start that was cut off leaves nothing half made."""

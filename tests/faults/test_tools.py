@@ -23,6 +23,8 @@ from tests.faults.tools.proxy import Proxy
 from tests.faults.tools.workers import Share, Workers
 
 _WITHIN = 20.0
+_LONG_WORK = "SELECT count(*) FROM generate_series(1, 60000) AS a, generate_series(1, 60000) AS b"
+"""Some minutes of a processor, and no memory."""
 _LOST = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 """What the driver says of a session that is gone, or that was told so a moment ago."""
 
@@ -135,6 +137,14 @@ class TestBroker:
             await broker.delete_queue(queue)
 
 
+async def _runs(database: Database, statement: str) -> None:
+    async with asyncio.timeout(_WITHIN):
+        while not await database.fetch(
+            "SELECT FROM pg_stat_activity WHERE query = $1 AND state = 'active' AND wait_event IS NULL", statement
+        ):
+            await asyncio.sleep(0.02)
+
+
 class TestDatabase:
     """PostgreSQL's faults."""
 
@@ -147,6 +157,20 @@ class TestDatabase:
         assert database.server.process != before
         with pytest.raises(_LOST):
             await session.fetch("SELECT 1")
+
+    async def test_a_session_that_outlives_its_server_holds_nobody_up(
+        self, database: Database, servers: Instance
+    ) -> None:
+        """It works on, and does not look whether its server lives: as in a report over the whole ledger."""
+        session = await asyncpg.connect(servers.addresses.database_as("mana_readonly"))
+        working = asyncio.create_task(session.fetch(_LONG_WORK))
+        await _runs(database, _LONG_WORK)
+        restarts = database.server.restarts
+        await database.kill()
+        await database.wait_up()
+        assert database.server.restarts == restarts + 1, "it came up at its first attempt"
+        with pytest.raises(_LOST):
+            await working
 
     async def test_sessions_are_ended_by_their_names(self, database: Database, servers: Instance) -> None:
         url = servers.addresses.database_as("mana_readonly")

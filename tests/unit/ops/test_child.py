@@ -25,9 +25,13 @@ class Nursery:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.board = Board(folder / "status.json")
+        self.cleared = 0
 
     async def is_ready(self) -> bool:
         return (self.folder / "ready").exists()
+
+    async def make_way(self) -> None:
+        self.cleared += 1
 
     def bear(self, script: str, stop_seconds: float = 5.0) -> Child:
         program = Program(
@@ -37,6 +41,7 @@ class Nursery:
             cwd=self.folder,
             probe=self.is_ready,
             stop_seconds=stop_seconds,
+            make_way=self.make_way,
         )
         return Child(lambda: program, self.folder, self.board)
 
@@ -91,6 +96,7 @@ async def test_what_had_been_ready_is_started_again_at_once(nursery: Nursery, mo
     os.kill(before, signal.SIGKILL)
     await until(lambda: nursery.told.pid not in (None, before))
     assert nursery.told.restarts == 1
+    assert nursery.cleared == 2, "before each start"
     assert pauses == []
     await born.stop()
 

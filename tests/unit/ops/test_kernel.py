@@ -3,10 +3,11 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+from pathlib import Path
 
 import msgspec
 
-from ops.kernel import ProcessId
+from ops.kernel import ProcessId, working_in
 
 
 def test_a_process_is_known_again_until_it_ends() -> None:
@@ -36,3 +37,17 @@ def test_an_id_that_was_given_to_somebody_else_is_not_signalled() -> None:
             assert not stranger.is_alive()
         assert process.poll() is None
         process.kill()
+
+
+def test_who_works_in_a_folder_is_found_by_its_command(tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    with (
+        subprocess.Popen(["sleep", "60"], cwd=tmp_path) as here,
+        subprocess.Popen(["tail", "-f", "/dev/null"], cwd=tmp_path) as another,
+        subprocess.Popen(["sleep", "60"], cwd=elsewhere) as there,
+    ):
+        assert [process.pid for process in working_in(tmp_path, "sleep")] == [here.pid]
+        for process in (here, another, there):
+            process.kill()
+    assert working_in(tmp_path, "sleep") == []
