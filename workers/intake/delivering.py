@@ -45,6 +45,8 @@ def _safely(inlet: Inlet, item: Item, outcome: Outcome, now: datetime, results: 
         if given.reply is None:
             return given
         return Answer(given.reply, given.kept, given.kept_first, inlet.frame(given.reply))
+    except MemoryError:
+        raise
     except Exception:
         _log.exception("an answer could not be written: the message is kept instead", partition=item.partition)
         return Answer(kept=Kept(dead_copy(item, "internal: the answer could not be written")))

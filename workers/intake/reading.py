@@ -45,6 +45,8 @@ def read(delivery: Delivery, partition: int, logins: Logins, nodes: Collection[i
         return _rejected(delivery, partition, problem)
     try:
         decoded = decode(envelope, delivery.body, logins, nodes)
+    except MemoryError:  # says nothing about the message: unread, it comes again
+        raise
     except Exception:  # a defect of ours must not take the connection down, and come again with it
         _log.exception("decoding failed", queue_partition=partition)
         return _rejected(delivery, partition, _unreadable(delivery, "body", "cannot be read", nodes))

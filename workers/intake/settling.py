@@ -107,8 +107,8 @@ class Settler:
         """Commits a part, or answers the parts that are to be tried instead, in order."""
         try:
             committed = await self._committed(part)
-        except (ConnectionLost, Broken, asyncio.CancelledError):
-            raise
+        except (ConnectionLost, Broken, MemoryError, asyncio.CancelledError):
+            raise  # a process without memory ends; its commands are not to blame
         except LeaseLost as lost:
             self._meters.fence_refusals.inc(len(lost.partitions))
             self._fences.lose(lost.partitions)

@@ -60,6 +60,8 @@ class Executor:
     def _decide(self, state: State, requests: Sequence[Request], now: datetime) -> Outcome:
         try:
             return decide(state, requests, now=now, terms=self._terms, ids=self._ids)
+        except MemoryError:
+            raise
         except Exception as error:  # whatever the rules stumble over: halving finds the command that it was
             raise BatchRejected(f"the rules failed: {error!r}") from error
 

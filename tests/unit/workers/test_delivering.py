@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import cast
 
+import pytest
 from prometheus_client import CollectorRegistry
 
 from contracts.decoding import Envelope, Rejected
@@ -16,6 +17,7 @@ from contracts.topology import DEAD_QUEUE
 from workers.broker.consumer import Delivery, Reply
 from workers.broker.fields import short
 from workers.broker.lenient import text
+from workers.intake import reading
 from workers.intake.answering import Answer
 from workers.intake.batching import Portion
 from workers.intake.delivering import deliver
@@ -73,3 +75,12 @@ def test_an_address_that_is_no_text_is_none_whatever_else_is_damaged() -> None:
     item = read(Delivery(1, envelope, b"{}", 0, "correlation_id"), 0, Logins())
     assert item.rejected is not None
     assert item.reply_to is None
+
+
+def test_a_lack_of_memory_is_not_held_against_a_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    def decode(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(reading, "decode", decode)
+    with pytest.raises(MemoryError):
+        read(Delivery(1, Envelope(routing_key="user"), b"{}", 0, None), 0, Logins())

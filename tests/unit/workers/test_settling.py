@@ -141,7 +141,7 @@ async def test_lost_partitions_are_dropped_and_the_others_go_on() -> None:
     assert fences.epochs == {0: 1}
 
 
-@pytest.mark.parametrize("fault", [ConnectionLost("gone"), Broken("42P01")])
+@pytest.mark.parametrize("fault", [ConnectionLost("gone"), Broken("42P01"), MemoryError()])
 async def test_what_ends_the_term_is_not_the_commands_business(fault: Exception) -> None:
     def script(_: list[str]) -> None:
         raise fault
