@@ -60,7 +60,7 @@ async def cold_start(stage: Stage) -> None:
 
 @scenario("S41", "three times as many commands as can be worked off, for a minute", recovers=60)
 async def overload(stage: Stage) -> None:
-    """What is too much is refused at the door; afterwards answers soon come as before. Workers are slowed by purpose."""
+    """What is too much is refused at the door; afterwards answers soon come as before. Workers are slowed for it."""
     slow = {"MANA_BATCH_MAX": str(_SLOW_BATCH)}
     await stage.workers.start(2, crash=_SLOW, crash_each_life=True, environment=slow)
     await stage.users(500)
