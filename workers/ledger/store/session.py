@@ -16,7 +16,8 @@ ANSWER_WITHIN_S: Final = 5.0
 """How long the server may take for one statement; then the connection counts as lost."""
 SILENCE_S: Final = 10
 """After so many seconds without a word from us the server ends the session, and frees its locks."""
-_PREPARE_AGAIN_S: Final = 60
+_PREPARE_AGAIN_S: Final = 5
+"""So often a statement is planned anew: one that was planned on an empty ledger may read an account's whole history."""
 _CONNECT_WITHIN_S: Final = 5
 _CLOSE_WITHIN_S: Final = 2
 
