@@ -56,6 +56,7 @@ async def play(instance: Instance, scenario: Scenario, scale: Scale, seed: int, 
         )
         stack.push_async_callback(stage.workers.stop)
         stack.push_async_callback(stage.front.stop)
+        await stage.broker.settle()
         async with stage.client:
             await scenario.play(stage)
             if not stage.workers.present:

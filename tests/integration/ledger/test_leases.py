@@ -12,7 +12,7 @@ import pytest
 
 from tests.integration.ledger.owner import Owner, request
 from tests.integration.ledger.server import PARTITIONS, Database
-from workers.ledger.faults import Broken, LeaseLost, NotDurable, TryAgain
+from workers.ledger.faults import Broken, ConnectionLost, LeaseLost, NotDurable, TryAgain
 from workers.ledger.store.fitness import check_durability
 from workers.ledger.store.leases import Lease, Leases
 from workers.ledger.store.marks import write_marks
@@ -53,6 +53,24 @@ async def test_a_lost_session_loses_its_leases(database: Database) -> None:
         assert await first.take([3])
         session.abort()
         assert (await _eventually_takes(second, 3)).epoch == 2
+
+
+async def test_a_session_that_dies_while_it_waits_for_a_row_loses_its_leases(
+    database: Database, by_hand: asyncpg.Connection
+) -> None:
+    """The server looks for its client by itself: this session would wait for longer than anybody here."""
+    waits_long = {"lock_timeout": "10min"}
+    session = await Session.open(database.url("mana_worker"), application_name="a", settings=waits_long)
+    async with _worker(database, "b") as (_, second, _), by_hand.transaction():
+        assert await Leases(session).take([3])
+        await by_hand.execute("SELECT FROM credits.partitions WHERE partition = 5 FOR UPDATE")
+        waiting = asyncio.create_task(session.fetch("UPDATE credits.partitions SET epoch = 9 WHERE partition = 5"))
+        while not await by_hand.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):
+            await asyncio.sleep(0.02)
+        session.abort()
+        assert (await _eventually_takes(second, 3)).epoch == 2
+        with pytest.raises(ConnectionLost):
+            await waiting
 
 
 async def test_a_lease_tells_how_far_its_partition_has_come(owner: Owner, database: Database) -> None:

@@ -33,6 +33,8 @@ _SETTINGS: Final[Mapping[str, str]] = {
     "plan_cache_mode": "force_generic_plan",
     "jit": "off",
     "lock_timeout": "4s",
+    # A worker that was killed while its statement waits for a row must not keep its leases for that long.
+    "client_connection_check_interval": "500ms",
     "idle_session_timeout": f"{SILENCE_S}s",
     "idle_in_transaction_session_timeout": f"{SILENCE_S}s",
 }
