@@ -8,9 +8,11 @@ from typing import Final
 
 from bench.frames import Template, methods
 from bench.frames.properties import BASIC
-from bench.frames.wire import BODY, HEADER, frame, long_string, method, short_string
+from bench.frames.wire import BODY, FRAME_OVERHEAD, HEADER, frame, long_string, method, short_string
 
 EXCHANGE: Final = "credits.commands"
+_BODY_BYTES: Final = 131_072 - FRAME_OVERHEAD
+"""Of one body frame, as RabbitMQ offers it."""
 
 _ORDER: Final = (
     "content_type",
@@ -54,7 +56,7 @@ class Spoilt(Template):
         self._properties = properties
 
     def frames(self, routing_key: bytes, correlation_id: bytes, body: bytes) -> bytes:
-        """The frames; ``correlation_id`` is set where the properties have none."""
+        """The frames; ``correlation_id`` is set where the properties have none. A body may be of any length."""
         properties = {"correlation_id": text(correlation_id), **self._properties}
         flags = sum(1 << (15 - at) for at, name in enumerate(_ORDER) if name in properties)
         values = b"".join(properties[name] for name in _ORDER if name in properties)
@@ -62,5 +64,5 @@ class Spoilt(Template):
         return (
             method(1, methods.BASIC_PUBLISH, where)
             + frame(HEADER, 1, pack(">HHQH", BASIC, 0, len(body), flags) + values)
-            + frame(BODY, 1, body)
+            + b"".join(frame(BODY, 1, body[at : at + _BODY_BYTES]) for at in range(0, len(body), _BODY_BYTES))
         )

@@ -9,6 +9,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from ops.instance import Instance
+from tests.faults.oracle.dead import empty_dead
 from tests.faults.oracle.judge import Case, Verdict, judge
 from tests.faults.oracle.subscribing import subscribed
 from tests.faults.scenario import Scale, Scenario
@@ -49,6 +50,7 @@ async def play(instance: Instance, scenario: Scenario, scale: Scale, seed: int, 
     Raises what the tools raise where a fault could not be injected at all.
     """
     began, since = time.monotonic(), time.time()
+    await empty_dead(instance.env["MANA_AMQP_URL"])
     stage = Stage(instance, scenario, scale, seed, folder)
     async with AsyncExitStack() as stack:
         stage.subscriber = await stack.enter_async_context(

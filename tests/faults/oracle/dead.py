@@ -1,4 +1,4 @@
-"""The queue ``credits.dead``: what lies in it, left where it is."""
+"""The queue ``credits.dead``: what lies in it, read without taking it."""
 
 from __future__ import annotations
 
@@ -45,6 +45,13 @@ async def read_dead(amqp_url: str) -> list[DeadCopy]:
             await queue.consume(take)
             await asyncio.wait_for(whole.wait(), _WITHIN_SECONDS)
     return copies
+
+
+async def empty_dead(amqp_url: str) -> None:
+    """Drops all that lies there: what came of an earlier run, and was judged with it."""
+    async with await aio_pika.connect(amqp_url) as connection:
+        channel = await connection.channel()
+        await (await channel.get_queue(QUEUE, ensure=False)).purge()
 
 
 def _copy(message: AbstractIncomingMessage) -> DeadCopy:
