@@ -36,7 +36,7 @@ class Broken(Fault):
 class BatchRejected(Fault):
     """The database does not take what these commands come to: one of them is the culprit.
 
-    ``conflict``: by a constraint (SQLSTATE class 23), which may be about a row that came in since they were looked up.
+    ``conflict``: by a row that is there already (SQLSTATE 23505), and may have come in since they were looked up.
     """
 
     def __init__(self, told: str, *, conflict: bool = False) -> None:
@@ -50,7 +50,7 @@ class NotDurable(Fault):
 
 _TRY_AGAIN = frozenset({"08", "25", "40", "53", "55", "57", "58"})
 _BROKEN = frozenset({"0A", "42", "XX"})
-_CONFLICT = "23"
+_CONFLICT = "23505"
 _CONNECTION_GONE = frozenset({"08003", "08006", "25006"})
 """The first two the driver makes itself, when its connection has ended. The third comes from a server that is read-only
 now, such as a primary after a failover: only a new connection finds the one that takes over."""
@@ -66,4 +66,4 @@ def fault_of(sqlstate: str | None, message: str, *, connected: bool) -> Fault:
         return TryAgain(told)
     if code[:2] in _BROKEN:
         return Broken(told)
-    return BatchRejected(told, conflict=code[:2] == _CONFLICT)
+    return BatchRejected(told, conflict=code == _CONFLICT)
