@@ -18,6 +18,7 @@ from ops.launch import launch
 from ops.place import Place
 from ops.programs import surroundings
 from ops.settings import Settings
+from ops.state import State
 from ops.status import Status
 
 
@@ -48,6 +49,7 @@ def private(
     with_processes: bool = True,
     database: str = DATABASE,
     environment: Mapping[str, str] | None = None,
+    data: Path | None = None,
 ) -> Generator[Instance]:
     """An instance in a temporary place, stopped and removed at the end.
 
@@ -60,6 +62,9 @@ def private(
     with tempfile.TemporaryDirectory(prefix=f"mana-{name}-", ignore_cleanup_errors=True) as folder:
         Path(folder).chmod(0o711)  # the servers' own users must pass through it to their data
         place = Place(Path(folder) / "home")
+        if data is not None:
+            place.home.mkdir(mode=0o711)
+            state.save(place.state, State(data=str(data)))
         settings = {**surroundings(front=True), **(environment or {})}
         launched = launch(place, Wish(workers, partitions, with_processes, database), settings, attached=True)
         try:

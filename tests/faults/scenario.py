@@ -17,7 +17,10 @@ Play = Callable[["Stage"], Awaitable[None]]
 
 @dataclass(frozen=True)
 class Scenario:
-    """One line of the plan. ``recovers`` is in seconds from a fault's end to a probe's answer from every partition."""
+    """One line of the plan. ``recovers`` is in seconds from a fault's end to a probe's answer from every partition.
+
+    ``postgres_disk``: MiB of a disk of PostgreSQL's own, where the scenario needs one.
+    """
 
     id: str
     title: str
@@ -25,6 +28,7 @@ class Scenario:
     recovers: float
     partitions: int
     fast: bool
+    postgres_disk: int | None
 
 
 REGISTRY: Final[dict[str, Scenario]] = {}
@@ -37,6 +41,7 @@ def scenario(
     recovers: float = 5.0,
     partitions: int = 8,
     fast: bool = False,
+    postgres_disk: int | None = None,
 ) -> Callable[[Play], Play]:
     """Registers an async function as the scenario ``id_``.
 
@@ -46,7 +51,7 @@ def scenario(
     def register(play: Play) -> Play:
         if id_ in REGISTRY:
             raise ValueError(f"two scenarios are called {id_}")
-        REGISTRY[id_] = Scenario(id_, title, play, recovers, partitions, fast)
+        REGISTRY[id_] = Scenario(id_, title, play, recovers, partitions, fast, postgres_disk)
         return play
 
     return register

@@ -193,6 +193,19 @@ async def test_the_line_is_cut_behind_the_last_byte_that_may_pass(proxy: Proxy, 
         assert await other.say(b"abcdefgh") == b"abcdefgh"
 
 
+async def test_the_limit_begins_when_a_marker_has_gone_up(proxy: Proxy, caller: Caller) -> None:
+    reached = proxy.limit_behind(b"COMMIT", 3)
+    assert await caller.say(b"a longer text than the limit") == b"a longer text than the limit"
+    assert not reached.is_set()
+    caller.writer.write(b"COMMIT now")
+    assert await caller.reader.readexactly(3) == b"COM"
+    with pytest.raises(ConnectionResetError):
+        await caller.reader.read()
+    assert reached.is_set()
+    async with _caller(proxy) as other:
+        assert await other.say(b"COMMIT") == b"COMMIT"
+
+
 async def test_nobody_answers_from_a_black_hole(proxy: Proxy, caller: Caller) -> None:
     await proxy.blackhole()
     caller.writer.write(b"x")

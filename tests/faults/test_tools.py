@@ -186,8 +186,8 @@ class TestDatabase:
 
     async def test_it_is_full(self, database: Database, servers: Instance) -> None:
         url = servers.addresses.database_as("mana_worker")
-        async with database.full() as taken:
-            assert taken > 100
+        async with database.full() as hoard:
+            assert hoard.taken > 100
             with pytest.raises(asyncpg.TooManyConnectionsError):
                 await asyncpg.connect(url)
             assert await database.fetch("SELECT 1")

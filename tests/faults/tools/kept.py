@@ -15,6 +15,7 @@ from ops.program import Program
 from ops.status import Board
 from tests.faults.tools import telling
 from tests.faults.tools.errors import ToolError
+from tests.faults.tools.processes import state_of
 from tests.faults.tools.telling import until
 
 READY_SECONDS: Final = 60.0
@@ -75,7 +76,7 @@ class Kept:
     def paused(self) -> bool:
         """Whether it is stopped by a signal; false also for one that does not run."""
         process = self._entry.process
-        return process is not None and process.is_alive() and _state(process.pid) == "T"
+        return process is not None and process.is_alive() and state_of(process.pid) == "T"
 
     async def kill(self) -> None:
         """SIGKILL, also of a paused one; it is started again."""
@@ -170,12 +171,3 @@ class Kept:
             return self.paused == paused
 
         await until(look, f"{self.name} obeys {number.name}", _DEATH_SECONDS)
-
-
-def _state(pid: int) -> str:
-    """The state's letter in /proc/PID/stat; empty where there is no such process."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-    except (FileNotFoundError, ProcessLookupError):
-        return ""
-    return stat.rpartition(")")[2].split()[0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
@@ -28,7 +28,7 @@ class Line:
     """How bytes fare that go one way, on all connections of a proxy; may be changed while they flow.
 
     ``delay`` and ``jitter`` in seconds; ``limit``: so many bytes still pass, then their connection is cut, and there
-    is no limit any more; ``passed``: bytes so far.
+    is no limit any more; ``passed``: bytes so far; ``marker``: the bytes at whose passing ``on_marker`` is called once.
     """
 
     delay: float = 0.0
@@ -37,6 +37,8 @@ class Line:
     slice_bytes: int | None = None
     limit: int | None = None
     passed: int = 0
+    marker: bytes | None = None
+    on_marker: Callable[[], None] | None = None
     flows: asyncio.Event = field(default_factory=asyncio.Event)
     limit_reached: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -46,7 +48,7 @@ class Line:
     def clear(self) -> None:
         """Bytes pass as if there were no proxy."""
         self.delay = self.jitter = 0.0
-        self.bytes_per_second = self.slice_bytes = self.limit = None
+        self.bytes_per_second = self.slice_bytes = self.limit = self.marker = self.on_marker = None
         self.flows.set()
 
     def lag(self) -> float:
@@ -60,6 +62,12 @@ class Line:
             end = begin + (self.slice_bytes or len(data))
             yield data[begin:end]
             begin = end
+
+    def look(self, piece: bytes) -> None:
+        """Calls ``on_marker`` where the piece holds the marker; a marker torn in two is not seen."""
+        if self.marker is not None and self.marker in piece and self.on_marker is not None:
+            self.marker = None
+            self.on_marker()
 
     def admit(self, size: int) -> int:
         """How many of so many bytes may pass; they count as passed."""
@@ -132,6 +140,7 @@ class Pump:
         await self._line.flows.wait()
         if self._finished:
             return
+        self._line.look(piece)
         admitted = self._line.admit(len(piece))
         await asyncio.get_running_loop().sock_sendall(self._sink, piece[:admitted])
         if self._line.exhausted():

@@ -1,13 +1,13 @@
 """What PostgreSQL may do to us: die, end our sessions, have no room for more of them, hold a table.
 
-Its supervisor starts it again at once. Whoever needs it away for longer puts a proxy before it (``Proxy.down``).
+Its supervisor starts it again at once; who needs it away for longer finds that in ``outages``.
 """
 
 from __future__ import annotations
 
 import signal
 from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import asyncpg
@@ -16,11 +16,21 @@ from ops import urls
 from ops.instance import Instance
 from ops.servers.postgres import ADMINISTRATOR
 from tests.faults.tools.errors import ToolError
+from tests.faults.tools.hoard import Hoard
 from tests.faults.tools.server import Server
 from tests.faults.tools.telling import until
 
 _UP_SECONDS: Final = 60.0
 _LOCK_SECONDS: Final = 30.0
+_OF_OTHERS: Final = """
+FROM pg_stat_activity
+WHERE backend_type = 'client backend' AND pid <> pg_backend_pid() AND application_name LIKE $1
+"""
+_SESSIONS: Final = f"SELECT pid {_OF_OTHERS}"
+_END: Final = f"""
+SELECT pg_terminate_backend(pid) {_OF_OTHERS}
+  AND usename = coalesce($2, usename) AND ($3::text IS NULL OR query = $3) AND ($4::text IS NULL OR wait_event = $4)
+"""
 
 
 class Database:
@@ -55,55 +65,59 @@ class Database:
 
     async def terminate_backends(self, application_name_like: str = "%", *, role: str | None = None) -> int:
         """Ends the sessions whose application's name is like this (SQL), of all roles or of one; how many."""
-        ended = await self.fetch(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            " WHERE backend_type = 'client backend' AND pid <> pg_backend_pid() AND application_name LIKE $1"
-            " AND usename = coalesce($2, usename)",
-            application_name_like,
-            role,
-        )
+        ended = await self.end_backends(application_name_like, role=role)
         if not ended:
             raise ToolError(f"there was no session like {application_name_like}")
-        return len(ended)
+        return ended
+
+    async def end_backends(
+        self,
+        application_name_like: str,
+        *,
+        role: str | None = None,
+        statement: str | None = None,
+        waiting_for: str | None = None,
+    ) -> int:
+        """As :meth:`terminate_backends`, of these only the ones at a statement, or waiting for an event; maybe none."""
+        return len(await self.fetch(_END, application_name_like, role, statement, waiting_for))
+
+    async def sessions(self, application_name_like: str) -> set[int]:
+        """The process ids of these sessions' backends."""
+        return {row["pid"] for row in await self.fetch(_SESSIONS, application_name_like)}
 
     @asynccontextmanager
-    async def full(self) -> AsyncGenerator[int]:
-        """No session can be had until the block ends, but an administrator's; how many were taken for that."""
-        async with AsyncExitStack() as stack:
-            taken = 0
-            while True:
-                try:
-                    session = await asyncpg.connect(self._reader_url)
-                except asyncpg.TooManyConnectionsError:
-                    break
-                stack.push_async_callback(session.close)
-                taken += 1
-            yield taken
+    async def full(self) -> AsyncGenerator[Hoard]:
+        """No session can be had until the block ends, but an administrator's."""
+        hoard = Hoard(self._reader_url)
+        try:
+            await hoard.fill()
+            yield hoard
+        finally:
+            await hoard.close()
 
     @asynccontextmanager
     async def locked(self, table: str) -> AsyncGenerator[None]:
         """Nobody else reads or writes the table until the block ends; begins once the lock is held."""
+        async with self.session() as session, session.transaction():
+            await session.execute(f"SET LOCAL lock_timeout = '{_LOCK_SECONDS:.0f}s'")
+            await session.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
+            yield
+
+    @asynccontextmanager
+    async def session(self) -> AsyncGenerator[asyncpg.Connection]:
+        """A session of the administrator's."""
         session = await asyncpg.connect(self._url)
         try:
-            async with session.transaction():
-                await session.execute(f"SET LOCAL lock_timeout = '{_LOCK_SECONDS:.0f}s'")
-                await session.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
-                yield
+            yield session
         finally:
             await session.close()
 
     async def execute(self, sql: str, *arguments: object) -> str:
         """Runs a statement as the administrator; the server's word for what was done."""
-        session = await asyncpg.connect(self._url)
-        try:
+        async with self.session() as session:
             return await session.execute(sql, *arguments)
-        finally:
-            await session.close()
 
     async def fetch(self, sql: str, *arguments: object) -> list[Any]:
         """The rows of a question, asked as the administrator."""
-        session = await asyncpg.connect(self._url)
-        try:
+        async with self.session() as session:
             return await session.fetch(sql, *arguments)
-        finally:
-            await session.close()

@@ -136,6 +136,17 @@ class Proxy:
         line.limit, line.limit_reached = size, asyncio.Event()
         return line.limit_reached
 
+    def limit_behind(self, marker: bytes, size: int) -> asyncio.Event:
+        """As :meth:`limit` of what comes down, counted from when a client has sent ``marker``."""
+        line = self._lines["down"]
+        reached = line.limit_reached = asyncio.Event()
+
+        def begin() -> None:
+            line.limit = size
+
+        self._lines["up"].marker, self._lines["up"].on_marker = marker, begin
+        return reached
+
     async def blackhole(self) -> None:
         """Open connections fall silent, and nobody answers who connects: as if all packets were dropped."""
         self.freeze()

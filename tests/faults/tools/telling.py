@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import ssl
-from collections import defaultdict
-from collections.abc import Awaitable, Callable, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,6 +15,7 @@ import httpx
 
 _PATIENCE_SECONDS: Final = 5.0
 _LOOK_SECONDS: Final = 0.05
+_SQLSTATE: Final = re.compile(r"SQLSTATE ([0-9A-Z]{5})")
 _NO_TLS: Final = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 """Nothing here is encrypted, and reading the system's certificates for each client takes longer than the question."""
 
@@ -45,6 +47,11 @@ def log_lines(log: Path) -> list[dict[str, Any]]:
     """What it has logged so far."""
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
     return [json.loads(line) for line in lines if line.startswith("{")]
+
+
+def sqlstates(lines: Iterable[dict[str, Any]]) -> Counter[str]:
+    """The SQLSTATEs that lines of a log name, each counted once a line."""
+    return Counter(code for line in lines for code in set(_SQLSTATE.findall(json.dumps(line))))
 
 
 async def until(look: Callable[[], Awaitable[object]], what: str, within: float, log: Path | None = None) -> float:
