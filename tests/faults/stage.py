@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from ops.instance import Instance
+from tests.faults.oracle import journal as journals
 from tests.faults.oracle.client import Client
-from tests.faults.oracle.journal import Journal
+from tests.faults.oracle.journal import Journal, Told
 from tests.faults.oracle.load import Load, Mix
 from tests.faults.oracle.population import fresh_users, prepare
 from tests.faults.oracle.probing import probe, probe_users
@@ -101,6 +102,11 @@ class Stage:
         """Notes what does not hold though it must, besides the oracle's equations."""
         if not holds:
             self.notes.broken.append(what)
+
+    async def told(self) -> Told:
+        """The journal so far."""
+        await self.journal.synced()
+        return journals.read(self.journal.path)
 
     async def users(self, number: int | None = None) -> list[str]:
         """The run's users: opened and granted on the first call, which needs a worker."""

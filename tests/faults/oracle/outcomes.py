@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterable
 from hashlib import sha256
 from typing import Final
@@ -124,6 +125,19 @@ def attempts_by_key(told: Told) -> dict[tuple[str, str], list[int]]:
         if attempt.key:
             found.setdefault((attempt.user, attempt.key), []).append(n)
     return found
+
+
+def codes(told: Told, transport: str, since: float = 0.0, until: float = float("inf")) -> Counter[str]:
+    """What the attempts over a transport that were sent between these times were told: the codes, or the classes.
+
+    Only the first answer to each counts; one without an answer is ``silence``. Times in seconds since 1970.
+    """
+    counted: Counter[str] = Counter()
+    for n, attempt in told.attempts.items():
+        if attempt.transport == transport and since <= attempt.sent_at < until:
+            first = next(iter(told.outcomes.get(n, ())), None)
+            counted["silence" if first is None else first.code or first.cls] += 1
+    return counted
 
 
 def unknown_keys(told: Told) -> list[tuple[str, str]]:
