@@ -31,7 +31,7 @@ from workers.settings import Settings
 
 _log = structlog.get_logger(__name__)
 
-_PAUSE_SECONDS: Final = (0.2, 2.0)
+_PAUSE_SECONDS: Final = (0.1, 0.6)
 _DRAIN_SECONDS: Final = 15.0
 _LATE_SECONDS: Final = 2.0
 """How long the replies that go out last may take, once all else is done."""

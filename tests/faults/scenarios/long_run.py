@@ -41,7 +41,6 @@ async def long_run(stage: Stage) -> None:
 async def _until_sent(load: Load, number: int) -> None:
     while load.sent < number:
         await asyncio.sleep(0.1)
-    load.pause()
 
 
 async def _kill_workers(stage: Stage, kills: int) -> None:
