@@ -143,8 +143,8 @@ class Stage:
 
     @asynccontextmanager
     async def rest(self, number: int = 5) -> AsyncGenerator[Rest]:
-        """So many users of the front, signed in and granted credits."""
-        async with rest(self.front.url, self.journal) as signed_in:
+        """So many users of the fronts, signed in and granted credits."""
+        async with rest(self.front.url, self.journal, self.front.balancer()) as signed_in:
             await prepare(self.client, await signed_in.sign_up(number), CREDITS, opened=True)
             yield signed_in
 

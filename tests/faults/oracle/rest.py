@@ -22,6 +22,8 @@ _BASE: Final = "/api/v1"
 _PASSWORD: Final = "a password for a test of faults"
 _WAIT_SECONDS: Final = 2
 _LOOK_SECONDS: Final = 0.5
+_AT_ONCE: Final = 100
+"""Requests under way: the others wait here, since the pool of connections looks through all of them for each one."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,7 @@ class Rest:
         self.users: list[RestUser] = []
         self._http = http
         self._journal = journal
+        self._places = asyncio.Semaphore(_AT_ONCE)
 
     async def sign_up(self, number: int) -> list[str]:
         """Registers so many more users, whose accounts open on the way; their ids. Raises ``AssertionError``."""
@@ -69,7 +72,8 @@ class Rest:
         }
         headers = {**_proof(user), "idempotency-key": key, "prefer": f"wait={_WAIT_SECONDS}"}
         try:
-            response = await self._http.post(f"{_BASE}/credits/use", json=fields, headers=headers)
+            async with self._places:
+                response = await self._http.post(f"{_BASE}/credits/use", json=fields, headers=headers)
         except httpx.ConnectError:
             return Outcome(n, "not_accepted", "unreachable", at=time.time())
         except httpx.HTTPError as error:
@@ -83,7 +87,8 @@ class Rest:
         while time.monotonic() < until:
             await asyncio.sleep(_LOOK_SECONDS)
             try:
-                response = await self._http.get(path, headers=_proof(user))
+                async with self._places:
+                    response = await self._http.get(path, headers=_proof(user))
             except httpx.HTTPError:
                 continue  # the front is away: it may be back before the time is up
             if response.status_code == 200:
@@ -105,8 +110,12 @@ def _proof(user: RestUser) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def rest(front_url: str, journal: Journal) -> AsyncGenerator[Rest]:
-    """A client of the front at this address."""
-    limits = httpx.Limits(max_connections=1_000, max_keepalive_connections=100)
-    async with httpx.AsyncClient(base_url=front_url, trust_env=False, timeout=30, limits=limits) as http:
+async def rest(
+    front_url: str, journal: Journal, transport: httpx.AsyncBaseTransport | None = None
+) -> AsyncGenerator[Rest]:
+    """A client of the front at this address, or of those behind ``transport``."""
+    limits = httpx.Limits(max_connections=_AT_ONCE, max_keepalive_connections=_AT_ONCE)
+    async with httpx.AsyncClient(
+        base_url=front_url, transport=transport, trust_env=False, timeout=30, limits=limits
+    ) as http:
         yield Rest(http, journal)

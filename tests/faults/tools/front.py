@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from ops.instance import Instance
 from ops.program import Program
 from ops.programs import Programs, python
 from ops.status import Board
+from tests.faults.tools.balancer import Answer, Balancer
 from tests.faults.tools.errors import ToolError
 from tests.faults.tools.kept import READY_SECONDS, Kept
 from tests.faults.tools.lives import recipe
@@ -32,6 +34,8 @@ class Front:
         self.redis_url = instance.addresses.redis
         self.fronts: list[Kept] = []
         self.relays: list[Kept] = []
+        self.answers: Counter[Answer] = Counter()
+        """What came back through balancers, of all fronts."""
         self._folder = folder
         self._board = Board(folder / "front.json")
         self._instance = instance
@@ -52,6 +56,10 @@ class Front:
                 return front.url
         raise ToolError("there is no front")
 
+    def balancer(self) -> Balancer:
+        """One more way to all of them."""
+        return Balancer(self.fronts, self.answers)
+
     async def start(
         self,
         number: int = 1,
@@ -69,7 +77,10 @@ class Front:
             **({"DATABASE_URL": database_url} if database_url else {}),
             **({"REDIS_URL": redis_url} if redis_url else {}),
         }
-        started = [self._born(f"api-{len(self.fronts) + n}", "api", given, crash) for n in range(number)]
+        first = len(self.fronts)
+        started = [
+            self._born(f"api-{n}", "api", given, crash, port=_LOWEST_PORT + n) for n in range(first, first + number)
+        ]
         self.fronts += started
         await asyncio.gather(*(front.ready(READY_SECONDS) for front in started))
         return started
@@ -90,12 +101,13 @@ class Front:
         statuses = await asyncio.gather(*(process.drain() for process in left))
         return {process.name: status for process, status in zip(left, statuses, strict=True)}
 
-    def _born(self, name: str, kind: str, given: Mapping[str, str], crash: str | None) -> Kept:
+    def _born(self, name: str, kind: str, given: Mapping[str, str], crash: str | None, *, port: int = 0) -> Kept:
+        """``port``: the first that a front tries, not the one of another that starts at the same moment."""
         taken: dict[str, int] = {}
         programs = Programs(self._instance.addresses, partitions_of(self._instance), taken)
 
         def program() -> Program:
-            made = programs.relay() if kind == "relay" else programs.api(taken.get("api", _LOWEST_PORT))
+            made = programs.relay() if kind == "relay" else programs.api(taken.get("api", port))
             return replace(made, name=name, argv=python(_MODULE), env={**made.env, "MANA_TEST_PROCESS": kind})
 
         first = {**given, "MANA_CRASH_AT": crash} if crash else given
