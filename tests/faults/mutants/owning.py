@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from tests.faults.mutants.patching import replace
@@ -53,11 +53,11 @@ def every_partition() -> None:
     (S23), and a mutant needs somebody who follows an owner that still has its locks (S22).
     """
 
-    async def take(self: Leases, partition: int) -> Lease:
-        await self._session.fetch_value(leases._LOCK, leases._PARTITION_LOCKS, partition)
-        lease = await self._raise_epoch(partition)
-        self._held.add(partition)
-        return lease
+    async def take(self: Leases, partitions: Collection[int]) -> list[Lease]:
+        await self._session.fetch(leases._LOCK, leases._PARTITION_LOCKS, list(partitions))
+        taken = await self._raise_epochs(list(partitions))
+        self._held.update(partitions)
+        return taken
 
     def everything(workers: Iterable[str], partitions: int) -> Mapping[str, frozenset[int]]:
         return dict.fromkeys(workers, frozenset(range(partitions)))
