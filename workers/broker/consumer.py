@@ -23,8 +23,8 @@ _TAG: Final = Layout(">QB")
 
 
 class Delivery(Struct, frozen=True):
-    """A message as it came. ``returns``: how often it went back to the queue before. ``damaged``: a property of it
-    that could not be read as its sender meant it."""
+    """A message as it came. ``returns``: how often it went back to the queue before, by the broker's own count.
+    ``damaged``: a property of it that could not be read as its sender meant it."""
 
     tag: int
     envelope: Envelope
@@ -123,7 +123,8 @@ def _delivery(deliver: bytes, header: bytes, body: bytes) -> Delivery:
     routing_key = lenient.text(deliver[key_at + 1 :])
     given, damaged = lenient.read_properties(header)
     headers: dict[str, Any] = given[lenient.HEADERS] or {}
-    returns = headers.get("x-delivery-count", 0)
+    # On a first delivery the broker writes no count, so one that is there is its sender's.
+    returns = headers.get("x-delivery-count", 0) if redelivered else 0
     envelope = Envelope(
         routing_key=routing_key,
         type=given[lenient.TYPE],

@@ -19,8 +19,15 @@ from workers.meters import Meters
 _log = structlog.get_logger(__name__)
 
 
+class UnsettledError(Exception):
+    """A delivery without an outcome, by a defect of ours: nothing of its portion may be acknowledged."""
+
+
 def deliver(settled: Settled, holdings: Holdings, meters: Meters) -> None:
-    """Sends all; what belongs to a partition that is not ours any more stays unanswered, and comes again."""
+    """Sends all; what belongs to a partition that is not ours any more stays unanswered, and comes again.
+
+    Raises ``UnsettledError``, and ``MemoryError``: the portion that it was about stays unanswered too.
+    """
     results: Counter[tuple[str, str]] = Counter()
     for portion in settled.portions:
         if portion.inlet.partition in holdings.epochs and not portion.inlet.lost.is_set():
@@ -45,7 +52,7 @@ def _safely(inlet: Inlet, item: Item, outcome: Outcome, now: datetime, results: 
         if given.reply is None:
             return given
         return Answer(given.reply, given.kept, given.kept_first, inlet.frame(given.reply))
-    except MemoryError:
+    except (MemoryError, UnsettledError):
         raise
     except Exception:
         _log.exception("an answer could not be written: the message is kept instead", partition=item.partition)
@@ -57,7 +64,7 @@ def _answer(item: Item, outcome: Outcome, now: datetime, results: Counter[tuple[
         results[item.rejected.command, item.rejected.error.code] += 1
         return refused(item, item.rejected, now)
     if item.request is None or outcome is None:
-        raise AssertionError("a delivery without an outcome must not be answered")
+        raise UnsettledError(f"a delivery of partition {item.partition} has no outcome")
     if isinstance(outcome, Poison):
         results[item.request.command.type, "internal"] += 1
         return poisoned(item, outcome.reason)

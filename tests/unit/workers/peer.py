@@ -84,11 +84,11 @@ def linked() -> tuple[Link, Peer]:
     return Link(wire, control, Agreed(channel_max=4, frame_max=FRAME_MAX, version="", platform="")), peer
 
 
-def delivery(tag: int, body: Sequence[bytes], **properties: Any) -> list[Any]:
+def delivery(tag: int, body: Sequence[bytes], *, redelivered: bool = False, **properties: Any) -> list[Any]:
     """The frames of a delivery whose body comes in these pieces."""
     size = sum(map(len, body))
     header = ContentHeader(0, size, commands.Basic.Properties(**properties))
-    return [commands.Basic.Deliver("tag", tag, False, "exchange", "key"), header, *map(ContentBody, body)]
+    return [commands.Basic.Deliver("tag", tag, redelivered, "exchange", "key"), header, *map(ContentBody, body)]
 
 
 def returned(**properties: Any) -> list[Any]:

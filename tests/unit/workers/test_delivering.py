@@ -20,7 +20,7 @@ from workers.broker.lenient import text
 from workers.intake import reading
 from workers.intake.answering import Answer
 from workers.intake.batching import Portion
-from workers.intake.delivering import deliver
+from workers.intake.delivering import UnsettledError, deliver
 from workers.intake.holdings import Holdings
 from workers.intake.inlet import Desk, Inlet
 from workers.intake.reading import Item, read
@@ -59,15 +59,26 @@ def _item(reply_to: str) -> Item:
     return Item(delivery, 0, reply_to, None, rejected=rejected)
 
 
+def _settled(inlet: Inlet, *items: Item) -> Settled:
+    return Settled([Portion(inlet, list(items))], {}, [], datetime.now(UTC))
+
+
 def test_what_cannot_be_framed_is_kept() -> None:
     inlet = _Inlet()
-    settled = Settled([Portion(inlet, [_item("x" * 256), _item("b")])], {}, [], datetime.now(UTC))
-    deliver(settled, cast(Holdings, _Holdings()), Meters(CollectorRegistry()))
+    deliver(_settled(inlet, _item("x" * 256), _item("b")), cast(Holdings, _Holdings()), Meters(CollectorRegistry()))
     kept, answered = inlet.answers
     assert kept.reply is None
     assert kept.kept is not None
     assert kept.kept.message.routing_key == DEAD_QUEUE
     assert answered.frames == b"\x01b"
+
+
+def test_what_has_no_outcome_is_never_acknowledged() -> None:
+    inlet = _Inlet()
+    item = Item(_item("a").delivery, 0, "a", None)
+    with pytest.raises(UnsettledError):
+        deliver(_settled(inlet, item), cast(Holdings, _Holdings()), Meters(CollectorRegistry()))
+    assert inlet.answers == []
 
 
 def test_an_address_that_is_no_text_is_none_whatever_else_is_damaged() -> None:

@@ -57,19 +57,28 @@ async def test_a_delivery_comes_whole() -> None:
             reply_to="r",
             message_id="m",
             content_encoding="e",
-            headers={"x-delivery-count": 2, "deadline": "d", "traceparent": "t"},
+            headers={"deadline": "d", "traceparent": "t"},
         ),
         *delivery(8, []),
         *delivery(9, [b"three"]),
     )
     first, second, third = seen
     envelope = first.envelope
-    assert (first.tag, first.body, first.returns, first.damaged) == (7, b"one two", 2, None)
+    assert (first.tag, first.body, first.returns, first.damaged) == (7, b"one two", 0, None)
     assert (envelope.routing_key, envelope.type, envelope.login) == ("key", "credits.use", "chat")
     assert (envelope.correlation_id, envelope.reply_to, envelope.message_id) == ("c", "r", "m")
     assert (envelope.content_encoding, envelope.deadline, envelope.traceparent) == ("e", "d", "t")
     assert envelope.redelivered is False
     assert (second.tag, second.body, third.body) == (8, b"", b"three")
+
+
+async def test_a_count_of_returns_is_the_brokers_only_where_it_delivers_again() -> None:
+    link, peer = linked()
+    seen: list[Delivery] = []
+    await _consumer(link, seen)
+    headers = {"x-delivery-count": 2}
+    peer.say(1, *delivery(1, [], headers=headers), *delivery(2, [], redelivered=True, headers=headers))
+    assert [(delivery.returns, delivery.envelope.redelivered) for delivery in seen] == [(0, False), (2, True)]
 
 
 async def test_what_one_turn_writes_leaves_at_once_and_in_order() -> None:
