@@ -92,18 +92,26 @@ async def test_leases_that_cannot_be(database: Database) -> None:
         assert await leases.partitions() == PARTITIONS
 
 
-async def test_a_lease_whose_epoch_could_not_be_raised_is_nobodys(
+async def test_a_lease_whose_epoch_cannot_be_raised_is_nobodys_and_keeps_none_of_the_others(
     database: Database, by_hand: asyncpg.Connection
 ) -> None:
     """Such as while the last batch of the one before is still being rolled back."""
-    hasty = await Session.open(database.url("mana_worker"), application_name="a", settings={"lock_timeout": "50ms"})
-    async with _worker(database, "b") as (_, other, _):
+    async with _worker(database, "a") as (_, first, _), _worker(database, "b") as (_, second, _):
         async with by_hand.transaction():
             await by_hand.execute("SELECT FROM credits.partitions WHERE partition = 3 FOR UPDATE")
-            with pytest.raises(TryAgain):
-                await Leases(hasty).take([2, 3])
-        assert [lease.partition for lease in await other.take([2, 3])] == [2, 3]
-    hasty.abort()
+            assert await first.take([4, 3, 2]) == [Lease(2, 1, 0, 0), Lease(4, 1, 0, 0)]
+        assert await second.take([2, 3, 4]) == [Lease(3, 1, 0, 0)]
+
+
+async def test_a_lease_whose_epoch_may_not_be_raised_is_nobodys(
+    database: Database, by_hand: asyncpg.Connection
+) -> None:
+    async with _worker(database, "a") as (_, first, _), _worker(database, "b") as (_, second, _):
+        await by_hand.execute("REVOKE UPDATE (epoch) ON credits.partitions FROM mana_worker")
+        with pytest.raises(Broken):
+            await first.take([2, 3])
+        await by_hand.execute("GRANT UPDATE (epoch) ON credits.partitions TO mana_worker")
+        assert [lease.partition for lease in await second.take([2, 3])] == [2, 3]
 
 
 async def test_who_lives(database: Database, by_hand: asyncpg.Connection) -> None:

@@ -6,12 +6,12 @@ A lock cannot outlive its session, so an owner that dies or is cut off loses it 
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Final
 
 from msgspec import Struct
 
-from workers.ledger.faults import Broken, Fault, TryAgain
+from workers.ledger.faults import Broken, TryAgain
 from workers.ledger.store.session import Session
 from workers.ledger.store.statements import statement
 
@@ -72,6 +72,7 @@ class Leases:
     async def take(self, partitions: Collection[int]) -> list[Lease]:
         """Takes those of these leases that no other session holds, and raises their epochs.
 
+        One whose row is locked is left, such as while the last batch of the one before is being rolled back.
         Raises ``Broken`` for a partition that this ledger has not, or that is ours already.
         """
         if leased := self._held.intersection(partitions):
@@ -80,22 +81,26 @@ class Leases:
         if not free:
             return []
         leases = await self._raise_epochs(free)
-        self._held.update(free)
+        self._held.update(lease.partition for lease in leases)
         return leases
 
     async def _raise_epochs(self, partitions: list[int]) -> list[Lease]:
+        raised: list[Lease] = []
         try:
-            raised = await self._session.fetch(_RAISE, partitions)
-            if len(raised) != len(partitions):
+            found = await self._session.fetch(_RAISE, partitions)
+            if len(found) != len(partitions):
                 raise Broken(f"the ledger has not all of the partitions {partitions}")
-        except Fault:
+            raised = [Lease(**row) for row in found if row["epoch"] is not None]
+        finally:
             # A lock without an epoch would keep everybody out, ourselves too.
-            if not self._session.is_closed:
-                for partition in partitions:
-                    await self._session.fetch_value(_UNLOCK, _PARTITION_LOCKS, partition)
-            raise
-        ordered = sorted(raised, key=lambda row: row["partition"])
-        return [Lease(row["partition"], row["epoch"], row["position"], row["confirmed"]) for row in ordered]
+            await self._unlock(set(partitions).difference(lease.partition for lease in raised))
+        return raised
+
+    async def _unlock(self, partitions: Iterable[int]) -> None:
+        for partition in partitions:
+            if self._session.is_closed:
+                return
+            await self._session.fetch_value(_UNLOCK, _PARTITION_LOCKS, partition)
 
     async def release(self, partition: int) -> None:
         """Gives a lease back, once its last batch is done and its channel closed. Without it nothing happens."""
