@@ -15,7 +15,7 @@ from ops.instance import Instance
 from tests.faults.oracle import journal as journals
 from tests.faults.oracle.client import Client
 from tests.faults.oracle.journal import Journal, Told
-from tests.faults.oracle.load import Load, Mix
+from tests.faults.oracle.load import Load, Mix, Sender
 from tests.faults.oracle.population import fresh_users, prepare
 from tests.faults.oracle.probing import probe, probe_users
 from tests.faults.oracle.rest import Rest, rest
@@ -122,7 +122,7 @@ class Stage:
         rate: float = RATE,
         *,
         users: list[str] | None = None,
-        client: Client | None = None,
+        client: Sender | None = None,
         mix: Mix | None = None,
         deadline: float = 10.0,
     ) -> AsyncGenerator[Load]:

@@ -41,16 +41,19 @@ class Client:
     """One connection, made again by itself when it is lost. Messages leave in the order in which they were sent.
 
     ``transport`` names this client in the journal, by default ``amqp``, ``amqp:2`` …: within one, the order is promised
-    to be kept.
+    to be kept. ``exchange``: the commands', or one that passes them on to it.
     """
 
-    def __init__(self, url: str, journal: Journal, *, transport: str | None = None) -> None:
+    def __init__(
+        self, url: str, journal: Journal, *, transport: str | None = None, exchange: str = commands.EXCHANGE
+    ) -> None:
         self.journal = journal
         self.away: BrokerError | None = None
         self.reconnections = 0
         self._url = url
         self._login = unquote(urlsplit(url).username or "")
         self._transport = transport or journal.new_transport("amqp")
+        self._exchange = exchange
         self._connection: Connection | None = None
         self._up = asyncio.Event()
         self._lost = asyncio.Event()
@@ -168,7 +171,7 @@ class Client:
             message_id=attempt.message_id,
             headers=sending.headers,
         )
-        frames = message_frames(commands.EXCHANGE, sending.routing_key, properties, attempt.body.encode())
+        frames = message_frames(self._exchange, sending.routing_key, properties, attempt.body.encode())
         self._connection.publish_frames(correlation_id, frames)
 
     # What the connection tells (bench.frames.Receiver)

@@ -7,10 +7,10 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from random import Random
-from typing import Final, Self
+from typing import Final, Protocol, Self
 
-from tests.faults.oracle.client import DEADLINE, Client
-from tests.faults.oracle.journal import Outcome
+from tests.faults.oracle.client import DEADLINE
+from tests.faults.oracle.journal import Journal, Outcome
 from tests.faults.oracle.population import Crowd
 from tests.faults.oracle.rest import Rest
 
@@ -33,12 +33,22 @@ class Mix:
     rest: float = 0.10
 
 
+class Sender(Protocol):
+    """Who sends the load's commands: a ``Client``, or somebody who does more with each."""
+
+    journal: Journal
+
+    async def send(self, op: str, user: str, key: str = "", *, amount: int | None = None, deadline: float) -> Outcome:
+        """As ``Client.send``."""
+        ...
+
+
 class Load:
     """Runs in the background while the block lasts; at its end it waits for the answers that are due."""
 
     def __init__(
         self,
-        client: Client,
+        client: Sender,
         users: list[str],
         *,
         rate: float,

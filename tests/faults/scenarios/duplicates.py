@@ -1,0 +1,72 @@
+"""S34: everything comes several times, on several connections, and again much later."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from typing import Final
+
+from tests.faults.oracle.client import DEADLINE, Client
+from tests.faults.oracle.journal import Journal, Outcome
+from tests.faults.republishing import BEFORE, republishing
+from tests.faults.scenario import scenario
+from tests.faults.stage import RATE, Stage
+
+_CONNECTIONS: Final = 3
+_OLD_RATE: Final = 100.0
+
+
+@scenario("S34", "each command three times on three connections; old messages again, in any order", fast=True)
+async def duplicates(stage: Stage) -> None:
+    """One of all of them is done, and the others are answered as that one was."""
+    await stage.workers.start(2)
+    users = await stage.users()
+    async with AsyncExitStack() as stack:
+        again = await stack.enter_async_context(republishing(stage.amqp_url, _OLD_RATE, stage.random))
+        clients = [
+            await stack.enter_async_context(Client(stage.amqp_url, stage.journal, exchange=BEFORE))
+            for _ in range(_CONNECTIONS)
+        ]
+        threefold = Threefold(clients)
+        async with stage.load(RATE / _CONNECTIONS, users=users, client=threefold):
+            await stage.pass_time(fast=4.0, usual=60.0, nightly=600.0)
+            await stage.recovers("duplicates", time.monotonic())
+    stage.injected("commands published three times", threefold.sent)
+    stage.injected("old messages published again", again.published)
+    stage.figure("of these three times as many, answered", threefold.answered)
+    repeated = await _answered_again(stage)
+    stage.must(repeated, "no old message was answered again")
+    stage.figure("answers to old messages", repeated)
+
+
+async def _answered_again(stage: Stage) -> int:
+    """Answers that attempts had besides their first."""
+    return sum(len(outcomes) - 1 for outcomes in (await stage.told()).outcomes.values())
+
+
+class Threefold:
+    """Sends each command on all of its connections at once: as one and the same message, or as three tries."""
+
+    def __init__(self, clients: Sequence[Client]) -> None:
+        self.journal: Journal = clients[0].journal
+        self.sent = 0
+        self.answered = 0
+        self._clients = clients
+
+    async def send(
+        self, op: str, user: str, key: str = "", *, amount: int | None = None, deadline: float = DEADLINE
+    ) -> Outcome:
+        """What the first connection heard."""
+        self.sent += 1
+        message_id = str(uuid.uuid4()) if self.sent % 2 else None
+        outcomes = await asyncio.gather(
+            *(
+                client.send(op, user, key, amount=amount, deadline=deadline, message_id=message_id)
+                for client in self._clients
+            )
+        )
+        self.answered += sum(outcome.cls in {"acknowledged", "refused"} for outcome in outcomes)
+        return outcomes[0]
