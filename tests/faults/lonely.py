@@ -59,7 +59,7 @@ async def die_alone(stage: Stage, point: str, size: int, *, at_once: bool = Fals
         for user, key in zip(_users(stage, users, size), burst.keys, strict=True)
     ]
     if at_once:
-        await _queued(stage.broker, size)
+        await queued(stage.broker, size)
         await worker.wake()
     if point in ENDING:
         worker.process.send(signal.SIGTERM)
@@ -77,7 +77,9 @@ def _users(stage: Stage, users: list[str], size: int) -> list[str]:
     return [user for user in chosen for _ in range(2)][:size]
 
 
-async def _queued(broker: Broker, size: int) -> None:
+async def queued(broker: Broker, size: int) -> None:
+    """Returns once so many commands are in the queues. Raises ``AssertionError``."""
+
     async def all_there() -> bool:
         return sum(depth.ready + depth.unacked for depth in (await broker.depths()).values()) >= size
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Final
 
 from msgspec import Struct
 
@@ -14,6 +15,9 @@ from tests.faults.oracle.judge import Case, Verdict, judge
 from tests.faults.oracle.subscribing import subscribed
 from tests.faults.scenario import Scale, Scenario
 from tests.faults.stage import Stage
+
+WITHIN: Final = 120.0
+"""Seconds that are given to what must come about, unless told otherwise."""
 
 
 class Played(Struct, frozen=True):
@@ -49,25 +53,34 @@ async def play(instance: Instance, scenario: Scenario, scale: Scale, seed: int, 
 
     Raises what the tools raise where a fault could not be injected at all.
     """
-    began, since = time.monotonic(), time.time()
-    await empty_dead(instance.env["MANA_AMQP_URL"])
+    began = time.monotonic()
     stage = Stage(instance, scenario, scale, seed, folder)
+    verdict = await judged(stage, seed)
+    return _played(stage, seed, time.monotonic() - began, verdict)
+
+
+async def judged(stage: Stage, seed: int, within: float = WITHIN) -> Verdict:
+    """What the oracle says of the play on this stage; raises as ``play``.
+
+    ``within``: so many seconds it waits for what may not come at all.
+    """
+    since = time.time()
+    await empty_dead(stage.amqp_url)
     async with AsyncExitStack() as stack:
         stage.subscriber = await stack.enter_async_context(
-            subscribed(stage.amqp_url, stage.database_url, folder / "events.jsonl")
+            subscribed(stage.amqp_url, stage.database_url, stage.folder / "events.jsonl")
         )
         stack.push_async_callback(stage.workers.stop)
         stack.push_async_callback(stage.front.stop)
         await stage.broker.settle()
         async with stage.client:
-            await scenario.play(stage)
+            await stage.scenario.play(stage)
             if not stage.workers.present:
                 await stage.workers.start()
-        verdict = await judge(_case(stage, since, seed))
-    return _played(stage, seed, time.monotonic() - began, verdict)
+        return await judge(_case(stage, since, seed, within))
 
 
-def _case(stage: Stage, since: float, seed: int) -> Case:
+def _case(stage: Stage, since: float, seed: int, within: float) -> Case:
     return Case(
         journal=stage.journal,
         subscriber=stage.subscriber,
@@ -79,6 +92,7 @@ def _case(stage: Stage, since: float, seed: int) -> Case:
         expected_dead=frozenset(stage.dead),
         ordered=stage.ordered,
         seed=seed,
+        within=within,
         quiet=stage.size(fast=1.0, usual=5.0, nightly=5.0),
     )
 

@@ -13,18 +13,19 @@ from typing import Final
 
 from tests.faults.crash import SpecificationError
 from tests.faults.mutants import acknowledging, owning, remembering, telling
-from tests.faults.mutants.remembering import KEYS_WITHOUT_CONSTRAINT
+from tests.faults.mutants.remembering import KEYS_WITH_CONSTRAINT, KEYS_WITHOUT_CONSTRAINT
 
 
 @dataclass(frozen=True)
 class Mutant:
     """What puts a fault on, and the SQL that the database's owner must have run before a worker starts with it.
 
-    A worker's own role may not take a constraint away.
+    A worker's own role may not take a constraint away. ``restore`` undoes ``prepare``, on an empty ledger.
     """
 
     apply: Callable[[], None]
     prepare: str = ""
+    restore: str = ""
 
 
 MUTANTS: Final[Mapping[str, Mutant]] = {
@@ -33,9 +34,11 @@ MUTANTS: Final[Mapping[str, Mutant]] = {
     "event_before_commit": Mutant(telling.event_before_commit),
     "failed_batch_acks_all": Mutant(acknowledging.failed_batch_acks_all),
     "no_epoch_check": Mutant(owning.no_epoch_check),
-    "no_unique_key": Mutant(remembering.no_unique_key, KEYS_WITHOUT_CONSTRAINT),
+    "no_unique_key": Mutant(remembering.no_unique_key, KEYS_WITHOUT_CONSTRAINT, KEYS_WITH_CONSTRAINT),
     "refusals_not_stored": Mutant(remembering.refusals_not_stored),
-    "retry_in_place_after_lost_commit": Mutant(remembering.retry_in_place_after_lost_commit, KEYS_WITHOUT_CONSTRAINT),
+    "retry_in_place_after_lost_commit": Mutant(
+        remembering.retry_in_place_after_lost_commit, KEYS_WITHOUT_CONSTRAINT, KEYS_WITH_CONSTRAINT
+    ),
 }
 """The oracle must catch each of them."""
 

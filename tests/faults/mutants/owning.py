@@ -25,7 +25,8 @@ def no_epoch_check() -> None:
     (a message without ``message_id`` that was told "not enough credits", then a grant), and let a command of before the
     switch come behind one of after it. Equation 4, and the meter ``mana_fence_refusals_total`` that stays 0. S22: stop
     the owner with a batch in its hands (``before_begin:N:stop``), let a worker with ``every_partition`` follow, close
-    the owner's connections to the broker, and let it go on before PostgreSQL ends its session for silence (10 s).
+    the owner's connections to the broker, and let it go on, with ``patient_sessions`` or before PostgreSQL ends its
+    session for silence (10 s).
     """
 
     async def passed(run: Statements, epochs: dict[int, int]) -> Passed:

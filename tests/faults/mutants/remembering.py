@@ -23,6 +23,12 @@ KEYS_WITHOUT_CONSTRAINT: Final = (
     "ALTER TABLE credits.transactions DROP CONSTRAINT transactions_one_per_key;"
     "CREATE INDEX transactions_by_key ON credits.transactions (account_id, idempotency_key)"
 )
+KEYS_WITH_CONSTRAINT: Final = (
+    "DROP INDEX credits.transactions_by_key;"
+    "ALTER TABLE credits.transactions"
+    " ADD CONSTRAINT transactions_one_per_key UNIQUE (account_id, idempotency_key)"
+)
+"""As it was; not to be had while there are doubled rows."""
 _CONNECT_AGAIN_SECONDS: Final = 0.05
 
 

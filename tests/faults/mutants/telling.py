@@ -23,7 +23,8 @@ def event_before_commit() -> None:
 
     Subscribers hear of credits that nobody has yet, and where the COMMIT then fails, of such that nobody ever had; what
     the positions are given to instead is never told. Equation 7: an event whose row is not visible at receipt (in any
-    scenario), an event of no row (S01 at ``before_commit``, S06, S08, S13).
+    scenario), an event of no row (S01 at ``before_commit``, S06, S08). Where a batch is rejected (S13), the mark passes
+    the partition's last position, and the database refuses all that follows.
     """
     ours: list[Holdings] = []
 

@@ -98,7 +98,8 @@ class Client:
     ) -> Outcome:
         """Sends a command (see ``commands.TYPES``) and returns what is known of it after at most ``deadline`` seconds.
 
-        ``headers`` are the message's, such as ``deadline`` and ``traceparent``.
+        ``headers`` are the message's, such as ``deadline`` and ``traceparent``. A ``message_id`` is made up unless one
+        is given; an empty one is left out.
         """
         body = commands.body(op, user, key, amount, app, body_extra)
         return await self._send(
@@ -129,7 +130,7 @@ class Client:
             key=key,
             op=op,
             amount=amount,
-            message_id=message_id or str(uuid.uuid4()),
+            message_id=str(uuid.uuid4()) if message_id is None else message_id,
             transport=self._transport,
             body=body,
         )
@@ -168,7 +169,7 @@ class Client:
             message_type=commands.TYPES[attempt.op],
             user_id=self._login,
             correlation_id=correlation_id,
-            message_id=attempt.message_id,
+            message_id=attempt.message_id or None,
             headers=sending.headers,
         )
         frames = message_frames(self._exchange, sending.routing_key, properties, attempt.body.encode())
