@@ -82,7 +82,12 @@ class Worker:
 
         ``BackgroundEndedError``: one of its connections' keepers has failed, and only a new process has all of them.
         """
-        parts = {"commands": self.link.run(), "events": self.publishing.run(), "late replies": self.late.run()}
+        parts = {
+            "commands": self.link.run(),
+            "partitions": self.inlets.run(),
+            "events": self.publishing.run(),
+            "late replies": self.late.run(),
+        }
         background = Background(parts, self.stop)
         try:
             await self._until_stopped(self._check())

@@ -25,7 +25,7 @@ class Link:
     async def open(cls, url: str, name: str) -> Link:
         """Connects; ``name`` is what the broker's management shows.
 
-        Raises ``BrokerLostError``, and ``ValueError`` where the URL is no address of a broker.
+        Raises ``BrokerLostError``, ``MemoryError``, and ``ValueError`` where the URL is no address of a broker.
         """
         address = Address.of(url)
         wire = Wire()
@@ -36,6 +36,8 @@ class Link:
                 agreed = await control.log_in(address, name)
         except (OSError, BrokerLostError) as error:
             wire.give_up("not connected")
+            if wire.starved is not None:
+                raise wire.starved from error
             raise BrokerLostError(f"{name}: no connection to the broker: {error!r}") from error
         except BaseException:
             wire.give_up("not connected")
@@ -84,8 +86,13 @@ class Link:
         return channel
 
     async def close(self) -> None:
-        """Says goodbye and closes, or goes without a goodbye."""
+        """Says goodbye and closes, or goes without a goodbye.
+
+        Raises the ``MemoryError`` that the connection ended with: a new connection would not mend that.
+        """
         await self._control.close()
+        if self._wire.starved is not None:
+            raise self._wire.starved
 
 
 async def _connect(wire: Wire, address: Address) -> None:

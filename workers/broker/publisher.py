@@ -10,11 +10,14 @@ from itertools import takewhile
 from struct import Struct as Layout
 from typing import Final
 
+import structlog
 from msgspec import Struct
 
 from workers.broker import lenient, methods
 from workers.broker.channel import Channel, Listener, unexpected
 from workers.broker.link import Link
+
+_log = structlog.get_logger(__name__)
 
 _CONFIRM: Final = Layout(">4xQB")
 """Behind the method's number: a tag, and flags."""
@@ -134,4 +137,9 @@ class Publisher:
     def _on_lost(self, _reason: str) -> None:
         self.lost.set()
         for tag in list(self._waiting):
-            self._finish(tag, Verdict.LOST)
+            try:
+                self._finish(tag, Verdict.LOST)
+            except MemoryError:
+                raise
+            except Exception:  # the others must hear of it all the same
+                _log.exception("who waited for a verdict could not take it", tag=tag)

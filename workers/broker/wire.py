@@ -21,12 +21,16 @@ _TICKS_PER_INTERVAL: Final = 2.5
 
 
 class Wire(asyncio.Protocol):
-    """One connection's bytes. ``receivers`` are its channels: all of them are told once it is gone."""
+    """One connection's bytes. ``receivers`` are its channels: all of them are told once it is gone.
+
+    ``starved``: the lack of memory that it ended with, which nothing but a new process mends.
+    """
 
     def __init__(self) -> None:
         self.receivers: dict[int, Receiver] = {}
         self.stalled = False
         """True while the broker's side takes nothing more into its socket."""
+        self.starved: MemoryError | None = None
         self._parser = Parser(self.receivers, FRAME_MAX)
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
@@ -46,6 +50,9 @@ class Wire(asyncio.Protocol):
             self._parser.feed(data)
         except ProtocolError as error:
             self.give_up(f"the broker sent {error}")
+        except MemoryError as error:
+            self.starved = error
+            self.give_up("there was no memory for what came")
         except Exception as error:  # a method that was cut short, or a defect of who takes what came
             _log.exception("what came could not be taken")
             self.give_up(f"what came could not be taken: {error!r}")
@@ -124,4 +131,13 @@ class Wire(asyncio.Protocol):
         receivers = list(self.receivers.values())
         self.receivers.clear()
         for receiver in receivers:
-            receiver.lose(BrokerLostError(reason))
+            self._tell(receiver, BrokerLostError(reason))
+
+    def _tell(self, receiver: Receiver, error: BrokerLostError) -> None:
+        """One that fails over it must not keep the others from hearing of it."""
+        try:
+            receiver.lose(error)
+        except MemoryError as starved:
+            self.starved = starved
+        except Exception:
+            _log.exception("a channel could not take that its connection is gone", reason=str(error))

@@ -31,6 +31,12 @@ class Inlets:
         self._opened: dict[int, Inlet] = {}
         """Those of ``live``, and those that are about to be."""
         self._keepers: dict[int, asyncio.Task[None]] = {}
+        self._starved = asyncio.Event()
+
+    async def run(self) -> None:
+        """Lasts as long as the keepers can. Raises ``MemoryError`` where one could not, and its partition is deaf."""
+        await self._starved.wait()
+        raise MemoryError("a partition is not consumed any more")
 
     def open(self, partition: int) -> None:
         """Subscribes, now and after each loss, until the partition is closed or dropped."""
@@ -79,6 +85,9 @@ class Inlets:
             except BrokerError as error:
                 _log.warning("not consuming", partition=partition, reason=str(error))
                 pause, declared = min(2 * pause, _PAUSE_SECONDS[1]), False
+            except MemoryError:
+                self._starved.set()
+                raise
             except Exception:  # a defect of ours: a partition without a keeper would be deaf for ever
                 _log.exception("not consuming: not foreseen", partition=partition)
                 pause, declared = _PAUSE_SECONDS[1], False

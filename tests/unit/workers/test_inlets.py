@@ -74,6 +74,15 @@ async def test_a_keeper_survives(end: Exception, monkeypatch: pytest.MonkeyPatch
     assert not inlets.live
 
 
+async def test_a_keeper_without_memory_is_told() -> None:
+    meters = Meters(CollectorRegistry())
+    inlets = Inlets(_Up(_Connection([MemoryError()], asyncio.Event())), cast(Desk, _desk(meters)), meters)
+    inlets.open(0)
+    with pytest.raises(MemoryError):
+        await asyncio.wait_for(inlets.run(), 2)
+    await inlets.drop_all()
+
+
 def _desk(meters: Meters) -> Any:
     async def keep(_: Any) -> None:
         return

@@ -381,6 +381,50 @@ async def test_who_takes_a_delivery_and_fails_ends_the_connection() -> None:
     assert consumer.lost.is_set()
 
 
+async def test_a_lack_of_memory_is_raised_to_who_keeps_the_connection() -> None:
+    link, peer = linked()
+
+    def starve(_: Delivery) -> None:
+        raise MemoryError
+
+    await Consumer.open(link, starve)
+    peer.say(1, *delivery(1, [b"x"]))
+    assert link.lost.is_set()
+    with pytest.raises(MemoryError):
+        await link.close()
+
+
+@pytest.mark.parametrize("failure", [LookupError, MemoryError])
+async def test_who_fails_over_a_loss_keeps_it_from_nobody(failure: type[Exception]) -> None:
+    link, peer = linked()
+
+    def fail(_: object) -> None:
+        raise failure
+
+    await link.channel(Listener(lost=fail))
+    publisher, verdicts = await Publisher.open(link), list[Verdict]()
+    publisher.publish(_message(1), verdicts.append)
+    consumer = await _consumer(link, [])
+    peer.wire.connection_lost(None)
+    assert (link.lost.is_set(), consumer.lost.is_set(), verdicts) == (True, True, [Verdict.LOST])
+    if failure is MemoryError:
+        with pytest.raises(MemoryError):
+            await link.close()
+
+
+async def test_a_verdict_that_cannot_be_taken_keeps_none_from_others() -> None:
+    link, peer = linked()
+    publisher, verdicts = await Publisher.open(link), list[Verdict]()
+
+    def fail(_: Verdict) -> None:
+        raise LookupError("a defect")
+
+    publisher.publish(_message(1), fail)
+    publisher.publish(_message(2), verdicts.append)
+    peer.wire.connection_lost(None)
+    assert verdicts == [Verdict.LOST]
+
+
 # Heartbeats
 
 
