@@ -13,6 +13,8 @@ ADMINISTRATOR = "mana-admin"
 _PLUGINS = ("rabbitmq_consistent_hash_exchange", "rabbitmq_management", "rabbitmq_prometheus", "rabbitmq_stream")
 _PATH = "/usr/bin:/bin:/usr/sbin:/sbin"
 _MIB = 1024 * 1024
+FRAME_MAX = 16_384
+"""The largest frame that the broker takes, in bytes."""
 
 
 def scripts() -> Path | None:
@@ -141,6 +143,8 @@ class RabbitMQ:
             "log.console.use_colors": "off",
             "log.file": "false",
             "max_message_size": _MIB,
+            # A message's headers come in one frame, and no queue's limit in bytes counts them.
+            "frame_max": FRAME_MAX,
             # The defaults (40 % of memory, 50 MB of disk) misread machines that are shared.
             "vm_memory_high_watermark.absolute": _memory_watermark(),
             "disk_free_limit.absolute": 1024 * _MIB,

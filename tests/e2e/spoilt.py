@@ -9,10 +9,11 @@ from typing import Final
 from bench.frames import Template, methods
 from bench.frames.properties import BASIC
 from bench.frames.wire import BODY, FRAME_OVERHEAD, HEADER, frame, long_string, method, short_string
+from ops.servers.rabbitmq import FRAME_MAX
 
 EXCHANGE: Final = "credits.commands"
-_BODY_BYTES: Final = 131_072 - FRAME_OVERHEAD
-"""Of one body frame, as RabbitMQ offers it."""
+_BODY_BYTES: Final = FRAME_MAX - FRAME_OVERHEAD
+"""Of one body frame, as our RabbitMQ takes it."""
 
 _ORDER: Final = (
     "content_type",

@@ -22,6 +22,7 @@ from msgspec import Struct, field
 
 from bench.frames import BrokerError, connect
 from ops.instance import Instance
+from ops.servers.rabbitmq import FRAME_MAX
 from tests.e2e.client import EXCHANGE, Client
 from tests.e2e.dead import Dead, reason
 from tests.e2e.spoilt import Spoilt, header, header_table, text
@@ -298,6 +299,14 @@ def deep_table(levels: int) -> bytes:
     return fields
 
 
+def large_headers(size: int) -> bytes:
+    """Of one field, and with its table so many bytes in all."""
+    return header_table(header(b"a", b"S", struct.pack(">I", size - 11) + b"x" * (size - 11)))
+
+
+FULL = FRAME_MAX - 96
+"""Of headers, in bytes: with the other properties that are sent here, the last that RabbitMQ takes in one frame."""
+
 SPOILT: dict[str, dict[str, bytes]] = {
     "type": {"type": text(NO_UTF_8)},
     "correlation_id": {"correlation_id": text(NO_UTF_8)},
@@ -314,8 +323,8 @@ HARMLESS: dict[str, dict[str, bytes]] = {
     "content_type": {"content_type": text(b"text/plain")},
     "app_id": {"app_id": text(b"another")},
     "traceparent": {"headers": header_table(header(b"traceparent", b"S", struct.pack(">I", 3) + b"xyz"))},
-    "headers deep down": {"headers": header_table(deep_table(5_000))},
-    "headers of 100 KB": {"headers": header_table(header(b"a", b"S", struct.pack(">I", 100_000) + b"x" * 100_000))},
+    "headers deep down": {"headers": header_table(deep_table(2_000))},
+    "headers that fill the frame": {"headers": large_headers(FULL)},
     "an early timestamp": {"timestamp": (0).to_bytes(8, "big")},
 }
 
@@ -336,6 +345,14 @@ async def test_properties_that_do_not_matter(
     reply = await exchange_spoilt(instance, opened_user.encode(), body(opened_user), **spoilt)
     assert reply["ok"], reply
     await spends_next(client, opened_user, already=1)
+
+
+async def test_headers_that_no_frame_holds_end_their_senders_connection(
+    client: Client, opened_user: str, instance: Instance
+) -> None:
+    with pytest.raises(BrokerError):
+        await exchange_spoilt(instance, opened_user.encode(), body(opened_user), headers=large_headers(FULL + 1))
+    await spends_next(client, opened_user)
 
 
 async def test_a_routing_key_of_any_bytes(client: Client, opened_user: str, instance: Instance) -> None:

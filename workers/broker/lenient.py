@@ -42,6 +42,8 @@ _TIMESTAMP_MAX: Final = 253_402_300_799_000
 _FIXED: Final = dict(zip(b"tbBsuIilLfdDTV\0", (1, 1, 1, 2, 2, 4, 4, 8, 8, 4, 8, 5, 8, 0, 0), strict=True))
 _LONG: Final = frozenset(b"SxAF")
 """Kinds of fields that tell their length, in four bytes."""
+_FIELDS_MAX: Final = 64
+"""More headers than that count as damaged unread: reading one takes time that all others wait for."""
 _SIGNED: Final = frozenset(b"bsIlL")
 _UNSIGNED: Final = frozenset(b"Bui")
 _UNREAD: Final = b""
@@ -94,10 +96,17 @@ def read_properties(header: bytes) -> tuple[list[Any], str | None]:
 
 
 def read_table(data: bytes, offset: int, end: int) -> dict[str, Any] | None:
-    """The first level of a field table: text and integers; ``None`` when its parts do not fit into each other."""
+    """The first level of a field table: text and integers.
+
+    ``None`` when its parts do not fit into each other, and when they are more than 64.
+    """
     fields: dict[str, Any] = {}
+    left = _FIELDS_MAX
     try:
         while offset < end:
+            if not left:
+                return None
+            left -= 1
             name_end = offset + 1 + data[offset]
             name = text(data[offset + 1 : name_end])
             tag = data[name_end]

@@ -14,7 +14,10 @@ from workers.broker.parser import Parser, Receiver
 _log = structlog.get_logger(__name__)
 
 FRAME_MAX: Final = 131_072
-"""The largest frame that we take, in bytes; what RabbitMQ offers by itself."""
+"""The largest frame that we agree to, in bytes; what RabbitMQ offers by itself."""
+_ADDED: Final = 4096
+"""So much larger than agreed may a frame be, in bytes: headers that their sender has filled to the brim are not split,
+and RabbitMQ adds its own, and some bytes, to what it was given."""
 SILENT_TICKS: Final = 7
 """A broker that says nothing for so many ticks of the heartbeat counts as gone."""
 _TICKS_PER_INTERVAL: Final = 2.5
@@ -70,8 +73,8 @@ class Wire(asyncio.Protocol):
         self._end("the broker closed the connection" if exc is None else f"the connection was lost: {exc!r}")
 
     def agreed(self, frame_max: int, heartbeat: float) -> None:
-        """From now on frames are no larger than ``frame_max``, and no side is silent for ``heartbeat`` seconds."""
-        self._parser.frame_max = frame_max
+        """From now on frames are hardly larger than ``frame_max``, and no side is silent for ``heartbeat`` seconds."""
+        self._parser.frame_max = frame_max + _ADDED
         if heartbeat:
             self._beat(heartbeat / _TICKS_PER_INTERVAL)
 

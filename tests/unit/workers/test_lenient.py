@@ -139,6 +139,8 @@ def test_headers_nested_as_deep_as_a_frame_allows_are_no_fault() -> None:
     assert _read(_HEADERS, _table(nested))[1] is None
 
 
-def test_headers_as_many_as_a_frame_allows_are_no_fault() -> None:
-    many = b"".join(_entry(b"%d" % (number % 100), b"V", b"") for number in range(30_000))
-    assert _read(_HEADERS, _table(many))[1] is None
+@pytest.mark.parametrize(("number", "damaged"), [(64, None), (65, "headers"), (30_000, "headers")])
+def test_headers_without_number_are_named(number: int, damaged: str | None) -> None:
+    many = b"".join(_entry(b"%d" % (entry % 100), b"V", b"") for entry in range(number))
+    values, named = _read(_HEADERS | _TYPE, _table(many) + short("credits.use"))
+    assert (values[lenient.TYPE], named) == ("credits.use", damaged)
