@@ -65,6 +65,8 @@ class Control:
         client = {"product": "mana", "connection_name": name, "capabilities": _CAPABILITIES}
         start_ok = method(0, methods.start_ok(address.login, address.password, client))
         tune = await self._ask(start_ok, methods.CONNECTION_TUNE)
+        if len(tune) < 4 + _TUNE.size:
+            raise BrokerLostError("the broker's offer of limits was cut short")
         channel_max, frame_max, heartbeat = map(_lesser, _TUNE.unpack_from(tune, 4), OURS)
         if frame_max < FRAME_MIN:
             raise BrokerLostError(f"the broker takes frames of {frame_max} bytes at most")

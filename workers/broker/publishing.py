@@ -6,7 +6,9 @@ While the broker blocks publishers, that connection stands still and the ones th
 from __future__ import annotations
 
 import asyncio
+import math
 import random
+import time
 from collections import Counter
 from collections.abc import Callable
 from typing import Final
@@ -20,7 +22,8 @@ from workers.broker.publisher import Publication, Publisher, Verdict
 _log = structlog.get_logger(__name__)
 
 CONFIRM_SECONDS: Final = 30.0
-"""A broker that is not blocked and owes a confirm for longer counts as lost; what it owes goes out again."""
+"""A broker that owes a confirm for longer, and was not blocked all that time, counts as lost; what it owes goes out
+again."""
 _LOOK_SECONDS: Final = 1.0
 _PAUSE_SECONDS: Final = (0.2, 2.0)
 
@@ -116,11 +119,14 @@ class Publishing:
 
 
 async def _until_lost(publisher: Publisher) -> None:
+    blocked_at = -math.inf
     while not publisher.lost.is_set():
         try:
             async with asyncio.timeout(_LOOK_SECONDS):
                 await publisher.lost.wait()
         except TimeoutError:
-            if publisher.overdue() > CONFIRM_SECONDS and not publisher.link.blocked:
-                _log.warning("the broker owes confirms for too long", seconds=publisher.overdue())
+            if publisher.link.blocked:
+                blocked_at = time.monotonic()
+            elif (owed := min(publisher.overdue(), time.monotonic() - blocked_at)) > CONFIRM_SECONDS:
+                _log.warning("the broker owes confirms for too long", seconds=owed)
                 return

@@ -13,13 +13,15 @@ from pamqp.heartbeat import Heartbeat
 
 from tests.unit.workers.peer import FRAME_MAX, Peer, delivery, linked, returned
 from workers.broker import methods
+from workers.broker.address import Address
 from workers.broker.channel import Listener
 from workers.broker.consumer import Consumer, Delivery, Reply
+from workers.broker.control import Control
 from workers.broker.errors import BrokerLostError, ChannelClosedError
 from workers.broker.frames import HEARTBEAT, method, properties
 from workers.broker.link import Link
 from workers.broker.publisher import Publication, Publisher, Verdict
-from workers.broker.wire import SILENT_TICKS
+from workers.broker.wire import SILENT_TICKS, Wire
 
 
 async def _consumer(link: Link, seen: list[Delivery]) -> Consumer:
@@ -79,6 +81,16 @@ async def test_a_count_of_returns_is_the_brokers_only_where_it_delivers_again() 
     headers = {"x-delivery-count": 2}
     peer.say(1, *delivery(1, [], headers=headers), *delivery(2, [], redelivered=True, headers=headers))
     assert [(delivery.returns, delivery.envelope.redelivered) for delivery in seen] == [(0, False), (2, True)]
+
+
+async def test_headers_filled_to_the_brim_may_come_with_what_the_broker_adds() -> None:
+    link, peer = linked()
+    seen: list[Delivery] = []
+    await _consumer(link, seen)
+    peer.say(1, *delivery(1, [b"x"], headers={"a": "x" * FRAME_MAX, "x-delivery-count": 1}))
+    assert [delivery.body for delivery in seen] == [b"x"]
+    peer.say(1, *delivery(2, [b"x"], headers={"a": "x" * 2 * FRAME_MAX}))
+    assert "a frame of" in link.reason
 
 
 async def test_what_one_turn_writes_leaves_at_once_and_in_order() -> None:
@@ -155,6 +167,20 @@ async def test_the_number_of_a_closed_channel_is_free_once_the_broker_consents()
     await closing
     await link.channel(Listener())
     assert not link.lost.is_set()
+
+
+@pytest.mark.parametrize("offer", [b"", bytes(7)])
+async def test_an_offer_of_limits_that_is_cut_short(offer: bytes) -> None:
+    wire = Wire()
+    peer, control = Peer(wire), Control(wire)
+    wire.connection_made(peer)
+    logging_in = asyncio.create_task(control.log_in(Address.of("amqp://broker"), "test"))
+    await _turn()
+    peer.say(0, commands.Connection.Start())
+    await _turn()
+    peer.send(method(0, methods.CONNECTION_TUNE + offer))
+    with pytest.raises(BrokerLostError, match="cut short"):
+        await logging_in
 
 
 # What the broker ends

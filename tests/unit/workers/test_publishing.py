@@ -72,3 +72,41 @@ async def test_what_has_another_way_takes_it_at_once() -> None:
     await publishing.keep(EVENT, LOG_COPY)
     assert publishing.tried == [EVENT.routing_key] * 2 + [LOG_COPY.routing_key] * 2
     assert publishing.seen == [{}] * 4
+
+
+class _Link:
+    """Its broker is blocked at the first look."""
+
+    def __init__(self) -> None:
+        self.looks = 0
+        self.fifth = asyncio.Event()
+
+    @property
+    def blocked(self) -> bool:
+        self.looks += 1
+        if self.looks == 5:
+            self.fifth.set()
+        return self.looks == 1
+
+    async def close(self) -> None:
+        return
+
+
+async def test_a_broker_that_was_blocked_has_its_time_from_then_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    link, opened = _Link(), list[str]()
+
+    async def open_link(_url: str, name: str) -> _Link:
+        opened.append(name)
+        return link
+
+    async def open_publisher(_: object) -> Any:
+        return SimpleNamespace(link=link, lost=asyncio.Event(), overdue=lambda: 1e6)
+
+    monkeypatch.setattr(module, "_LOOK_SECONDS", 0.001)
+    monkeypatch.setattr(module.Link, "open", open_link)
+    monkeypatch.setattr(module.Publisher, "open", open_publisher)
+    running = asyncio.create_task(Publishing("amqp://x", "x").run())
+    await asyncio.wait_for(link.fifth.wait(), 5)
+    running.cancel()
+    await asyncio.wait({running})
+    assert opened == ["x"]
