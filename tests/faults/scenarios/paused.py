@@ -65,7 +65,7 @@ async def s23(stage: Stage) -> None:
         await stage.pass_time(fast=4, usual=45, nightly=300)
         refused = [await _refusals(worker) for worker in both]
         stage.must(min(refused) > 0, f"one of two owners was never refused: {refused}")
-        stage.injected("batches and marks refused to one of two owners", sum(refused))
+        stage.injected("times that a partition was refused to one of two owners", sum(refused))
         await asyncio.gather(*(worker.drain() for worker in both))
         for _ in range(stage.size(fast=1, usual=2, nightly=5)):
             await _overslept(stage, load)
@@ -117,7 +117,7 @@ async def _overslept(stage: Stage, load: Load) -> None:
         return await _refusals(owner)
 
     await until(refused, f"{owner.name} is refused by the epoch", _AWAKE_SECONDS, owner.log)
-    stage.injected("partitions refused to the woken owner", await refused())
+    stage.injected("times that a partition was refused to a woken owner", await refused())
     stage.must(rows == await _rows(stage), "the woken owner has written")
     await heir.drain()
     load.go_on()
