@@ -26,25 +26,34 @@ _DOOMED_AT_ONCE: Final = 2
 @scenario("S01", "a worker killed at each crash point, by one: alone, and beside others under load", fast=True)
 async def s01(stage: Stage) -> None:
     """Before COMMIT nothing of a command is there until it is delivered again, behind it all of it is."""
-    (first,) = await stage.workers.start()
-    await stage.users()
-    await first.drain()
-    for point in stage.size(fast=_FAST[:1], usual=WORKER_POINTS, nightly=WORKER_POINTS):
-        burst = await die_alone(stage, point, _BURST)
-        stage.must(point not in _BEFORE_COMMIT or not burst.left, f"{point}: rows of what was not committed")
-        stage.must(point not in _AFTER_COMMIT or burst.left, f"{point}: no row of what was committed")
-    (worker,) = await stage.workers.start()
-    async with stage.load():
-        for point in stage.size(fast=_FAST, usual=WORKER_POINTS, nightly=WORKER_POINTS):
-            await _hit(stage, point, stage.size(fast=1, usual=20, nightly=20))
-    redelivered = await worker.meter("mana_deliveries_redelivered_total")
-    stage.figure("deliveries that came to the worker beside again", int(redelivered))
-    stage.must(redelivered > 0, "nothing was delivered again")
+    if stage.scale != "fast":
+        await _alone(stage)
+    await _beside_another(stage, stage.size(fast=_FAST, usual=WORKER_POINTS, nightly=WORKER_POINTS))
     for _ in range(stage.size(fast=0, usual=3, nightly=20)):
         for point in FRONT_POINTS:
             await through_front_s_death(stage, point)
         for point in RELAY_POINTS:
             await through_relay_s_death(stage, point)
+
+
+async def _alone(stage: Stage) -> None:
+    (first,) = await stage.workers.start()
+    await stage.users()
+    await first.drain()
+    for point in WORKER_POINTS:
+        burst = await die_alone(stage, point, _BURST)
+        stage.must(point not in _BEFORE_COMMIT or not burst.left, f"{point}: rows of what was not committed")
+        stage.must(point not in _AFTER_COMMIT or burst.left, f"{point}: no row of what was committed")
+
+
+async def _beside_another(stage: Stage, points: tuple[str, ...]) -> None:
+    (worker,) = await stage.workers.start()
+    async with stage.load():
+        for point in points:
+            await _hit(stage, point, stage.size(fast=1, usual=20, nightly=20))
+    redelivered = await worker.meter("mana_deliveries_redelivered_total")
+    stage.figure("deliveries that came to the worker beside again", int(redelivered))
+    stage.must(redelivered > 0, "nothing was delivered again")
 
 
 async def _hit(stage: Stage, point: str, times: int) -> None:
