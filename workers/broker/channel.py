@@ -21,21 +21,17 @@ BODY_MAX: Final = 512 * 1024 * 1024
 _CARRYING: Final = (methods.BASIC_DELIVER, methods.BASIC_RETURN)
 
 
-def unexpected(number: bytes, _payload: bytes) -> NoReturn:
-    """Raises ``ProtocolError``."""
-    raise ProtocolError(f"a method that was not to be expected: {int.from_bytes(number, 'big'):#010x}")
-
-
-def _unexpected_content(carrier: bytes, _header: bytes, _body: bytes) -> None:
-    unexpected(carrier[:4], carrier)
+def unexpected(payload: bytes) -> NoReturn:
+    """Raises ``ProtocolError`` for a method that begins so."""
+    raise ProtocolError(f"a method that was not to be expected: {int.from_bytes(payload[:4], 'big'):#010x}")
 
 
 class Listener(Struct, frozen=True):
     """Whom a channel tells of what comes unasked; ``lost`` is told once why nothing comes any more."""
 
-    content: Callable[[bytes, bytes, bytes], None] = _unexpected_content
+    content: Callable[[bytes, bytes, bytes], None] = lambda carrier, _header, _body: unexpected(carrier)
     """Gets a message: the method that brought it and its header, as payloads of their frames, and its body."""
-    method: Callable[[bytes, bytes], None] = unexpected
+    method: Callable[[bytes, bytes], None] = lambda number, _: unexpected(number)
     """Gets a method's number and payload. Raises ``ProtocolError`` for one that cannot be."""
     lost: Callable[[str], None] = lambda _: None
 

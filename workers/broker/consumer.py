@@ -60,7 +60,7 @@ class Consumer:
     async def open(cls, link: Link, take: Callable[[Delivery], None]) -> Consumer:
         """Opens the channel; ``take`` will get each delivery, in order. Raises ``BrokerLostError``."""
         consumer = cls(link, take)
-        listener = Listener(consumer._on_content, consumer._on_method, consumer._lose)
+        listener = Listener(consumer._on_content, consumer._on_method, consumer.lose)
         consumer._channel = await link.channel(listener)
         return consumer
 
@@ -81,12 +81,17 @@ class Consumer:
         """Acknowledges every delivery up to this tag, behind the replies sent before."""
         self._write(self._channel.framer.ack(tag))
 
+    def lose(self, reason: str) -> None:
+        """Takes and answers nothing from now on; the first reason given stays. It is still to be closed."""
+        self.reason = self.reason or reason
+        self.lost.set()
+
     async def close(self) -> None:
         """Closes the channel: the broker takes back what is unacknowledged, in order.
 
         A broker that does not answer still counts us as the consumer, so then the whole connection goes.
         """
-        self._lose("closed")
+        self.lose("closed")
         try:
             await self._channel.close()
         except BrokerLostError as error:
@@ -104,12 +109,8 @@ class Consumer:
 
     def _on_method(self, number: bytes, payload: bytes) -> None:
         if number != methods.BASIC_CANCEL:
-            unexpected(number, payload)
-        self._lose("the broker cancelled the consumer: the queue was deleted, or its leader is gone")
-
-    def _lose(self, reason: str) -> None:
-        self.reason = self.reason or reason
-        self.lost.set()
+            unexpected(number)
+        self.lose("the broker cancelled the consumer: the queue was deleted, or its leader is gone")
 
 
 def _delivery(deliver: bytes, header: bytes, body: bytes) -> Delivery:

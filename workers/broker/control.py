@@ -112,7 +112,7 @@ class Control:
         elif number == methods.CONNECTION_UNBLOCKED:
             self.blocked = False
         else:
-            unexpected(number, payload)
+            unexpected(number)
 
 
 def _lesser(offered: int, ours: int) -> int:

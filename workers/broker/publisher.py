@@ -105,14 +105,14 @@ class Publisher:
     def _on_method(self, number: bytes, payload: bytes) -> None:
         verdict = _VERDICTS.get(number)
         if verdict is None:
-            unexpected(number, payload)
+            unexpected(number)
         tag, flags = _CONFIRM.unpack_from(payload)
         self._settle(tag, flags & _MULTIPLE, verdict)
 
     def _on_returned(self, carrier: bytes, header: bytes, _body: bytes) -> None:
         """The confirm of a message that came back follows; only it ends the wait."""
         if carrier[:4] != methods.BASIC_RETURN:
-            unexpected(carrier[:4], carrier)
+            unexpected(carrier)
         message_id = lenient.read_properties(header)[0][lenient.MESSAGE_ID]
         waiting = self._waiting.get(self._tags.get(message_id, 0))
         if waiting is not None:

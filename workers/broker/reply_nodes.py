@@ -66,4 +66,6 @@ async def _own_address(link: Link) -> str:
     except TimeoutError as error:
         raise BrokerLostError("the broker did not show its reply-to tokens") from error
     finally:
+        if not shown.cancel():
+            shown.exception()  # a loss while we ask is told by the asking
         await channel.close()

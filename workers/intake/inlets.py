@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Coroutine
 from typing import Final
 
 import structlog
@@ -106,4 +107,14 @@ class Inlets:
             del self._opened[inlet.partition]
             self.live.pop(inlet.partition, None)
             self._meters.consuming.set(len(self.live))
-            await inlet.close()
+            await _whole(inlet.close())
+
+
+async def _whole(work: Coroutine[None, None, None]) -> None:
+    """Comes to the end of ``work`` also where we are cancelled meanwhile: who waits for us counts on it."""
+    working = asyncio.get_running_loop().create_task(work)
+    try:
+        await asyncio.shield(working)
+    except asyncio.CancelledError:
+        await asyncio.wait({working})
+        raise

@@ -107,7 +107,7 @@ class Outbox:
             return
         if (error := task.exception()) is not None:
             _log.error("not kept, so never acknowledged: the channel is given up", error=repr(error))
-            self._consumer.lost.set()
+            self._consumer.lose(f"a message could not be kept: {error!r}")
             return
         parcel.unconfirmed -= 1
         self._flush()

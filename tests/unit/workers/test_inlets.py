@@ -22,9 +22,10 @@ from workers.meters import Meters
 class _Channel:
     """Its calls end as the first of ``ends`` says; the last ones are answered."""
 
-    def __init__(self, ends: list[Exception], subscribed: asyncio.Event) -> None:
+    def __init__(self, ends: list[Exception], subscribed: asyncio.Event, consenting: asyncio.Event) -> None:
         self._ends = ends
         self._subscribed = subscribed
+        self._consenting = consenting
 
     async def call(self, _payload: bytes, answer: bytes) -> None:
         if self._ends:
@@ -33,16 +34,20 @@ class _Channel:
             self._subscribed.set()
 
     async def close(self) -> None:
-        return
+        await self._consenting.wait()
 
 
 class _Connection(Link):
-    """A link whose channels are those, without a broker."""
+    """A link whose channels are those, without a broker. ``consenting``: the broker lets them be closed."""
 
     def __init__(self, ends: list[Exception], subscribed: asyncio.Event) -> None:
-        self._made = lambda: _Channel(ends, subscribed)
+        self.consenting = asyncio.Event()
+        self.consenting.set()
+        self.listeners: list[Listener] = []
+        self._made = lambda: _Channel(ends, subscribed, self.consenting)
 
     async def channel(self, listener: Listener) -> Channel:
+        self.listeners.append(listener)
         return cast(Channel, self._made())
 
 
@@ -81,6 +86,25 @@ async def test_a_keeper_without_memory_is_told() -> None:
     with pytest.raises(MemoryError):
         await asyncio.wait_for(inlets.run(), 2)
     await inlets.drop_all()
+
+
+async def test_a_partition_counts_as_closed_once_its_channel_is() -> None:
+    """Also where it was being closed already, since it was lost: another worker is let in by it."""
+    subscribed, meters = asyncio.Event(), Meters(CollectorRegistry())
+    connection = _Connection([], subscribed)
+    inlets = Inlets(_Up(connection), cast(Desk, _desk(meters)), meters)
+    inlets.open(0)
+    await asyncio.wait_for(subscribed.wait(), 2)
+    connection.consenting.clear()
+    connection.listeners[0].lost("gone")
+    while inlets.live:
+        await asyncio.sleep(0)
+    closing = asyncio.create_task(inlets.close(0, 1))
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert not closing.done()
+    connection.consenting.set()
+    await asyncio.wait_for(closing, 2)
 
 
 def _desk(meters: Meters) -> Any:

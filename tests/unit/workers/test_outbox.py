@@ -17,13 +17,16 @@ class _Channel:
 
     def __init__(self) -> None:
         self.left: list[str | int] = []
-        self.lost = asyncio.Event()
+        self.lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     def answer(self, frames: Iterable[bytes]) -> None:
         self.left.extend(frame.decode() for frame in frames)
 
     def ack(self, tag: int) -> None:
         self.left.append(tag)
+
+    def lose(self, reason: str) -> None:
+        self.lost.set_result(reason)
 
 
 class _Keeper:
@@ -103,5 +106,5 @@ async def test_what_cannot_be_kept_gives_the_channel_up() -> None:
     channel = _Channel()
     outbox = Outbox(cast(Consumer, channel), fail, lambda _: None)
     outbox.send(1, [(Answer(kept=_KEPT), False)])
-    await asyncio.wait_for(channel.lost.wait(), 1)
+    assert "no way" in await asyncio.wait_for(channel.lost, 1)
     assert channel.left == []
