@@ -79,13 +79,13 @@ class Child:
             if self._stopping.is_set():
                 return
             self._entry.restarts += 1
+            self._tell("waiting")
             if was_ready and time.monotonic() - began > _SHORTEST_LIFE:
                 pause, deaths = _FIRST_PAUSE, 0
                 continue
             deaths += 1
             if deaths >= _HOPELESS and not self._first_ready.done():
                 self._first_ready.set_exception(LauncherError(self._complaint("does not start")))
-            self._tell("waiting")
             await _rest(self._stopping, pause)
             pause = min(pause * 2, _LONGEST_PAUSE)
 
@@ -94,6 +94,8 @@ class Child:
         try:
             self.program = program = self._recipe()
             await program.make_way()
+            if self._stopping.is_set():
+                return False
             self._process = process = await self._spawn(program)
         except (OSError, LauncherError) as error:
             log.error("%s could not be started: %s", self.program.name, error)  # noqa: TRY400 - the message has it all

@@ -26,12 +26,15 @@ class Nursery:
         self.folder = folder
         self.board = Board(folder / "status.json")
         self.cleared = 0
+        self.way_is_free = asyncio.Event()
+        self.way_is_free.set()
 
     async def is_ready(self) -> bool:
         return (self.folder / "ready").exists()
 
     async def make_way(self) -> None:
         self.cleared += 1
+        await self.way_is_free.wait()
 
     def bear(self, script: str, stop_seconds: float = 5.0) -> Child:
         program = Program(
@@ -152,6 +155,23 @@ async def test_stopping_in_a_pause_does_not_wait_for_it(nursery: Nursery, monkey
     await until(lambda: nursery.told.state == "waiting")
     async with asyncio.timeout(10):
         await born.stop()
+
+
+async def test_what_waits_for_its_way_is_not_ready_nor_started_once_stopped(
+    nursery: Nursery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(child, "_SHORTEST_LIFE", 0.0)
+    born = nursery.bear(f"echo born; {READY}")
+    await born.ready(5)
+    nursery.way_is_free.clear()
+    os.kill(nursery.pid(), signal.SIGKILL)
+    await until(lambda: nursery.cleared == 2)
+    assert (nursery.told.state, nursery.told.pid) == ("waiting", None)
+    stopping = asyncio.create_task(born.stop())
+    await until(lambda: nursery.told.state == "stopping")
+    nursery.way_is_free.set()
+    await stopping
+    assert (nursery.folder / "child.log").read_text() == "born\n"
 
 
 async def test_stopping_while_it_is_being_started(nursery: Nursery) -> None:
