@@ -54,8 +54,9 @@ def private(
     """An instance in a temporary place, stopped and removed at the end.
 
     With servers, roles, migrations, topology and logins; with front, relay, clock and workers unless
-    `with_processes` is false. `environment` adds settings for the processes, `database` is where the ledger is. Given
-    servers (DATABASE_URL …) of the surroundings are not used: who asks for a private instance may break it.
+    `with_processes` is false. `environment` adds settings for the processes, `database` is where the ledger is, `data`
+    the folder of the servers' data, which is removed too (by default it is in the temporary place). Given servers
+    (DATABASE_URL …) of the surroundings are not used: who asks for a private instance may break it.
     Raises LauncherError when it does not come up.
     """
     packages.ensure(Settings.model_construct(), watch=lambda _line: None)

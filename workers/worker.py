@@ -31,7 +31,8 @@ from workers.settings import Settings
 
 _log = structlog.get_logger(__name__)
 
-_PAUSE_SECONDS: Final = (0.1, 0.6)
+_BETWEEN_TERMS_SECONDS: Final = (0.1, 0.6)
+"""The shortest and the longest; drawn evenly, so that workers that lost their leases at once do not return at once."""
 _DRAIN_SECONDS: Final = 15.0
 _LATE_SECONDS: Final = 2.0
 """How long the replies that go out last may take, once all else is done."""
@@ -152,7 +153,7 @@ class Worker:
         await self._stopping.wait()
 
     async def _pause(self) -> None:
-        await self._until_stopped(asyncio.sleep(random.uniform(*_PAUSE_SECONDS)))  # noqa: S311  spreads the workers
+        await self._until_stopped(asyncio.sleep(random.uniform(*_BETWEEN_TERMS_SECONDS)))  # noqa: S311  no secret
 
     async def _until_stopped(self, work: Coroutine[None, None, object]) -> None:
         """Runs ``work`` to its end, or until we are told to stop."""

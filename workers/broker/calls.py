@@ -10,7 +10,8 @@ from typing import Final
 from workers.broker.errors import BrokerLostError
 
 CALL_SECONDS: Final = 10.0
-"""How long any question to the broker may take before the connection counts as lost."""
+"""How long any question to the broker may take. One that takes longer fails by itself: a broker that is short of memory
+or disk answers nobody for a while, and the connection lives on."""
 
 
 class Calls:

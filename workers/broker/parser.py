@@ -31,11 +31,6 @@ class Parser:
         self._rest = bytearray()
         self._needed = FRAME_OVERHEAD
 
-    @property
-    def held(self) -> int:
-        """How many bytes of a frame are here whose rest is still to come."""
-        return len(self._rest)
-
     def feed(self, data: bytes) -> None:
         """Hands each frame that is whole to its channel. Raises ``ProtocolError``: what follows is worth nothing."""
         if self._rest:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 import pytest
 from hypothesis import given
@@ -15,7 +15,7 @@ from pamqp.header import ContentHeader
 from pamqp.heartbeat import Heartbeat
 
 from workers.broker.errors import BrokerLostError, ProtocolError
-from workers.broker.frames import BODY, HEADER, HEARTBEAT, METHOD
+from workers.broker.frames import BODY, FRAME_OVERHEAD, HEADER, HEARTBEAT, METHOD
 from workers.broker.parser import Parser, Receiver
 
 _FRAME_MAX = 4096
@@ -44,6 +44,11 @@ def _parser(seen: Seen) -> Parser:
 
 def _raw(kind: int, channel: int, payload: bytes, end: bytes = b"\xce") -> bytes:
     return struct.pack(">BHI", kind, channel, len(payload)) + payload + end
+
+
+def _held(parser: Parser) -> int:
+    """Bytes of a frame whose rest is still to come."""
+    return len(vars(parser)["_rest"])
 
 
 def _feed(parser: Parser, data: bytes, cuts: Sequence[int]) -> None:
@@ -90,7 +95,8 @@ def test_frames_are_seen_byte_by_byte(written: tuple[bytes, Seen]) -> None:
     data, expected = written
     seen: Seen = []
     _feed(_parser(seen), data[:600], range(len(data)))
-    assert seen == expected[: len(seen)]
+    ends = list(accumulate(len(payload) + FRAME_OVERHEAD for _, _, payload in expected))
+    assert seen == expected[: sum(end <= 600 for end in ends)]
     _feed(parser := _parser(seen := []), data, range(0, len(data), 7))
     assert seen == expected
     parser.feed(b"")
@@ -124,7 +130,7 @@ def test_nothing_piles_up(chunks: list[bytes]) -> None:
     try:
         for chunk in chunks:
             parser.feed(chunk)
-            assert parser.held < _FRAME_MAX
+            assert _held(parser) < _FRAME_MAX
     except ProtocolError:
         return
 
@@ -135,7 +141,7 @@ def test_a_frame_in_many_pieces_is_looked_at_once_it_is_whole() -> None:
     whole = _raw(BODY, 1, b"x" * 4000)
     for byte in whole[:-1]:
         parser.feed(bytes((byte,)))
-        assert parser.held >= 1
+        assert _held(parser) >= 1
     assert not seen
     parser.feed(whole[-1:])
     assert seen == [(1, BODY, b"x" * 4000)]
