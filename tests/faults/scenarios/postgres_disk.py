@@ -20,8 +20,6 @@ from tests.faults.tools.telling import sqlstates, until
 _DISK_FULL: Final = "53100"
 _FILL_SECONDS: Final = 0.1
 _SEEN_SECONDS: Final = 60.0
-_SEGMENTS: Final = 40
-"""More than all segments of its log that PostgreSQL may hold ready."""
 _TRIES_MAX: Final = 5.0
 """A second, of one worker."""
 _SIZES: Final = (110, 300, 500)
@@ -60,15 +58,7 @@ async def _no_room_for_rows(stage: Stage, disk: Disk) -> None:
 async def _no_room_for_the_log(stage: Stage, disk: Disk) -> None:
     before = _panics(stage)
     async with _full(disk):
-        for _ in range(_SEGMENTS):
-            if _panics(stage) > before:
-                break
-            try:
-                await _next_segment(stage)
-            except _GONE:
-                await asyncio.sleep(_FILL_SECONDS)
-        else:
-            raise ToolError("PostgreSQL found room for its log on a full disk")
+        await _until_panic(stage, before)
         await stage.pass_time(fast=2, usual=20, nightly=60)
     stage.injected("PostgreSQL ended by a full disk (PANIC)", _panics(stage) - before)
     disk.resize(_SIZES[2])
@@ -76,6 +66,19 @@ async def _no_room_for_the_log(stage: Stage, disk: Disk) -> None:
     await stage.database.wait_up()
     stage.figure("PostgreSQL up after there was room again, s", time.monotonic() - room)
     await stage.recovers("room for the log again, and PostgreSQL up", time.monotonic())
+
+
+async def _until_panic(stage: Stage, before: int) -> None:
+    """Has PostgreSQL ask for one segment of its log after the other, until there is none."""
+    ends, last = time.monotonic() + _SEEN_SECONDS, ""
+    while _panics(stage) == before:
+        if time.monotonic() > ends:
+            raise ToolError(f"PostgreSQL did not end on a full disk; it last said {last or 'nothing wrong'}")
+        try:
+            await _next_segment(stage)
+        except _GONE as error:  # it has ended, or says that there is no room: the log tells which
+            last = repr(error)
+            await asyncio.sleep(_FILL_SECONDS)
 
 
 @asynccontextmanager
