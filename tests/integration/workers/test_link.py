@@ -292,7 +292,7 @@ async def test_deliveries_are_answered_and_acknowledged(link: Link, other: Abstr
 
 @pytest.fixture
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Heartbeats each second, so that silence is noticed after 2.8."""
+    """Heartbeats each second, so that silence is noticed after about 3."""
     channels, frame_max, _ = control.OURS
     monkeypatch.setattr(control, "OURS", (channels, frame_max, 1))
 
