@@ -72,27 +72,35 @@ def read_properties(header: bytes) -> tuple[list[Any], str | None]:
     values: list[Any] = [None] * len(NAMES)
     damaged = None
     (flags,) = _FLAGS.unpack_from(header, _FLAGS_AT)
-    offset, last = _FLAGS_AT + 2, len(header) - 1
-    value: Any
-    for place, size in _layout(flags):
-        if offset > last:
+    end, size = _FLAGS_AT + 2, len(header)
+    for place, width in _layout(flags):
+        if end >= size:
             return values, damaged or NAMES[place]
-        if size == _TEXT:
-            end = offset + 1 + header[offset]
-            value = text(header[offset + 1 : end])
-        elif size == _TABLE:
-            end = offset + 4 + int.from_bytes(header[offset : offset + 4], "big")
-            value = read_table(header, offset + 4, end)
+        start = end + 1
+        if width == _TEXT:
+            end = start + header[end]
+            try:
+                value = header[start:end].decode()
+            except UnicodeDecodeError:
+                value, damaged = text(header[start:end]), damaged or NAMES[place]
         else:
-            end = offset + size
-            value = int.from_bytes(header[offset:end], "big")
-        if end - 1 > last:
+            end, value, whole = _other(place, width, header, end)
+            if not whole:
+                damaged = damaged or NAMES[place]
+        if end > size:
             return values, damaged or NAMES[place]
-        if value is None or value.__class__ is Damaged or (place == TIMESTAMP and value > _TIMESTAMP_MAX):
-            damaged = damaged or NAMES[place]
         values[place] = value
-        offset = end
     return values, damaged
+
+
+def _other(place: int, width: int, header: bytes, start: int) -> tuple[int, Any, bool]:
+    """A property that is no text: where it ends, what it says, and whether that can have been meant."""
+    if width == _TABLE:
+        end = start + 4 + int.from_bytes(header[start : start + 4], "big")
+        table = read_table(header, start + 4, end)
+        return end, table, table is not None
+    number = int.from_bytes(header[start : start + width], "big")
+    return start + width, number, place != TIMESTAMP or number <= _TIMESTAMP_MAX
 
 
 def read_table(data: bytes, offset: int, end: int) -> dict[str, Any] | None:
