@@ -18,8 +18,8 @@ FRAME_MAX: Final = 131_072
 _ADDED: Final = 4096
 """So much larger than agreed may a frame be, in bytes: headers that their sender has filled to the brim are not split,
 and RabbitMQ adds its own, and some bytes, to what it was given."""
-SILENT_TICKS: Final = 7
-"""A broker that says nothing for so many ticks of the heartbeat counts as gone at the next: after 7 to 8 times 2 s."""
+SILENT_TICKS: Final = 6
+"""A broker that says nothing for so many ticks of the heartbeat counts as gone at the next: after 6 to 7 times 2 s."""
 _TICKS_PER_INTERVAL: Final = 2.5
 
 

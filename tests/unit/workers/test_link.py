@@ -16,7 +16,7 @@ from workers.broker import methods
 from workers.broker.address import Address
 from workers.broker.channel import Listener
 from workers.broker.consumer import Consumer, Delivery, Reply
-from workers.broker.control import Control
+from workers.broker.control import HEARTBEAT_SECONDS, Control
 from workers.broker.errors import BrokerLostError, ChannelClosedError
 from workers.broker.frames import HEARTBEAT, method, properties
 from workers.broker.link import Link
@@ -472,6 +472,14 @@ async def test_a_silent_broker_is_given_up_and_one_that_speaks_is_not() -> None:
     await link.lost.wait()
     assert "silent" in link.reason
     assert peer.is_closing()
+
+
+async def test_silence_is_so_many_ticks() -> None:
+    link, peer = linked()
+    peer.wire.agreed(FRAME_MAX, heartbeat=0.01)
+    await link.lost.wait()
+    assert peer.kinds(0) == [Heartbeat] * SILENT_TICKS
+    assert SILENT_TICKS * HEARTBEAT_SECONDS / 2.5 == 12
 
 
 async def test_no_heartbeat_is_piled_onto_a_socket_that_takes_nothing() -> None:
