@@ -13,9 +13,9 @@ DIRECT_REPLY_TO: Final = "amq.rabbitmq.reply-to"
 
 PARTITIONS_DEFAULT: Final = 32
 PARTITIONS_MAX: Final = 1024
-PREFETCH: Final = 32
+PREFETCH: Final = 128
 """Unacknowledged deliveries of one partition: always this number, since another would change the order of what
-the broker takes back."""
+the broker takes back. It bounds a batch of one busy user (docs/decisions/0012-prefetch.md)."""
 QUEUE_LENGTH_DEFAULT: Final = 5_000
 """Commands waiting in one partition before publishers are told ``overloaded``: about 20 s of one worker's work.
 

@@ -15,7 +15,7 @@ from tests.faults.stage import Stage
 _QUEUES: Final = rf"^{COMMANDS_EXCHANGE.replace('.', '[.]')}[.][0-9]+$"
 _ROOM: Final = {"max-length": 1_000_000}
 _AT_ONCE: Final = 2_000
-_MOMENT: Final = 0.1
+_MOMENT: Final = 1.0
 """Seconds that a sender of the backlog waits for an answer that nobody is there to give."""
 
 

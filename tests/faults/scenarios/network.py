@@ -37,6 +37,7 @@ async def cut_anywhere(stage: Stage) -> None:
                 stage.injected("connections cut")
                 await asyncio.sleep(stage.random.uniform(0.5, 1.5))
             await stage.recovers("connection cut", time.monotonic())
+        await stage.workers.stop()
 
 
 @scenario("S20", "a worker's line to RabbitMQ frozen both ways", recovers=35)
@@ -78,6 +79,7 @@ async def slow_network(stage: Stage) -> None:
                 stage.figure(f"p50 and p99 with {name}, s", figures)
                 await proxy.restore()
                 await stage.recovers(name, time.monotonic())
+        await stage.workers.stop()
 
 
 _SLOWNESS: Final[dict[str, Callable[[Proxy], None]]] = {

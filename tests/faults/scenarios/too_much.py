@@ -15,7 +15,7 @@ from tests.faults.stage import Stage
 
 _QUEUES: Final = rf"^{COMMANDS_EXCHANGE.replace('.', '[.]')}[.][0-9]+$"
 _AT_ONCE: Final = 4_000
-_MOMENT: Final = 0.2
+_MOMENT: Final = 1.0
 """Seconds that a sender of the backlog waits for an answer that nobody is there to give."""
 _MIB: Final = 1024 * 1024
 _MEMORY: Final = 150 * _MIB
