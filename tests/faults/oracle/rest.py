@@ -39,6 +39,8 @@ class Rest:
 
     def __init__(self, http: httpx.AsyncClient, journal: Journal) -> None:
         self.users: list[RestUser] = []
+        self.found_later = 0
+        """Operations of which nothing was known when they were first looked up, and something afterwards."""
         self._http = http
         self._journal = journal
         self._places = asyncio.Semaphore(_AT_ONCE)
@@ -52,28 +54,43 @@ class Rest:
             self.users.append(RestUser(registered["id"], token))
         return [each.user for each in self.users[-number:]]
 
-    async def use(self, user: RestUser, key: str, amount: int, *, app: str = "chat", look_for: float = 5.0) -> Outcome:
-        """Uses credits; where the answer is still to come, it is looked for during ``look_for`` seconds."""
+    async def use(
+        self,
+        user: RestUser,
+        key: str,
+        amount: int,
+        *,
+        app: str = "chat",
+        wait: int = _WAIT_SECONDS,
+        hang_up: float | None = None,
+        look_for: float = 5.0,
+    ) -> Outcome:
+        """Uses credits; where the answer is still to come, it is looked for during ``look_for`` seconds.
+
+        ``wait``: the seconds that the front is asked to wait; ``hang_up``: those after which the client goes away.
+        """
         body = commands.body("use", user.user, key, amount, app, None)
         attempt = self._journal.attempt(
             user=user.user, key=key, op="use", amount=amount, message_id="", transport="rest", body=body
         )
         await self._journal.synced()
-        outcome = await self._ask(attempt.n, user, key, body)
+        outcome = await self._ask(attempt.n, user, key, body, wait, hang_up)
         self._journal.outcome(outcome)
-        if outcome.code == "pending":
+        if outcome.code == "pending" or (hang_up is not None and outcome.cls == "unknown"):
             outcome = await self._look_up(outcome, user, key, amount, look_for)
         await self._journal.synced()
         return outcome
 
-    async def _ask(self, n: int, user: RestUser, key: str, body: str) -> Outcome:
+    async def _ask(self, n: int, user: RestUser, key: str, body: str, wait: int, hang_up: float | None) -> Outcome:
         fields: dict[str, Any] = {
             name: value for name, value in json.loads(body).items() if name not in {"userId", "idempotencyKey"}
         }
-        headers = {**_proof(user), "idempotency-key": key, "prefer": f"wait={_WAIT_SECONDS}"}
+        headers = {**_proof(user), "idempotency-key": key, "prefer": f"wait={wait}"}
         try:
-            async with self._places:
+            async with self._places, asyncio.timeout(hang_up):
                 response = await self._http.post(f"{_BASE}/credits/use", json=fields, headers=headers)
+        except TimeoutError:
+            return Outcome(n, "unknown", "hung_up", at=time.time())
         except httpx.ConnectError:
             return Outcome(n, "not_accepted", "unreachable", at=time.time())
         except httpx.HTTPError as error:
@@ -84,20 +101,27 @@ class Rest:
         """What the operation comes to; ``pending`` again where that is not known, or was another attempt's."""
         until = time.monotonic() + within
         path = f"{_BASE}/credits/operations/{quote(key, safe='')}"
+        unknown_at_first = False
         while time.monotonic() < until:
-            await asyncio.sleep(_LOOK_SECONDS)
-            try:
-                async with self._places:
-                    response = await self._http.get(path, headers=_proof(user))
-            except httpx.HTTPError:
-                continue  # the front is away: it may be back before the time is up
-            if response.status_code == 200:
+            response = await self._look(path, user)
+            if response is not None and response.status_code == 200:
                 found = of_operation(pending.n, response.content)
                 if found.cls == "acknowledged" and found.amount != -amount:
                     return pending
                 self._journal.outcome(found)
+                self.found_later += unknown_at_first
                 return found
+            unknown_at_first |= response is not None and response.status_code == 404
+            await asyncio.sleep(_LOOK_SECONDS)
         return pending
+
+    async def _look(self, path: str, user: RestUser) -> httpx.Response | None:
+        """``None`` where the front is away: it may be back before the time is up."""
+        try:
+            async with self._places:
+                return await self._http.get(path, headers=_proof(user))
+        except httpx.HTTPError:
+            return None
 
     async def _post(self, path: str, body: dict[str, str]) -> dict[str, Any]:
         response = await self._http.post(f"{_BASE}{path}", json=body)
