@@ -10,9 +10,9 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from statistics import median
 from typing import Final
-from urllib.parse import unquote, urlsplit
 
 from bench.cpu import Meter
+from ops import urls
 from tests.e2e.spoilt import text
 from tests.faults.oracle import commands
 from tests.faults.poison import POISONS, Poison, forged_token
@@ -88,7 +88,7 @@ async def _publish(stage: Stage, dish: Poison) -> Fate:
     answered = "answered" in dish.fate
     if "kept" in dish.fate:
         stage.dead.add(id_)
-    frames = dish.message(stage.random.choice(await stage.users()), id_, _login(stage))
+    frames = dish.message(stage.random.choice(await stage.users()), id_, urls.login_of(stage.amqp_url)[0])
     fate = await publish_bare(stage.amqp_url, frames, answered=answered)
     refused = dish.fate == "refused by the broker"
     stage.must((fate.closed is not None) == refused, f"{dish.name}: the broker closed the connection: {fate.closed}")
@@ -128,14 +128,12 @@ async def _use_with_forged_token(stage: Stage, key: str) -> None:
     attempt = stage.journal.attempt(user=user, key=key, op="use", amount=1, message_id=id_, transport="bare", body=body)
     await stage.journal.synced()
     message = Poison(key, "kept", body.encode(), {"reply_to": text(forged_token(_ANOTHER_NODE))})
-    fate = await publish_bare(stage.amqp_url, message.message(user, id_, _login(stage)), answered=False)
+    fate = await publish_bare(
+        stage.amqp_url, message.message(user, id_, urls.login_of(stage.amqp_url)[0]), answered=False
+    )
     if fate.confirmed:
         stage.journal.confirmed(attempt.n)
     stage.injected("forged tokens of the right shape")
-
-
-def _login(stage: Stage) -> str:
-    return unquote(urlsplit(stage.amqp_url).username or "")
 
 
 @asynccontextmanager

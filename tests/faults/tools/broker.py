@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import secrets
 import signal
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
@@ -17,6 +18,7 @@ from typing import Any, Final
 import aio_pika
 from msgspec import Struct
 
+from contracts.topology import COMMANDS_EXCHANGE
 from ops import layout, state, urls
 from ops.instance import Instance
 from ops.management import Management
@@ -143,6 +145,15 @@ class Broker:
     async def remove_policy(self, name: str) -> None:
         """Gives it up again."""
         await self.control("clear_policy", "-p", self._vhost, name)
+
+    async def app(self, name: str) -> str:
+        """Makes an app's login, which may publish commands and no more; its address."""
+        password = secrets.token_hex(16)
+        async with self._management() as management:
+            await management.put("users", name, body={"password": password, "tags": ""})
+            rights = {"configure": "^$", "write": f"^{re.escape(COMMANDS_EXCHANGE)}$", "read": "^$"}
+            await management.put("permissions", self._vhost, name, body=rights)
+        return urls.with_login(self._url, name, password)
 
     async def delete_queue(self, name: str) -> None:
         """Deletes it with all that is in it, consumed or not."""
