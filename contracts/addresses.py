@@ -63,16 +63,6 @@ def is_reply_address(reply_to: str | None, nodes: Collection[int] | None = None)
     return _may_be_clients_queue(reply_to)
 
 
-def is_of(reply_to: str, login: str | None) -> bool:
-    """Whether an address that replies may be sent to is the login's own, as far as names tell.
-
-    A token, and a name that the broker gave, only its owner can know. Any other queue may be somebody else's, such as a
-    subscriber's, and our answer would be sent with our rights: so it must bear the login's name, ``chat.replies``. (No
-    app's name has a dot in it.)
-    """
-    return reply_to.startswith("amq.") or (bool(login) and reply_to.startswith(f"{login}."))
-
-
 @lru_cache(maxsize=1024)  # a client keeps its token for as long as its channel lives
 def reply_token(address: str) -> ReplyToken | None:
     """Takes a direct reply-to token apart; ``None`` for what has not exactly the broker's shape."""

@@ -13,7 +13,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from contracts.addresses import is_of, is_reply_address
+from contracts.addresses import is_reply_address
 from contracts.commands import COMMANDS, NO_METADATA, Adjust, Command, Grant, Keyed
 from contracts.errors import Error, FieldError, invalid, invalid_field
 from contracts.explaining import field_problems, read_object, valid_text
@@ -23,7 +23,7 @@ from contracts.moments import in_utc, read_moment
 from contracts.permissions import Actor, Logins, authorise
 from contracts.text import ESCAPED_NUL, text_problem
 
-__all__ = ["Accepted", "Envelope", "Rejected", "decode", "may_be_answered"]
+__all__ = ["Accepted", "Envelope", "Rejected", "decode"]
 
 _DECODERS: Final[dict[str, msgspec.json.Decoder[Command]]] = {
     name: msgspec.json.Decoder(command) for name, command in COMMANDS.items()
@@ -91,7 +91,7 @@ def decode(
 
     ``reply_nodes`` is for brokers that forged direct reply-to tokens hurt: see ``contracts.addresses``.
     """
-    if not may_be_answered(envelope, logins, reply_nodes):
+    if not is_reply_address(envelope.reply_to, reply_nodes):
         return Rejected(invalid_field("reply_to", "is no address that replies may be sent to"), False, None)
     command = _read(envelope, body)
     if isinstance(command, Rejected):
@@ -104,14 +104,6 @@ def decode(
         return _refuse(envelope, command, actor)
     deadline = None if envelope.deadline is None else read_moment(envelope.deadline)
     return Accepted(command, actor, deadline, _traceparent(envelope), envelope.reply_to or None)
-
-
-def may_be_answered(envelope: Envelope, logins: Logins, reply_nodes: Collection[int] | None = None) -> bool:
-    """Whether replies may be sent to ``reply_to``, also where none is named and so none is sent."""
-    reply_to, login = envelope.reply_to, envelope.login
-    if not is_reply_address(reply_to, reply_nodes):
-        return False
-    return not reply_to or is_of(reply_to, login) or logins.may_be_answered_anywhere(login)
 
 
 def _read(envelope: Envelope, body: bytes) -> Command | Rejected:

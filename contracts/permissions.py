@@ -26,10 +26,6 @@ class Logins:
         """True for our own processes, which alone may use keys with our prefixes."""
         return login in self.front or login in self.system
 
-    def may_be_answered_anywhere(self, login: str | None) -> bool:
-        """True for administrators, who may write to any queue themselves; an app is answered at its own addresses."""
-        return login in self.admin
-
 
 @dataclass(frozen=True)
 class Actor:

@@ -5,8 +5,6 @@ The login has just what an app needs at the broker: to publish to the commands' 
 
 from __future__ import annotations
 
-import asyncio
-import json
 import uuid
 from collections.abc import AsyncGenerator
 from urllib.parse import quote, urlsplit
@@ -18,7 +16,6 @@ from aio_pika.exceptions import AMQPError
 
 from ops.instance import Instance
 from tests.e2e.client import Client
-from tests.e2e.dead import Dead, reason
 
 APP = "chat"
 
@@ -90,24 +87,3 @@ async def test_not_past_the_exchange(app: Client, instance: Instance, queue: str
 def _url_of(login: str, instance: Instance) -> str:
     parts = urlsplit(instance.env["MANA_AMQP_URL"])
     return parts._replace(netloc=f"{login}:secret@{parts.hostname}:{parts.port}").geturl()
-
-
-async def test_it_is_answered_in_a_queue_of_its_own_name_and_in_nobody_elses(
-    app: Client, instance: Instance, opened_user: str
-) -> None:
-    body = {"userId": opened_user, "amount": 1, "appId": APP, "description": "d"}
-    dead = Dead()
-    async with Client.connected(instance.env["MANA_AMQP_URL"]) as reader:
-        own = await reader.channel.declare_queue("chat.replies", exclusive=True)
-        others = await reader.channel.declare_queue("chat-credits", exclusive=True)
-        await dead.consume(reader)
-        for reply_to in (others.name, own.name):
-            sent = json.dumps({**body, "idempotencyKey": reply_to}).encode()
-            about = {"reply_to": reply_to, "correlation_id": f"{opened_user}:{reply_to}"}
-            await app.publish(sent, opened_user, type="credits.use", **about)
-        async with asyncio.timeout(10):
-            while (reply := await own.get(no_ack=True, fail=False)) is None:
-                await asyncio.sleep(0.05)
-        assert json.loads(reply.body)["transaction"]["idempotencyKey"] == own.name
-        assert reason(await dead.copy(f"{opened_user}:{others.name}")).startswith("reply_to: ")
-        assert await others.get(no_ack=True, fail=False) is None

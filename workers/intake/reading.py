@@ -8,7 +8,8 @@ from typing import Final
 import structlog
 from msgspec import Struct
 
-from contracts.decoding import Accepted, Rejected, decode, may_be_answered
+from contracts.addresses import is_reply_address
+from contracts.decoding import Accepted, Rejected, decode
 from contracts.errors import invalid_field
 from contracts.permissions import Logins
 from workers.broker.consumer import Delivery
@@ -40,7 +41,7 @@ class Item(Struct, frozen=True):
 def read(delivery: Delivery, partition: int, logins: Logins, nodes: Collection[int] | None = None) -> Item:
     """Reads a delivery. Never raises. ``nodes``: see ``contracts.addresses``."""
     envelope = delivery.envelope
-    if (problem := _unfit(delivery, logins, nodes)) is not None:
+    if (problem := _unfit(delivery, nodes)) is not None:
         return _rejected(delivery, partition, problem)
     try:
         decoded = decode(envelope, delivery.body, logins, nodes)
@@ -48,7 +49,7 @@ def read(delivery: Delivery, partition: int, logins: Logins, nodes: Collection[i
         raise
     except Exception:  # a defect of ours must not take the connection down, and come again with it
         _log.exception("decoding failed", queue_partition=partition)
-        return _rejected(delivery, partition, _unreadable(delivery, "body", "cannot be read", logins, nodes))
+        return _rejected(delivery, partition, _unreadable(delivery, "body", "cannot be read", nodes))
     if isinstance(decoded, Rejected):
         return _rejected(delivery, partition, decoded)
     return Item(delivery, partition, decoded.reply_to, decoded.traceparent, _request(delivery, partition, decoded))
@@ -66,20 +67,18 @@ def _request(delivery: Delivery, partition: int, accepted: Accepted) -> Request:
     )
 
 
-def _unfit(delivery: Delivery, logins: Logins, nodes: Collection[int] | None) -> Rejected | None:
+def _unfit(delivery: Delivery, nodes: Collection[int] | None) -> Rejected | None:
     """What the contract's decoding cannot see: bytes behind the text, and what the database cannot hold."""
     if delivery.damaged is not None:
-        return _unreadable(delivery, delivery.damaged, "cannot be read", logins, nodes)
+        return _unreadable(delivery, delivery.damaged, "cannot be read", nodes)
     if "\0" in (delivery.envelope.message_id or ""):
-        return _unreadable(delivery, "message_id", "holds the character NUL", logins, nodes)
+        return _unreadable(delivery, "message_id", "holds the character NUL", nodes)
     return None
 
 
-def _unreadable(delivery: Delivery, name: str, message: str, logins: Logins, nodes: Collection[int] | None) -> Rejected:
+def _unreadable(delivery: Delivery, name: str, message: str, nodes: Collection[int] | None) -> Rejected:
     reply_to = delivery.envelope.reply_to
-    usable = (
-        name != "reply_to" and not isinstance(reply_to, Damaged) and may_be_answered(delivery.envelope, logins, nodes)
-    )
+    usable = name != "reply_to" and not isinstance(reply_to, Damaged) and is_reply_address(reply_to, nodes)
     return Rejected(invalid_field(name, message), False, reply_to if usable else None)
 
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.addresses import ReplyToken, is_of, is_reply_address, reply_token
+from contracts.addresses import ReplyToken, is_reply_address, reply_token
 from contracts.topology import broker_topology
 from tests.unit.contracts.examples import TOKEN
 
@@ -138,19 +138,6 @@ def test_other_addresses_that_are_not_the_clients(address: str) -> None:
 )
 def test_clients_own_queues(address: str | None) -> None:
     assert is_reply_address(address)
-
-
-@pytest.mark.parametrize("address", [TOKEN, "amq.gen-JzTY20BRgKO-HjmUJj0wLg", "chat.replies", "chat.", "chat.a.b"])
-def test_addresses_of_a_login(address: str) -> None:
-    assert is_of(address, "chat")
-
-
-@pytest.mark.parametrize(
-    "address", ["replies", "chat", "chat-eu.replies", "chatter.replies", "Chat.replies", ".replies"]
-)
-@pytest.mark.parametrize("login", ["chat", "", None])
-def test_addresses_of_somebody_else(address: str, login: str | None) -> None:
-    assert not is_of(address, login)
 
 
 @given(st.text(st.characters(exclude_categories=()), max_size=300))

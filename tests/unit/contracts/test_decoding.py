@@ -92,20 +92,6 @@ def test_a_use_is_read_whole() -> None:
     assert (decoded.traceparent, decoded.reply_to) == (TRACEPARENT, TOKEN)
 
 
-@pytest.mark.parametrize("login", ["chat", None, "mana-front", "mana-worker"])
-@pytest.mark.parametrize("body", [USE, {}], ids=["in order", "not in order"])
-def test_an_app_is_answered_in_no_queue_but_its_own(login: str | None, body: dict[str, Any]) -> None:
-    refusal = rejected(body, login=login, reply_to="reports.events")
-    assert named(refusal) == ["reply_to"]
-    assert refusal.reply_to is None
-    assert refusal.keep
-
-
-def test_an_app_is_answered_in_its_own_queue_and_an_administrator_in_any() -> None:
-    assert accepted(USE, login="chat", reply_to="chat.replies").reply_to == "chat.replies"
-    assert accepted(USE, login="mana-admin", reply_to="reports.events").reply_to == "reports.events"
-
-
 def test_what_is_left_out_has_its_default() -> None:
     assert accepted(MINIMAL["credits.use"]).command.metadata is NO_METADATA  # type: ignore[union-attr]
     opened = accepted(MINIMAL["account.open"], "account.open").command
