@@ -146,15 +146,6 @@ class Broker:
         """Gives it up again."""
         await self.control("clear_policy", "-p", self._vhost, name)
 
-    async def app(self, name: str) -> str:
-        """Makes an app's login, which may publish commands and no more; its address."""
-        password = secrets.token_hex(16)
-        async with self._management() as management:
-            await management.put("users", name, body={"password": password, "tags": ""})
-            rights = {"configure": "^$", "write": f"^{re.escape(COMMANDS_EXCHANGE)}$", "read": "^$"}
-            await management.put("permissions", self._vhost, name, body=rights)
-        return urls.with_login(self._url, name, password)
-
     async def delete_queue(self, name: str) -> None:
         """Deletes it with all that is in it, consumed or not."""
         await self.control("delete_queue", "-p", self._vhost, name)
