@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import secrets
 import signal
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
@@ -18,7 +17,6 @@ from typing import Any, Final
 import aio_pika
 from msgspec import Struct
 
-from contracts.topology import COMMANDS_EXCHANGE
 from ops import layout, state, urls
 from ops.instance import Instance
 from ops.management import Management
