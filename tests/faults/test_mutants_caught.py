@@ -37,6 +37,8 @@ CAUGHT: dict[str, tuple[Trap, int]] = {
 }
 """Where a mutant is caught, and the equation that says so: the one that its own description names."""
 TRAPS = list(dict.fromkeys(trap for trap, _ in CAUGHT.values()))
+LENGTHY = {traps.killed_behind_a_refusal, traps.stopped_and_followed, traps.answer_to_commit_lost}
+"""Played by ``./mana test --all``; each commit meets the other plays, and five of the mutants."""
 EMPTY = """
 TRUNCATE credits.balances, credits.lots, credits.transactions, credits.postings, credits.keys, credits.refusals,
     credits.usage_stats;
@@ -68,6 +70,10 @@ async def weakened(ledger: asyncpg.Connection, mutant: str) -> AsyncGenerator[No
     await ledger.execute(f"{EMPTY}; {MUTANTS[mutant].restore}")
 
 
+def _marks(trap: Trap) -> list[pytest.MarkDecorator]:
+    return [pytest.mark.slow] if trap in LENGTHY else []
+
+
 async def _played(servers: Instance, folder: Path, trap: Trap, mutant: str | None) -> Verdict:
     scenario = Scenario(
         trap.__name__, "", lambda stage: trap(stage, mutant), 0.0, PARTITIONS, fast=False, postgres_disk=None
@@ -81,7 +87,7 @@ def test_every_mutant_is_to_be_caught() -> None:
 
 @pytest.mark.timeout(240)
 @pytest.mark.usefixtures("ledger")
-@pytest.mark.parametrize("trap", TRAPS, ids=lambda trap: trap.__name__)
+@pytest.mark.parametrize("trap", [pytest.param(trap, id=trap.__name__, marks=_marks(trap)) for trap in TRAPS])
 async def test_a_healthy_worker_is_found_clean(trap: Trap, servers: Instance, tmp_path: Path) -> None:
     verdict = await _played(servers, tmp_path, trap, None)
     assert verdict.clean, str(verdict)
@@ -89,7 +95,7 @@ async def test_a_healthy_worker_is_found_clean(trap: Trap, servers: Instance, tm
 
 @pytest.mark.timeout(240)
 @pytest.mark.usefixtures("weakened")
-@pytest.mark.parametrize("mutant", CAUGHT)
+@pytest.mark.parametrize("mutant", [pytest.param(name, marks=_marks(trap)) for name, (trap, _) in CAUGHT.items()])
 async def test_a_mutant_is_caught_by_its_equation(mutant: str, servers: Instance, tmp_path: Path) -> None:
     trap, equation = CAUGHT[mutant]
     verdict = await _played(servers, tmp_path, trap, mutant)

@@ -56,6 +56,7 @@ async def _shared_out(broker: Broker, workers: Workers, client: Client, users: l
     assert all(answer["ok"] for answer in answers)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(400)
 async def test_shares_are_even_whatever_happens_to_workers(servers: Instance, workers: Workers, client: Client) -> None:
     broker = Broker(servers)
