@@ -52,7 +52,13 @@ def cells(played: Played) -> list[str]:
     """A run as a line of the table."""
     injected = ", ".join(f"{times} {what}" for what, times in played.injected.items())
     counts = [f"{getattr(played, name):,}" for name in _COUNTS]
-    return [played.id, injected, *counts, recovery(played), "clean" if played.clean else "BROKEN"]
+    return [played.id, injected, *counts, recovery(played), _verdict(played)]
+
+
+def _verdict(played: Played) -> str:
+    if played.not_played:
+        return "not played"
+    return "clean" if played.clean else "BROKEN"
 
 
 def recovery(played: Played) -> str:

@@ -26,7 +26,7 @@ the log, and `credits.dead`.
 - *recovered in*: from the end of the fault, or the kill, until every partition answers a new command; in brackets the
   time that the plan allows. All processes share a machine of two cores.
 - The verdict is *clean* where all ten equations hold (tests/faults/oracle/equations.py) and what the scenario demands
-  besides.
+  besides; *not played* where the machine lacked what it takes: such a line says nothing.
 
 """
 

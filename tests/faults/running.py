@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ops.instance import Instance
 from tests.faults.oracle.dead import empty_dead
 from tests.faults.oracle.judge import Case, Verdict, judge
 from tests.faults.oracle.subscribing import subscribed
-from tests.faults.scenario import Scale, Scenario
+from tests.faults.scenario import NotPlayedError, Scale, Scenario
 from tests.faults.stage import Stage
 
 WITHIN: Final = 120.0
@@ -41,11 +42,13 @@ class Played(Struct, frozen=True):
     recovers: float
     figures: dict[str, str]
     violations: list[str]
+    not_played: bool = False
+    """Whether this machine lacks what it takes: nothing is known of it then, and it has not passed."""
 
     @property
     def clean(self) -> bool:
         """Whether every equation held, and something was injected at all."""
-        return not self.violations
+        return not self.violations and not self.not_played
 
 
 async def play(instance: Instance, scenario: Scenario, scale: Scale, seed: int, folder: Path) -> Played:
@@ -55,7 +58,10 @@ async def play(instance: Instance, scenario: Scenario, scale: Scale, seed: int, 
     """
     began = time.monotonic()
     stage = Stage(instance, scenario, scale, seed, folder)
-    verdict = await judged(stage, seed)
+    try:
+        verdict = await judged(stage, seed)
+    except NotPlayedError as missing:
+        return _unjudged(stage, seed, 0.0, violations=[f"not played: {missing}"], not_played=True)
     return _played(stage, seed, time.monotonic() - began, verdict)
 
 
@@ -98,17 +104,11 @@ def _case(stage: Stage, since: float, seed: int, within: float) -> Case:
 
 
 def _played(stage: Stage, seed: int, seconds: float, verdict: Verdict) -> Played:
-    notes, scenario = stage.notes, stage.scenario
-    violations = [*notes.broken, *(str(verdict).splitlines() if not verdict.clean else ())]
-    if not notes.injected:
+    violations = [*stage.notes.broken, *(str(verdict).splitlines() if not verdict.clean else ())]
+    if not stage.notes.injected:
         violations.append("nothing was injected: the run says nothing")
-    return Played(
-        id=scenario.id,
-        title=scenario.title,
-        scale=stage.scale,
-        seed=seed,
-        seconds=round(seconds, 1),
-        injected=notes.injected,
+    return replace(
+        _unjudged(stage, seed, seconds, violations=violations),
         attempts=verdict.attempts,
         acknowledged=verdict.acknowledged,
         refused=verdict.refused,
@@ -117,8 +117,30 @@ def _played(stage: Stage, seed: int, seconds: float, verdict: Verdict) -> Played
         lost=verdict.lost,
         doubled=verdict.doubled,
         order_broken=verdict.order_broken,
+    )
+
+
+def _unjudged(stage: Stage, seed: int, seconds: float, *, violations: list[str], not_played: bool = False) -> Played:
+    """What the scenario told of itself, without any counts."""
+    notes, scenario = stage.notes, stage.scenario
+    return Played(
+        id=scenario.id,
+        title=scenario.title,
+        scale=stage.scale,
+        seed=seed,
+        seconds=round(seconds, 1),
+        injected=notes.injected,
+        attempts=0,
+        acknowledged=0,
+        refused=0,
+        not_accepted=0,
+        unknown=0,
+        lost=0,
+        doubled=0,
+        order_broken=0,
         recoveries={what: [round(each, 2) for each in times] for what, times in notes.recoveries.items()},
         recovers=scenario.recovers,
         figures=notes.figures,
         violations=violations,
+        not_played=not_played,
     )

@@ -12,6 +12,11 @@ if TYPE_CHECKING:
 Scale = Literal["fast", "usual", "nightly"]
 """``fast``: some seconds, for each commit. ``usual``: what the table is made of. ``nightly``: the sizes of the plan."""
 
+
+class NotPlayedError(Exception):
+    """A scenario cannot be played on this machine; the message says what is missing. It has not passed."""
+
+
 Play = Callable[["Stage"], Awaitable[None]]
 
 
