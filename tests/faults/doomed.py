@@ -9,6 +9,7 @@ from typing import Final
 from tests.faults.stage import Stage
 from tests.faults.tools.kept import Kept
 from tests.faults.tools.telling import until
+from tests.faults.tools.workers import Worker
 
 ENDING: Final = frozenset({"drain_start", "handback_before_close"})
 """Points that a worker passes when it is told to end."""
@@ -24,8 +25,7 @@ async def die_at(stage: Stage, point: str) -> float:
     """
     at = 1 if point in ENDING else stage.random.randint(1, _PASSES)
     (worker,) = await stage.workers.start(crash=f"{point}:{at}", keep_alive=False, ready=False)
-    if point in ENDING:
-        await stage.workers.even(within=_JOINED_SECONDS)
+    if point in ENDING and await _joined(worker):
         worker.process.send(signal.SIGTERM)
     died = await dead(worker)
     hit = hits(worker, point) == 1
@@ -33,6 +33,16 @@ async def die_at(stage: Stage, point: str) -> float:
     stage.injected("workers killed at a crash point", int(hit))
     await worker.remove()
     return died
+
+
+async def _joined(worker: Worker) -> bool:
+    """Waits until it has a share; false where it has met its point already, giving back to somebody who came."""
+
+    async def look() -> bool:
+        return worker.restarts > 0 or (await worker.share()).consuming > 0
+
+    await until(look, f"{worker.name} has a share", _JOINED_SECONDS, worker.log)
+    return worker.restarts == 0
 
 
 async def dead(process: Kept) -> float:

@@ -129,8 +129,9 @@ class Workers:
         told: dict[str, Share] = {}
 
         async def look() -> bool:
+            shares = await self.shares()
             told.clear()
-            told.update(await self.shares())
+            told.update(shares)
             owned = [share.owned for share in told.values()]
             consumed = [share.consuming for share in told.values()]
             return bool(owned) and owned == consumed and sum(owned) == self.partitions and max(owned) - min(owned) <= 1
