@@ -12,7 +12,7 @@ import aio_pika
 import msgspec
 from aio_pika.abc import AbstractIncomingMessage
 
-from contracts.topology import command_queue
+from contracts.topology import PREFETCH, command_queue
 from tests.integration.api.process import PARTITIONS
 
 Answer = Callable[[str, dict[str, Any]], bytes | None]
@@ -98,7 +98,7 @@ async def scripted(url: str) -> AsyncGenerator[ScriptedLedger]:
     connection = await aio_pika.connect(url)
     async with connection:
         channel = await connection.channel()
-        await channel.set_qos(prefetch_count=32)
+        await channel.set_qos(prefetch_count=PREFETCH)
         for number in range(PARTITIONS):
             queue = await channel.get_queue(command_queue(number), ensure=False)
             await queue.consume(ledger.take)
