@@ -20,7 +20,7 @@ from tests.faults.stage import Stage
 from tests.faults.tools.bare import publish_bare
 from tests.faults.tools.workers import Worker
 
-_SLOW: Final = "before_commit:*:sleep:50"
+_SLOW: Final = "before_commit:*:sleep:200"
 """So that whoever leaves upon the broker's confirm is gone before the reply."""
 _AT_ONCE: Final = 4
 _LOST: Final = frozenset({"connection lost", "consumer lost"})
