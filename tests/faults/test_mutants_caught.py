@@ -37,8 +37,8 @@ CAUGHT: dict[str, tuple[Trap, int]] = {
 }
 """Where a mutant is caught, and the equation that says so: the one that its own description names."""
 TRAPS = list(dict.fromkeys(trap for trap, _ in CAUGHT.values()))
-LENGTHY = {traps.killed_behind_a_refusal, traps.stopped_and_followed, traps.answer_to_commit_lost}
-"""Played by ``./mana test --all``; each commit meets the other plays, and five of the mutants."""
+ALWAYS = traps.killed_before_commit
+"""Each commit meets this play, and the four mutants that it catches; ``./mana test --all`` plays the others too."""
 EMPTY = """
 TRUNCATE credits.balances, credits.lots, credits.transactions, credits.postings, credits.keys, credits.refusals,
     credits.usage_stats;
@@ -71,7 +71,7 @@ async def weakened(ledger: asyncpg.Connection, mutant: str) -> AsyncGenerator[No
 
 
 def _marks(trap: Trap) -> list[pytest.MarkDecorator]:
-    return [pytest.mark.slow] if trap in LENGTHY else []
+    return [] if trap is ALWAYS else [pytest.mark.slow]
 
 
 async def _played(servers: Instance, folder: Path, trap: Trap, mutant: str | None) -> Verdict:

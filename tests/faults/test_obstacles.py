@@ -14,6 +14,8 @@ from tests.faults.tools.obstacles import commits_hang, deadlock, role_setting, r
 from tests.faults.tools.outages import away, silent
 from tests.faults.tools.postgres import Database
 
+pytestmark = pytest.mark.slow  # the scenarios use them for each commit
+
 _WITHIN = 20.0
 _SILENCE = 1
 _NO_ROWS = "INSERT INTO credits.transactions SELECT * FROM credits.transactions WHERE false"

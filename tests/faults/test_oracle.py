@@ -119,6 +119,7 @@ async def test_a_healthy_ledger_is_found_clean(run: Run) -> None:
     assert len(rows) > USERS
 
 
+@pytest.mark.slow
 async def test_what_is_dead_must_have_been_expected(run: Run) -> None:
     user = run.users[0]
     async with hostile.Client.connected(run.case.amqp_url) as client:
@@ -132,6 +133,7 @@ async def test_what_is_dead_must_have_been_expected(run: Run) -> None:
     await _purge(run, "credits.dead")
 
 
+@pytest.mark.slow
 async def test_a_deleted_row_is_named(run: Run, by_hand: asyncpg.Connection) -> None:
     user = run.users[1]
     outcome = await run.client.send("use", user, "to be deleted", amount=2)
@@ -162,6 +164,7 @@ async def test_a_purged_queue_is_named(run: Run) -> None:
     assert {(1, user, key) for key in keys}.isdisjoint(_named(verdict))
 
 
+@pytest.mark.slow
 async def test_a_doubled_row_is_named(run: Run, by_hand: asyncpg.Connection) -> None:
     user = run.users[3]
     async with running(run.servers, run.folder) as worker:

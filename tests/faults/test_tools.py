@@ -22,6 +22,8 @@ from tests.faults.tools.postgres import Database
 from tests.faults.tools.proxy import Proxy
 from tests.faults.tools.workers import Share, Workers
 
+pytestmark = pytest.mark.slow  # the scenarios use them for each commit
+
 _WITHIN = 20.0
 _LONG_WORK = "SELECT count(*) FROM generate_series(1, 60000) AS a, generate_series(1, 60000) AS b"
 """Some minutes of a processor, and no memory."""
