@@ -4,19 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from functools import partial
 from typing import Final
 
-from contracts.topology import COMMANDS_EXCHANGE
-from tests.faults.oracle.client import in_flight
+from tests.faults.backlog import POLICY, queue_up
 from tests.faults.scenario import scenario
 from tests.faults.stage import Stage
 
-_QUEUES: Final = rf"^{COMMANDS_EXCHANGE.replace('.', '[.]')}[.][0-9]+$"
-_ROOM: Final = {"max-length": 1_000_000}
 _AT_ONCE: Final = 2_000
-_MOMENT: Final = 1.0
-"""Seconds that a sender of the backlog waits for an answer that nobody is there to give."""
 
 
 @scenario("S14", "all connections closed by the broker, again and again", recovers=10, fast=True)
@@ -65,26 +59,13 @@ async def _stop(stage: Stage) -> None:
 async def _kill_with_backlog(stage: Stage) -> None:
     """Commands wait while nobody works on them, the broker is killed, and all of them are worked off."""
     number = stage.size(fast=2_000, usual=50_000, nightly=200_000)
-    users = await stage.users()
-    await stage.broker.policy("faults-backlog", _QUEUES, _ROOM)
-    await stage.workers.stop()
-    await in_flight(
-        _AT_ONCE,
-        (
-            partial(
-                stage.client.send, "use", users[n % len(users)], f"{stage.run}:backlog:{n}", amount=1, deadline=_MOMENT
-            )
-            for n in range(number)
-        ),
-    )
-    waiting = sum(depth.ready for depth in (await stage.broker.depths()).values())
-    stage.must(waiting >= number * 0.9, f"only {waiting} of {number} commands waited")
+    waiting = await queue_up(stage, number, at_once=_AT_ONCE)
     await stage.broker.kill()
     stage.injected("RabbitMQ killed with a backlog")
     stage.figure("commands that waited in the killed broker", f"{waiting:,}")
     await stage.broker.wait_up()
     began = time.monotonic()
     await stage.workers.start(2)
-    await stage.broker.remove_policy("faults-backlog")
+    await stage.broker.remove_policy(POLICY)
     took = await stage.recovers("backlog worked off", began)
     stage.figure("backlog worked off, commands a second", f"{waiting / took:,.0f}")

@@ -7,7 +7,8 @@ import time
 from functools import partial
 from typing import Final
 
-from contracts.topology import COMMANDS_EXCHANGE, command_queue
+from contracts.topology import command_queue
+from tests.faults.backlog import COMMAND_QUEUES
 from tests.faults.oracle.client import in_flight
 from tests.faults.oracle.resolve import quiesce
 from tests.faults.scenario import scenario
@@ -15,7 +16,6 @@ from tests.faults.stage import Stage
 from tests.faults.tools.telling import until
 from tests.faults.tools.workers import Worker
 
-_QUEUES: Final = rf"^{COMMANDS_EXCHANGE.replace('.', '[.]')}[.][0-9]+$"
 _EPOCHS: Final = "SELECT partition, epoch FROM credits.partitions ORDER BY partition"
 _NOTICED_SECONDS: Final = 20.0
 _AT_ONCE: Final = 500
@@ -52,7 +52,7 @@ async def queues_full(stage: Stage) -> None:
     await stage.start_front()
     users = await stage.users(200)
     async with stage.rest(3) as rest:
-        await stage.broker.policy("faults-full", _QUEUES, {"max-length": limit // stage.scenario.partitions})
+        await stage.broker.policy("faults-full", COMMAND_QUEUES, {"max-length": limit // stage.scenario.partitions})
         await stage.workers.stop()
         outcomes = await in_flight(
             _AT_ONCE,

@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from functools import partial
 from typing import Final
 
-from contracts.topology import COMMANDS_EXCHANGE
-from tests.faults.oracle.client import in_flight
+from tests.faults.backlog import COMMAND_QUEUES, POLICY, queue_up
 from tests.faults.oracle.load import Load, Mix
 from tests.faults.scenario import scenario
 from tests.faults.stage import Stage
 
-_QUEUES: Final = rf"^{COMMANDS_EXCHANGE.replace('.', '[.]')}[.][0-9]+$"
 _AT_ONCE: Final = 4_000
-_MOMENT: Final = 1.0
-"""Seconds that a sender of the backlog waits for an answer that nobody is there to give."""
 _MIB: Final = 1024 * 1024
 _MEMORY: Final = 150 * _MIB
 
@@ -32,17 +27,7 @@ async def cold_start(stage: Stage) -> None:
     number = stage.size(fast=5_000, usual=200_000, nightly=1_000_000)
     await stage.workers.start(1)
     users = await stage.users()
-    await stage.broker.policy("faults-backlog", _QUEUES, {"max-length": 1_000_000})
-    await stage.workers.stop()
-    await in_flight(
-        _AT_ONCE,
-        (
-            partial(stage.client.send, "use", users[n % len(users)], f"{stage.run}:{n}", amount=1, deadline=_MOMENT)
-            for n in range(number)
-        ),
-    )
-    waiting = sum(depth.ready for depth in (await stage.broker.depths()).values())
-    stage.must(waiting > 0.9 * number, f"only {waiting} of {number} commands wait")
+    waiting = await queue_up(stage, number, at_once=_AT_ONCE)
     stage.injected("commands waiting", waiting)
     began = time.monotonic()
     workers = await stage.workers.start(2)
@@ -55,7 +40,7 @@ async def cold_start(stage: Stage) -> None:
     memory = [worker.rss() // _MIB for worker in workers]
     stage.figure("memory of the workers, MiB", memory)
     stage.must(max(memory) * _MIB < _MEMORY, f"a worker holds {max(memory)} MiB")
-    await stage.broker.remove_policy("faults-backlog")
+    await stage.broker.remove_policy(POLICY)
 
 
 @scenario("S41", "three times as many commands as can be worked off, for a minute", recovers=60)
@@ -70,7 +55,7 @@ async def overload(stage: Stage) -> None:
     stage.figure("capacity, commands a second", f"{capacity:,.0f}")
     # As many as the default bound holds of the default rate: 20 s.
     room = int(20 * capacity / stage.scenario.partitions)
-    await stage.broker.policy("faults-overload", _QUEUES, {"max-length": room})
+    await stage.broker.policy("faults-overload", COMMAND_QUEUES, {"max-length": room})
     async with stage.load(3 * capacity, mix=_USES_ONLY, deadline=30.0) as flood:
         await stage.pass_time(fast=5.0, usual=60.0, nightly=300.0)
         over = time.monotonic()
