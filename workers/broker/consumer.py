@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Iterable
 from struct import Struct as Layout
 from typing import Any, Final
@@ -15,6 +16,7 @@ from workers.broker import lenient, methods
 from workers.broker.channel import Channel, Listener, unexpected
 from workers.broker.errors import BrokerLostError, ProtocolError
 from workers.broker.frames import properties
+from workers.broker.held import LARGE
 from workers.broker.link import Link
 
 _DEFAULT_EXCHANGE: Final = ""
@@ -54,6 +56,8 @@ class Consumer:
         self.reason = ""
         self._link = link
         self._take = take
+        self._large: deque[tuple[int, int]] = deque()
+        """Tags and sizes of the large bodies that are not acknowledged."""
         self._channel: Channel
 
     @classmethod
@@ -80,11 +84,13 @@ class Consumer:
     def ack(self, tag: int) -> None:
         """Acknowledges every delivery up to this tag, behind the replies sent before."""
         self._write(self._channel.framer.ack(tag))
+        self._let_go(tag)
 
     def lose(self, reason: str) -> None:
         """Takes and answers nothing from now on; the first reason given stays. It is still to be closed."""
         self.reason = self.reason or reason
         self.lost.set()
+        self._let_go()
 
     async def close(self) -> None:
         """Closes the channel: the broker takes back what is unacknowledged, in order.
@@ -104,8 +110,17 @@ class Consumer:
 
     def _on_content(self, carrier: bytes, header: bytes, body: bytes) -> None:
         delivery = _delivery(carrier, header, body)
-        if not self.lost.is_set():
-            self._take(delivery)
+        if self.lost.is_set():
+            return
+        if len(body) > LARGE:
+            self._large.append((delivery.tag, len(body)))
+            self._link.held.add(len(body))
+        self._take(delivery)
+
+    def _let_go(self, tag: int | None = None) -> None:
+        """Of the bodies up to a tag, or of all."""
+        while self._large and (tag is None or self._large[0][0] <= tag):
+            self._link.held.drop(self._large.popleft()[1])
 
     def _on_method(self, number: bytes, payload: bytes) -> None:
         if number != methods.BASIC_CANCEL:

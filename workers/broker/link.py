@@ -10,6 +10,7 @@ from workers.broker.calls import CALL_SECONDS
 from workers.broker.channel import Channel, Listener
 from workers.broker.control import Agreed, Control
 from workers.broker.errors import BrokerLostError
+from workers.broker.held import Held
 from workers.broker.wire import Wire
 
 
@@ -17,6 +18,7 @@ class Link:
     """A connection to the broker, and its channels."""
 
     def __init__(self, wire: Wire, control: Control, agreed: Agreed) -> None:
+        self.held = Held(wire)
         self._wire = wire
         self._control = control
         self._agreed = agreed

@@ -34,6 +34,7 @@ class Wire(asyncio.Protocol):
         self.stalled = False
         """True while the broker's side takes nothing more into its socket."""
         self.starved: MemoryError | None = None
+        self._reading = True
         self._parser = Parser(self.receivers, FRAME_MAX)
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
@@ -67,6 +68,18 @@ class Wire(asyncio.Protocol):
     def resume_writing(self) -> None:
         """asyncio's: the socket takes more."""
         self.stalled = False
+
+    def pause_reading(self) -> None:
+        """Takes nothing in until told to. The broker cannot be heard meanwhile, and counts as being there."""
+        if self._reading and self._is_open:
+            self._reading = False
+            cast("asyncio.Transport", self._transport).pause_reading()
+
+    def resume_reading(self) -> None:
+        """Takes in again what comes."""
+        if not self._reading and self._is_open:
+            self._reading = True
+            cast("asyncio.Transport", self._transport).resume_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """asyncio's: the socket is closed."""
@@ -112,6 +125,10 @@ class Wire(asyncio.Protocol):
         if pending and self._transport is not None and not self._transport.is_closing():
             self._transport.write(b"".join(pending))
 
+    @property
+    def _is_open(self) -> bool:
+        return self._transport is not None and not self._over and not self._transport.is_closing()
+
     def _beat(self, seconds: float) -> None:
         """Ticks are counted, not time: a process that slept has not listened, and what came meanwhile is still to read.
 
@@ -120,7 +137,7 @@ class Wire(asyncio.Protocol):
         if self._silent >= SILENT_TICKS:
             self.give_up(f"the broker was silent for {SILENT_TICKS * seconds:.0f} s")
             return
-        self._silent += 1
+        self._silent += self._reading
         if not self.stalled:
             self.write(HEARTBEAT_FRAME)
         self._tick = self._loop.call_later(seconds, self._beat, seconds)

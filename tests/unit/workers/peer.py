@@ -36,6 +36,8 @@ class Peer(asyncio.Transport):
         self.answers = dict(ANSWERS)
         self.heard: list[tuple[int, Any]] = []
         self.writes: list[bytes] = []
+        self.held_up: list[bytes] | None = None
+        """What was sent while the other side did not read; ``None`` while it does."""
         self._closing = False
 
     def write(self, data: Any) -> None:
@@ -56,8 +58,19 @@ class Peer(asyncio.Transport):
 
     def send(self, data: bytes) -> None:
         """Sends bytes, unless the connection is closed."""
-        if not self._closing:
+        if self.held_up is not None:
+            self.held_up.append(data)
+        elif not self._closing:
             self.wire.data_received(data)
+
+    def pause_reading(self) -> None:
+        self.held_up = []
+
+    def resume_reading(self) -> None:
+        """As the socket's: what was held up comes in later turns of the loop."""
+        held_up, self.held_up = self.held_up or [], None
+        for data in held_up:
+            asyncio.get_running_loop().call_soon(self.send, data)
 
     def is_closing(self) -> bool:
         return self._closing
