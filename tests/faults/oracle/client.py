@@ -9,7 +9,7 @@ import time
 import uuid
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from bench.frames import BrokerError, Properties, connect, message_frames
@@ -17,6 +17,8 @@ from bench.frames import Client as Connection
 from tests.faults.oracle import commands
 from tests.faults.oracle.journal import Attempt, Class, Journal, Outcome
 from tests.faults.oracle.outcomes import of_reply
+
+T = TypeVar("T")
 
 DEADLINE: Final = 10.0
 """Seconds that a client waits for an answer, unless told otherwise."""
@@ -251,11 +253,11 @@ async def until_known(send: Callable[[], Awaitable[Outcome]], within: float) -> 
     return outcome
 
 
-async def in_flight(number: int, sends: Iterable[Callable[[], Awaitable[Outcome]]]) -> list[Outcome]:
+async def in_flight(number: int, sends: Iterable[Callable[[], Awaitable[T]]]) -> list[T]:
     """Does all of them, at most ``number`` at a time; their outcomes in the order given."""
     places = asyncio.Semaphore(number)
 
-    async def one(send: Callable[[], Awaitable[Outcome]]) -> Outcome:
+    async def one(send: Callable[[], Awaitable[T]]) -> T:
         async with places:
             return await send()
 

@@ -15,6 +15,7 @@ from bench.cpu import Meter
 from ops import urls
 from tests.e2e.spoilt import text
 from tests.faults.oracle import commands
+from tests.faults.oracle.client import in_flight
 from tests.faults.poison import POISONS, Poison, forged_token
 from tests.faults.scenario import scenario
 from tests.faults.stage import Stage
@@ -22,6 +23,7 @@ from tests.faults.tools.bare import Fate, publish_bare
 from tests.faults.tools.workers import Worker
 
 _PUBLISHERS: Final = 4
+_HEAVY: Final = next(poison for poison in POISONS if len(poison.body) > 10**6 and "answered" in poison.fate)
 _MEMORY: Final = 150 * 10**6
 """Bytes that a worker may come to."""
 _LOOK_SECONDS: Final = 0.1
@@ -39,7 +41,7 @@ async def poison(stage: Stage) -> None:
     workers = await stage.workers.start(2)
     await stage.users()
     await _weigh(stage, workers, stage.size(fast=0, usual=20, nightly=100))
-    async with stage.load(), _memory(stage, workers):
+    async with stage.load(), _memory(stage, workers, "poisoned"):
         rounds = stage.size(fast=1, usual=20, nightly=200)
         dishes = [poison for poison in POISONS for _ in range(rounds)]
         stage.random.shuffle(dishes)
@@ -49,6 +51,7 @@ async def poison(stage: Stage) -> None:
     harmed = [line for worker in workers for line in worker.lines() if line.get("event") in _LOST]
     stage.must(not harmed, f"a worker lost its connection or a consumer: {harmed[:1]}")
     stage.must(stage.workers.restarts == 0, "a worker died of poison")
+    await _flood(stage, stage.size(fast=100, usual=300, nightly=1_500))
     await _answer_forged_tokens(stage)
 
 
@@ -107,6 +110,26 @@ def _note(stage: Stage, took: dict[str, list[float]]) -> None:
     stage.figure("the kind that took longest, median, s", f"{slowest}: {median(took[slowest]):.3f}")
 
 
+async def _flood(stage: Stage, number: int) -> None:
+    """Many times more than a worker has memory for waits for one: it takes in as much as it has room for."""
+    await stage.workers.stop()
+    users = await stage.users()
+
+    async def publish() -> None:
+        id_ = str(uuid.uuid4())
+        stage.dead.add(id_)
+        frames = _HEAVY.message(stage.random.choice(users), id_, urls.login_of(stage.amqp_url)[0])
+        fate = await publish_bare(stage.amqp_url, frames, answered=False)
+        stage.must(fate.confirmed, f"{_HEAVY.name}: the broker did not take it: {fate.closed}")
+        stage.injected("large messages that waited for one worker")
+
+    await in_flight(_PUBLISHERS, (publish for _ in range(number)))
+    workers = await stage.workers.start(1)
+    async with _memory(stage, workers, "flooded"):
+        await stage.recovers("large messages waited", time.monotonic())
+    stage.must(stage.workers.restarts == 0, "a worker died of large messages")
+
+
 async def _answer_forged_tokens(stage: Stage) -> None:
     """Commands that are in order but for the address of their reply: they are carried out."""
     await stage.workers.stop()
@@ -137,7 +160,7 @@ async def _use_with_forged_token(stage: Stage, key: str) -> None:
 
 
 @asynccontextmanager
-async def _memory(stage: Stage, workers: list[Worker]) -> AsyncGenerator[None]:
+async def _memory(stage: Stage, workers: list[Worker], how: str) -> AsyncGenerator[None]:
     """Watches what the workers take while the block lasts."""
     before, peak = max(worker.rss() for worker in workers), 0
 
@@ -153,5 +176,5 @@ async def _memory(stage: Stage, workers: list[Worker]) -> AsyncGenerator[None]:
     finally:
         watching.cancel()
         await asyncio.wait({watching})
-    stage.figure("memory of a worker, MB, before and at most", f"{before / 1e6:.0f}, {peak / 1e6:.0f}")
-    stage.must(peak < _MEMORY, f"a worker came to {peak / 1e6:.0f} MB")
+    stage.figure(f"memory of a worker, MB, before and {how}", f"{before / 1e6:.0f}, {peak / 1e6:.0f}")
+    stage.must(peak < _MEMORY, f"a worker, {how}, came to {peak / 1e6:.0f} MB")
