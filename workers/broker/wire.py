@@ -70,7 +70,7 @@ class Wire(asyncio.Protocol):
         self.stalled = False
 
     def pause_reading(self) -> None:
-        """Takes nothing in until told to. The broker counts as being there; a call to it may go unanswered meanwhile."""
+        """Takes nothing in until told to. The broker counts as being there; calls to it may find no answer."""
         if self._reading and self._is_open:
             self._reading = False
             cast("asyncio.Transport", self._transport).pause_reading()
