@@ -23,7 +23,9 @@ _PASSWORD: Final = "a password for a test of faults"
 _WAIT_SECONDS: Final = 2
 _LOOK_SECONDS: Final = 0.5
 _AT_ONCE: Final = 100
-"""Requests under way: the others wait here, since the pool of connections looks through all of them for each one."""
+"""Uses under way: the others wait here, since the pool of connections looks through all of them for each one."""
+_LOOKS_AT_ONCE: Final = 30
+"""What became of others is asked beside them: no use waits for that."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,7 @@ class Rest:
         self._http = http
         self._journal = journal
         self._places = asyncio.Semaphore(_AT_ONCE)
+        self._looks = asyncio.Semaphore(_LOOKS_AT_ONCE)
 
     async def sign_up(self, number: int) -> list[str]:
         """Registers so many more users, whose accounts open on the way; their ids. Raises ``AssertionError``."""
@@ -118,7 +121,7 @@ class Rest:
     async def _look(self, path: str, user: RestUser) -> httpx.Response | None:
         """``None`` where the front is away: it may be back before the time is up."""
         try:
-            async with self._places:
+            async with self._looks:
                 return await self._http.get(path, headers=_proof(user))
         except httpx.HTTPError:
             return None
@@ -138,7 +141,8 @@ async def rest(
     front_url: str, journal: Journal, transport: httpx.AsyncBaseTransport | None = None
 ) -> AsyncGenerator[Rest]:
     """A client of the front at this address, or of those behind ``transport``."""
-    limits = httpx.Limits(max_connections=_AT_ONCE, max_keepalive_connections=_AT_ONCE)
+    connections = _AT_ONCE + _LOOKS_AT_ONCE
+    limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
     async with httpx.AsyncClient(
         base_url=front_url, transport=transport, trust_env=False, timeout=30, limits=limits
     ) as http:

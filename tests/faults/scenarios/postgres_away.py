@@ -33,19 +33,25 @@ async def s07(stage: Stage) -> None:
     async with stage.load():
         await stage.pass_time(fast=2, usual=10, nightly=10)
         gone = away(stage.instance, stage.database)
-        await _outage(stage, "away", gone, stage.size(fast=8.0, usual=120.0, nightly=120.0))
+        when_away = await _outage(stage, "away", gone, stage.size(fast=8.0, usual=120.0, nightly=120.0))
         await stage.pass_time(fast=1, usual=10, nightly=10)
-        await _outage(stage, "silent", silent(stage.database), stage.size(fast=8.0, usual=30.0, nightly=120.0))
+        still = silent(stage.database)
+        when_silent = await _outage(stage, "silent", still, stage.size(fast=8.0, usual=30.0, nightly=120.0))
         await stage.pass_time(fast=1, usual=5, nightly=5)
+    await _rest(stage, "away", *when_away)
+    await _rest(stage, "silent", *when_silent)
 
 
-async def _outage(stage: Stage, how: str, outage: AbstractAsyncContextManager[None], seconds: float) -> None:
+async def _outage(
+    stage: Stage, how: str, outage: AbstractAsyncContextManager[None], seconds: float
+) -> tuple[float, float]:
+    """From when until when it was, by the clock."""
     since = time.time()
     async with outage:
         await _without(stage, how, seconds)
         until = time.time()
     await stage.recovers(f"PostgreSQL was {how}", time.monotonic())
-    await _rest(stage, how, since, until)
+    return since, until
 
 
 async def _without(stage: Stage, how: str, seconds: float) -> None:
