@@ -8,6 +8,7 @@ from typing import Final
 import asyncpg
 
 from bench.errors import BenchError
+from workers.ledger.audit.looking import audit
 
 _HELD: Final = """
 SELECT coalesce(sum(balance + free_credits_remaining), 0)::bigint FROM credits.balances WHERE account_id = any($1)
@@ -49,3 +50,11 @@ async def check_charged(url: str, users: list[str], charged: int) -> None:
             f"{charged} uses were answered, but the ledger holds {books.usages} usages of"
             f" {books.credits_used} credits: no figure of this run means anything."
         )
+
+
+async def check_invariants(url: str) -> None:
+    """Raises ``BenchError`` unless the whole ledger, which its owner reads at this address, passes `./mana verify`."""
+    broken = [finding for finding in await audit(url) if finding.violations]
+    if broken:
+        said = "; ".join(f"{finding.invariant.says}: {finding.violations} violations" for finding in broken)
+        raise BenchError(f"The ledger's books are broken, so no figure of this run means anything: {said}.")

@@ -15,9 +15,10 @@ from rich.console import Console
 
 from bench.accounts import furnish, new_users
 from bench.batches import read_batches
-from bench.books import check_charged
+from bench.books import check_charged, check_invariants
 from bench.bounds import bounded
 from bench.cpu import Meter, Reading
+from bench.event_lag import events_behind
 from bench.ledger_cases import Case, Cases
 from bench.ledger_goals import conclude, goals
 from bench.ledger_options import Options, read_options
@@ -32,14 +33,14 @@ from ops.programs import Programs
 
 
 def main(arguments: list[str]) -> int:
-    """Measures, prints, keeps the figures; the exit status."""
+    """Measures, prints, keeps the figures; the exit status: 1 where a goal was missed."""
     options, console = read_options(arguments), wide_console()
     console.print("starting a private instance")
     with private(workers=0, partitions=options.partitions, name="bench", with_processes=False) as instance:
         report = uvloop.run(LedgerBenchmark(instance, options, console).run())
     report.show(console)
     console.print(f"kept in {report.save().name}")
-    return 0
+    return report.status
 
 
 class LedgerBenchmark:
@@ -69,6 +70,7 @@ class LedgerBenchmark:
                     self._rounds.append(measured := await self._measure(case, number))
                     self._console.print(f"round {number}, {case.name}: {measured.measured.per_second:,.0f} per second")
         await check_charged(env["MANA_DATABASE_READONLY_URL"], self._users, self._charged)
+        await check_invariants(env["MANA_DATABASE_OWNER_URL"])
         rows = to_rows(self._rounds)
         return Report("ledger", await look(env), asdict(self._options), rows, conclude(rows), goals(rows))
 
@@ -89,10 +91,11 @@ class LedgerBenchmark:
             meter, readings = Meter(roots(self._instance, pids)), list[Reading]()
             before = await read_batches(workers)
             measured = await case.load.measure(self._url, lambda: readings.append(meter.read()))
+            behind = await events_behind(workers) / measured.answered if workers else None
             after = await read_batches(workers)
             peak = max(map(peak_megabytes, pids)) if workers else None
         if workers:
             self._charged += measured.answered
         batch = None if after is None or before is None else after.mean_since(before)
         start, end = readings
-        return Round(case.name, measured, end.since(start), end.elsewhere(start), batch, peak)
+        return Round(case.name, measured, end.since(start), end.elsewhere(start), batch, peak, behind)

@@ -30,6 +30,8 @@ ONE_IN_FLIGHT: Final = 4.0
 TAIL: Final = 5.0
 """Times its own median: the 99th percentile at half load."""
 MEMORY_MB: Final = 150.0
+EVENTS_BEHIND: Final = 0.02
+"""Share of the commands whose events may be without a confirm when the last answer comes: the rest was measured."""
 _NOISE_MOST: Final = 0.1
 
 
@@ -76,6 +78,8 @@ def _goals(rows: dict[str, Row]) -> Iterator[Goal]:
         yield Goal.at_most("half load, 99th percentile / median", p99.median / p50.median, TAIL)
     if peaks := [row.peak_mb.most for row in rows.values() if row.peak_mb is not None]:
         yield Goal.at_most("largest worker at its peak, MB", max(peaks), MEMORY_MB)
+    if shares := [row.events_behind.median for row in rows.values() if row.events_behind is not None]:
+        yield Goal.at_most("events without a confirm at the last answer, by commands", max(shares), EVENTS_BEHIND)
 
 
 def _ratio(rows: dict[str, Row], case: str, measure: str) -> float | None:

@@ -40,7 +40,8 @@ class Row:
     many cores of the machine were busy with something else meanwhile.
 
     ``peak_mb`` is the memory of the largest worker at its peak, in 10^6 bytes; ``second_half``, of a backlog, the rate
-    of its second half as a share of the first half's.
+    of its second half as a share of the first half's; ``events_behind`` the events that were not confirmed when the
+    last answer came, as a share of all commands.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Row:
     batch: Spread | None = None
     peak_mb: Spread | None = None
     second_half: Spread | None = None
+    events_behind: Spread | None = None
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,11 @@ class Report:
     more: dict[str, Any] = field(default_factory=dict[str, Any])
     at: str = field(default_factory=lambda: datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
 
+    @property
+    def status(self) -> int:
+        """A process's exit status: 0 where every goal was reached."""
+        return 0 if all(goal.reached for goal in self.goals) else 1
+
     def save(self, folder: Path = FOLDER) -> Path:
         """Writes it to a file named by date and benchmark."""
         folder.mkdir(exist_ok=True)
@@ -121,15 +128,27 @@ def _table(rows: list[Row]) -> Table:
     parts = list(dict.fromkeys(part for row in rows for part in row.cpu_us))
     table = Table(
         caption="median (least-most) of the rounds; CPU in microseconds for each command; cores busy elsewhere;"
-        " the largest worker's peak memory; a backlog's second half by its first"
+        " the largest worker's peak memory; a backlog's second half by its first; events without a confirm at the last"
+        " answer, by commands"
     )
     cpu_headings = (f"CPU {part}" for part in parts)
-    for heading in ("", "per second", "p50 ms", "p99 ms", *cpu_headings, "batch", "elsewhere", "MB", "halves"):
+    for heading in (
+        "",
+        "per second",
+        "p50 ms",
+        "p99 ms",
+        *cpu_headings,
+        "batch",
+        "elsewhere",
+        "MB",
+        "halves",
+        "events",
+    ):
         table.add_column(heading, justify="right" if heading else "left")
     for row in rows:
         cpu = [_short(row.cpu_us[part].median) if part in row.cpu_us else "" for part in parts]
         latencies = ["" if each is None else str(each) for each in (row.p50_ms, row.p99_ms)]
-        others = (row.batch, row.elsewhere_cores, row.peak_mb, row.second_half)
+        others = (row.batch, row.elsewhere_cores, row.peak_mb, row.second_half, row.events_behind)
         medians = ["" if each is None else _short(each.median) for each in others]
         table.add_row(row.name, str(row.per_second), *latencies, *cpu, *medians)
     return table

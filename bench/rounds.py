@@ -12,7 +12,8 @@ from bench.results import Row, Spread
 @dataclass(frozen=True)
 class Round:
     """One case, measured once: CPU seconds of each part meanwhile, cores that were busy with something else; the
-    commands in a batch, and the peak memory of the largest worker in 10^6 bytes, where known."""
+    commands in a batch, the peak memory of the largest worker in 10^6 bytes, and the events that were not confirmed
+    when the last answer came, as a share of all commands, where known."""
 
     case: str
     measured: Measured
@@ -20,6 +21,7 @@ class Round:
     elsewhere: float
     batch: float | None
     peak_mb: float | None = None
+    events_behind: float | None = None
 
 
 def to_rows(rounds: list[Round]) -> list[Row]:
@@ -45,6 +47,7 @@ def _row(name: str, rounds: list[Round]) -> Row:
         batch=known(lambda each: each.batch),
         peak_mb=known(lambda each: each.peak_mb),
         second_half=known(lambda each: each.measured.second_half),
+        events_behind=known(lambda each: each.events_behind),
     )
 
 

@@ -16,13 +16,14 @@ PARTITIONS_MAX: Final = 1024
 PREFETCH: Final = 128
 """Unacknowledged deliveries of one partition: always this number, since another would change the order of what
 the broker takes back. It bounds a batch of one busy user (docs/decisions/0012-prefetch.md)."""
-QUEUE_LENGTH_DEFAULT: Final = 5_000
+QUEUE_LENGTH_DEFAULT: Final = 3_000
 """Commands waiting in one partition before publishers are told ``overloaded``: about 20 s of one worker's work.
 
-Measured by `bench ledger` on two cores, everything durable: about 8,000 commands per second. 20 s of it are 160,000
-commands, by 32 partitions 5,000 each. So whoever was accepted waits 20 s at most where all partitions are full, and at
-half load an overload is over 20 s / (1 - 1/2) = 40 s after its end. A machine that does twice as much may have twice as
-much waiting: by a policy of a higher priority.
+Measured by `bench ledger` on two quiet cores that clients, broker, worker and database share, everything durable: 4,700
+commands per second. 20 s of it are 94,000 commands, by 32 partitions 2,900 each. So whoever was accepted waits about
+20 s at most where all partitions are full, and at half load an overload is over about 20 s / (1 - 1/2) = 40 s after its
+end (`bench overload`). A machine that does twice as much may have twice as much waiting: by a policy of a higher
+priority.
 """
 COMMAND_QUEUE_BYTES: Final = 256 * 1024 * 1024
 """So many bytes of bodies, however few commands they are: large ones must not fill the broker's disk."""

@@ -43,14 +43,14 @@ async def test_the_ledgers(servers: Instance) -> None:
         "ledger, one in flight", "ledger, half load", "echo, backlog", "ledger, backlog", "two workers, backlog",
     ]  # fmt: skip
     assert all(row.peak_mb is not None and row.peak_mb.median > 1 for row in report.rows if "echo" not in row.name)
-    assert len(reached(report)) == 8
+    assert len(reached(report)) == 9
 
 
 async def test_the_subscribers(servers: Instance) -> None:
     options = SubscribersOptions(rounds=1, seconds=1.0, rate=100.0, users=50, behind=5_000)
     report = await SubscribersBenchmark(servers, options, QUIET).run()
     followed = {name: well for name, well in reached(report).items() if "events" in name}
-    assert len(followed) == 7
+    assert len(followed) == 9
     assert all(followed.values()), report.goals
 
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -175,3 +176,16 @@ def test_a_report_is_kept_as_json_and_shown(tmp_path: Path) -> None:
     shown = (tmp_path / "shown").read_text()
     assert "ledger, skewed" in shown
     assert "missed" in shown
+    assert report.status == 1
+    assert replace(report, goals=[goal for goal in report.goals if goal.reached]).status == 0
+
+
+def test_events_that_are_left_for_later_are_no_rate() -> None:
+    row = to_rows([_round("ledger", 1000.0)])[0]
+    judged = [
+        goal.reached
+        for share in (0.01, 0.5)
+        for goal in goals([replace(row, events_behind=Spread(share, share, share))])
+        if goal.name.startswith("events")
+    ]
+    assert judged == [True, False]

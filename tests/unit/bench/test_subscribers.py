@@ -9,6 +9,7 @@ from bench.rounds import Round, to_rows
 from bench.subscriber import Subscriber, Verdict
 from bench.subscribers_goals import (
     BEHIND,
+    BOTH_HEALTHY,
     CASES,
     HEALTHY,
     REFUSING,
@@ -53,20 +54,21 @@ def _rows(p50: dict[str, float]) -> list[Round]:
 
 
 def test_answer_times_are_judged_against_those_beside_a_healthy_subscriber() -> None:
-    rows = to_rows(_rows(dict(zip(CASES, (8.0, 10.0, 10.9, 12.0), strict=True))))
+    rows = to_rows(_rows(dict(zip(CASES, (8.0, 9.0, 10.0, 10.9, 12.0), strict=True))))
     judged = {goal.name: (goal.figure, goal.reached) for goal in unchanged(rows)}
     assert judged == {
-        f"{REFUSING}: p50, with / without": (1.09, True),
-        f"{REFUSING}: p99, with / without": (1.09, True),
-        f"{BEHIND}: p50, with / without": (1.2, False),
-        f"{BEHIND}: p99, with / without": (1.2, False),
+        f"{REFUSING}: p50, by a healthy one's": (1.09, True),
+        f"{REFUSING}: p99, by a healthy one's": (1.09, True),
+        f"{BEHIND}: p50, by a healthy one's": (1.2, False),
+        f"{BEHIND}: p99, by a healthy one's": (1.2, False),
     }
-    assert ratios(rows)[f"{HEALTHY} / no subscriber"] == "p50 1.250, p99 1.250"
+    assert ratios(rows)[f"{HEALTHY} / no subscriber"] == "p50 1.125, p99 1.125"
 
 
 def test_every_event_must_have_come_and_the_full_queue_must_have_refused() -> None:
     followed = [
         Followed(HEALTHY, 100, 0, Verdict(usages=100)),
+        Followed(BOTH_HEALTHY, 100, 0, Verdict(usages=100)),
         Followed(REFUSING, 100, 50, Verdict(usages=99)),
         Followed(BEHIND, 100, 0, Verdict(usages=100, out_of_order=1)),
     ]
