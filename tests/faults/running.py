@@ -97,6 +97,7 @@ def _case(stage: Stage, since: float, seed: int, within: float) -> Case:
         since=since,
         expected_dead=frozenset(stage.dead),
         ordered=stage.ordered,
+        repeated=stage.scenario.repeated,
         seed=seed,
         within=within,
         quiet=stage.size(fast=1.0, usual=5.0, nightly=5.0),

@@ -24,7 +24,8 @@ Play = Callable[["Stage"], Awaitable[None]]
 class Scenario:
     """One line of the plan. ``recovers`` is in seconds from a fault's end to a probe's answer from every partition.
 
-    ``postgres_disk``: MiB of a disk of PostgreSQL's own, where the scenario needs one.
+    ``postgres_disk``: MiB of a disk of PostgreSQL's own, where the scenario needs one. ``repeated``: the part of all
+    keys that the judge asks again.
     """
 
     id: str
@@ -34,6 +35,7 @@ class Scenario:
     partitions: int
     fast: bool
     postgres_disk: int | None
+    repeated: float = 0.05
 
 
 REGISTRY: Final[dict[str, Scenario]] = {}
@@ -47,6 +49,7 @@ def scenario(
     partitions: int = 8,
     fast: bool = False,
     postgres_disk: int | None = None,
+    repeated: float = 0.05,
 ) -> Callable[[Play], Play]:
     """Registers an async function as the scenario ``id_``.
 
@@ -56,7 +59,7 @@ def scenario(
     def register(play: Play) -> Play:
         if id_ in REGISTRY:
             raise ValueError(f"two scenarios are called {id_}")
-        REGISTRY[id_] = Scenario(id_, title, play, recovers, partitions, fast, postgres_disk)
+        REGISTRY[id_] = Scenario(id_, title, play, recovers, partitions, fast, postgres_disk, repeated)
         return play
 
     return register

@@ -6,7 +6,7 @@ import asyncio
 import random
 import time
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, TypeVar
@@ -33,6 +33,8 @@ PATIENCE: Final = 90.0
 RATE: Final = 300.0
 """Commands a second of the plan's ordinary load."""
 CREDITS: Final = 1_000_000
+_POOR: Final = 50
+"""Users that have hardly any credits."""
 _FRONT_SETTINGS: Final = {"RATE_LIMIT_MAX": "1000000"}
 
 
@@ -73,6 +75,7 @@ class Stage:
         self.broker = Broker(instance)
         self.database = Database(instance)
         self._users: list[str] = []
+        self._poor: list[str] = []
         self._probed: dict[int, str] = {}
 
     @property
@@ -103,6 +106,11 @@ class Stage:
         if not holds:
             self.notes.broken.append(what)
 
+    def refused_again(self, load: Load) -> None:
+        """Notes that refused messages were sent once more when there were credits for them, which must have been."""
+        self.figure("refused messages sent again when credits had come", load.asked_again)
+        self.must(load.asked_again, "no refused message was sent again")
+
     async def told(self) -> Told:
         """The journal so far."""
         await self.journal.synced()
@@ -113,6 +121,8 @@ class Stage:
         if not self._users:
             self._users = fresh_users(number or self.size(fast=100, usual=2_000, nightly=20_000))
             await prepare(self.client, self._users, CREDITS)
+            self._poor = fresh_users(_POOR)
+            await prepare(self.client, self._poor, 1)
             self._probed = await probe_users(self.client, self.database_url, self._users, self.scenario.partitions)
         return self._users
 
@@ -126,20 +136,23 @@ class Stage:
         mix: Mix | None = None,
         deadline: float = 10.0,
     ) -> AsyncGenerator[Load]:
-        """The ordinary load while the block lasts; its last commands are awaited at the end."""
+        """The ordinary load while the block lasts; its last commands are awaited at the end.
+
+        The run's poor users are part of it, but for a load that is to come from nobody but ``users``.
+        """
         chosen = users or await self.users()
-        seed = self.random.getrandbits(32)
-        if not self.front.fronts:
-            async with Load(client or self.client, chosen, rate=rate, mix=mix, seed=seed, deadline=deadline) as load:
-                yield load
-            return
-        async with (
-            self.rest() as signed_in,
-            Load(
-                client or self.client, chosen, rate=rate, mix=mix, seed=seed, rest=signed_in, deadline=deadline
-            ) as load,
-        ):
-            yield load
+        async with AsyncExitStack() as stack:
+            load = Load(
+                client or self.client,
+                chosen,
+                rate=rate,
+                mix=mix,
+                seed=self.random.getrandbits(32),
+                rest=await stack.enter_async_context(self.rest()) if self.front.fronts else None,
+                poor=() if users else self._poor,
+                deadline=deadline,
+            )
+            yield await stack.enter_async_context(load)
 
     @asynccontextmanager
     async def rest(self, number: int = 5) -> AsyncGenerator[Rest]:

@@ -26,7 +26,7 @@ from tests.faults.oracle.subscribing import subscribed
 from tests.integration.api.process import front, until_ready
 from tests.integration.workers.running import PARTITIONS, Running, running
 
-USERS, REST_USERS, CREDITS = 50, 5, 100_000
+USERS, POOR_USERS, REST_USERS, CREDITS = 50, 10, 5, 100_000
 RATE, SECONDS = 300, 5.0
 UNANSWERED_SECONDS = 2.0
 """There is nobody to answer: long enough for the broker's confirm."""
@@ -78,11 +78,13 @@ async def run(servers: Instance, tmp_path_factory: pytest.TempPathFactory) -> As
     ):
         await worker.ready()
         await until_ready(api)
-        users = fresh_users(USERS)
+        users, poor = fresh_users(USERS), fresh_users(POOR_USERS)
         await prepare(client, users, CREDITS)
+        await prepare(client, poor, 1)
         await prepare(client, await http.sign_up(REST_USERS), CREDITS, opened=True)
-        async with Load(client, users, rate=RATE, rest=http):
+        async with Load(client, users, rate=RATE, rest=http, poor=poor) as load:
             await asyncio.sleep(SECONDS)
+        assert load.asked_again, "no refused message was sent again"
         case = Case(
             journal=journal,
             subscriber=subscriber,

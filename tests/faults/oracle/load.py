@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from random import Random
-from typing import Final, Protocol, Self
+from typing import Any, Final, Protocol, Self
 
 from tests.faults.oracle.client import DEADLINE
 from tests.faults.oracle.journal import Journal, Outcome
@@ -16,6 +16,8 @@ from tests.faults.oracle.rest import Rest
 
 TOO_MUCH: Final = 1_000_000_000
 """More credits than any user of a run is given."""
+_BEYOND_THE_POOR: Final = 10_000
+"""More credits than a poor user has, and no more than one is given behind a refusal."""
 _REMEMBERED: Final = 5_000
 _AT_ONCE_AGAIN: Final = 0.5
 """Of the attempts without an answer: so many are sent again at once, the others are left to the judge."""
@@ -24,13 +26,18 @@ _TICK_SECONDS: Final = 0.005
 
 @dataclass(frozen=True)
 class Mix:
-    """Parts of the load. Without a front the part of REST are uses too."""
+    """Parts of the load. Without a front the part of REST are uses too.
+
+    Of ``insufficient`` nobody could ever pay. The poor can soon after: credits are granted right behind each refusal,
+    and the refused message is sent once more. Without poor users their part is ``insufficient``.
+    """
 
     use: float = 0.70
     replay: float = 0.10
     conflict: float = 0.05
-    insufficient: float = 0.05
+    insufficient: float = 0.03
     rest: float = 0.10
+    poor: float = 0.02
 
 
 class Sender(Protocol):
@@ -38,7 +45,16 @@ class Sender(Protocol):
 
     journal: Journal
 
-    async def send(self, op: str, user: str, key: str = "", *, amount: int | None = None, deadline: float) -> Outcome:
+    async def send(
+        self,
+        op: str,
+        user: str,
+        key: str = "",
+        *,
+        amount: int | None = None,
+        deadline: float,
+        message_id: str | None = None,
+    ) -> Outcome:
         """As ``Client.send``."""
         ...
 
@@ -55,9 +71,13 @@ class Load:
         mix: Mix | None = None,
         seed: int = 0,
         rest: Rest | None = None,
+        poor: Sequence[str] = (),
         deadline: float = DEADLINE,
     ) -> None:
+        """``poor``: users of the load's own, opened, that are given no credits to speak of."""
         self.sent = 0
+        self.asked_again = 0
+        """Refused messages that were sent once more, when the credits were there."""
         self.latencies: list[tuple[float, float]] = []
         """(scheduled at, seconds to the answer) of all that were answered; the first by ``time.monotonic``."""
         self._client = client
@@ -67,7 +87,8 @@ class Load:
         self._chance = Random(seed)
         self._crowd = Crowd(users, self._chance)
         self._name = f"{client.journal.run}-{seed}"
-        self._kinds, self._weights = _kinds(mix or Mix(), with_rest=rest is not None)
+        self._poor = poor
+        self._kinds, self._weights = _kinds(mix or Mix(), with_rest=rest is not None, with_poor=bool(poor))
         self._used: list[tuple[str, str, int]] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._failures: list[BaseException] = []
@@ -87,7 +108,8 @@ class Load:
         if self._running is not None:
             self._running.cancel()
             await asyncio.gather(self._running, return_exceptions=True)
-        await asyncio.gather(*self._tasks)
+        while self._tasks:  # one may have started another
+            await asyncio.gather(*self._tasks)
         if self._failures:
             raise self._failures[0]
 
@@ -121,7 +143,10 @@ class Load:
 
     def _start(self, due: float) -> None:
         self.sent += 1
-        task = asyncio.create_task(self._one(self._send_of(self._chance.choices(self._kinds, self._weights)[0]), due))
+        self._spawn(self._one(self._send_of(self._chance.choices(self._kinds, self._weights)[0]), due))
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
 
@@ -142,6 +167,9 @@ class Load:
         if kind == "rest" and self._rest is not None:
             rest, rest_user = self._rest, self._chance.choice(self._rest.users)
             return lambda: rest.use(rest_user, key, amount)
+        if kind == "poor":
+            poor = self._chance.choice(self._poor)
+            return lambda: self._use_of_the_poor(poor, key)
         if kind == "insufficient":
             return lambda: self._client.send("use", user, key, amount=TOO_MUCH, deadline=self._deadline)
         if kind in {"replay", "conflict"} and self._used:
@@ -158,6 +186,25 @@ class Load:
             self._remember(user, key, amount)
         return outcome
 
+    async def _use_of_the_poor(self, user: str, key: str) -> Outcome:
+        """A use that is refused, and credits for it right behind, mostly in one batch."""
+        use = self._client.send(
+            "use", user, key, amount=_BEYOND_THE_POOR, deadline=self._deadline, message_id=_message_of(key)
+        )
+        grant = self._client.send("grant", user, f"{key}-grant", amount=_BEYOND_THE_POOR, deadline=self._deadline)
+        outcome, _ = await asyncio.gather(use, grant)
+        self._spawn(self._behind_the_grant(user, key, refused=outcome.cls == "refused"))
+        return outcome
+
+    async def _behind_the_grant(self, user: str, key: str, *, refused: bool) -> None:
+        """The refused message again, as if the broker had delivered it twice; then the user is made poor again."""
+        if refused:
+            self.asked_again += 1
+            await self._client.send(
+                "use", user, key, amount=_BEYOND_THE_POOR, deadline=self._deadline, message_id=_message_of(key)
+            )
+        await self._client.send("use", user, f"{key}-spent", amount=_BEYOND_THE_POOR, deadline=self._deadline)
+
     def _remember(self, user: str, key: str, amount: int) -> None:
         """Old keys to choose from: all the same likely, however long the run."""
         if len(self._used) < _REMEMBERED:
@@ -166,7 +213,18 @@ class Load:
             self._used[self._chance.randrange(_REMEMBERED)] = (user, key, amount)
 
 
-def _kinds(mix: Mix, *, with_rest: bool) -> tuple[list[str], list[float]]:
-    use = mix.use if with_rest else mix.use + mix.rest
-    kinds = ["use", "replay", "conflict", "insufficient", "rest"]
-    return kinds, [use, mix.replay, mix.conflict, mix.insufficient, mix.rest if with_rest else 0.0]
+def _message_of(key: str) -> str:
+    """The id of the one message that asks for it."""
+    return f"{key}-message"
+
+
+def _kinds(mix: Mix, *, with_rest: bool, with_poor: bool) -> tuple[list[str], list[float]]:
+    parts = {
+        "use": mix.use + (0.0 if with_rest else mix.rest),
+        "replay": mix.replay,
+        "conflict": mix.conflict,
+        "insufficient": mix.insufficient + (0.0 if with_poor else mix.poor),
+        "rest": mix.rest if with_rest else 0.0,
+        "poor": mix.poor if with_poor else 0.0,
+    }
+    return list(parts), list(parts.values())

@@ -48,9 +48,10 @@ async def _alone(stage: Stage) -> None:
 
 async def _beside_another(stage: Stage, points: tuple[str, ...]) -> None:
     (worker,) = await stage.workers.start()
-    async with stage.load():
+    async with stage.load() as load:
         for point in points:
             await _hit(stage, point, stage.size(fast=1, usual=20, nightly=20))
+    stage.refused_again(load)
     redelivered = await worker.meter("mana_deliveries_redelivered_total")
     stage.figure("deliveries that came to the worker beside again", int(redelivered))
     stage.must(redelivered > 0, "nothing was delivered again")

@@ -23,7 +23,7 @@ _OLD_RATE: Final = 100.0
 async def duplicates(stage: Stage) -> None:
     """One of all of them is done, and the others are answered as that one was."""
     await stage.workers.start(2)
-    users = await stage.users()
+    await stage.users()
     async with AsyncExitStack() as stack:
         again = await stack.enter_async_context(republishing(stage.amqp_url, _OLD_RATE, stage.random))
         clients = [
@@ -31,7 +31,7 @@ async def duplicates(stage: Stage) -> None:
             for _ in range(_CONNECTIONS)
         ]
         threefold = Threefold(clients)
-        async with stage.load(RATE / _CONNECTIONS, users=users, client=threefold):
+        async with stage.load(RATE / _CONNECTIONS, client=threefold):
             await stage.pass_time(fast=4.0, usual=60.0, nightly=600.0)
             await stage.recovers("duplicates", time.monotonic())
     stage.injected("commands published three times", threefold.sent)
@@ -57,11 +57,19 @@ class Threefold:
         self._clients = clients
 
     async def send(
-        self, op: str, user: str, key: str = "", *, amount: int | None = None, deadline: float = DEADLINE
+        self,
+        op: str,
+        user: str,
+        key: str = "",
+        *,
+        amount: int | None = None,
+        deadline: float = DEADLINE,
+        message_id: str | None = None,
     ) -> Outcome:
         """What the first connection heard."""
         self.sent += 1
-        message_id = str(uuid.uuid4()) if self.sent % 2 else None
+        if message_id is None and self.sent % 2:
+            message_id = str(uuid.uuid4())
         outcomes = await asyncio.gather(
             *(
                 client.send(op, user, key, amount=amount, deadline=deadline, message_id=message_id)

@@ -12,7 +12,7 @@ from tests.faults.oracle.load import Load, Mix
 from tests.faults.scenario import scenario
 from tests.faults.stage import Stage
 
-_USES_ONLY: Final = Mix(use=1.0, replay=0.0, conflict=0.0, insufficient=0.0, rest=0.0)
+_USES_ONLY: Final = Mix(use=0.98, replay=0.0, conflict=0.0, insufficient=0.0, rest=0.0, poor=0.02)
 _RATE: Final = 800.0
 _PAUSE: Final = 2.0
 """Seconds between two kills, about."""
@@ -23,9 +23,13 @@ _PAUSE: Final = 2.0
     "a long run of uses; workers killed at random moments and at each crash point, both servers killed twice",
     recovers=10,
     partitions=32,
+    repeated=1.0,
 )
 async def long_run(stage: Stage) -> None:
-    """200,000 uses over 2,000 users, 100 kills of workers, two of each server."""
+    """200,000 uses over 2,000 users, 100 kills of workers, two of each server.
+
+    One use in fifty is refused, and its credits come behind it. At the end every key is asked again.
+    """
     uses = stage.size(fast=4_000, usual=200_000, nightly=1_000_000)
     kills = stage.size(fast=4, usual=100, nightly=500)
     await stage.workers.start(2)
@@ -35,6 +39,7 @@ async def long_run(stage: Stage) -> None:
         group.create_task(_kill_workers(stage, kills))
         group.create_task(_kill_servers(stage, uses / _RATE))
     stage.figure("uses sent", load.sent)
+    stage.refused_again(load)
     await stage.recovers("at the end")
 
 

@@ -41,7 +41,7 @@ async def s22(stage: Stage) -> None:
     """PostgreSQL ends its session for silence, and its locks with it: what it had in its hands is nobody's any more."""
     owner, _ = await stage.workers.start(2)
     pauses: list[_Pause] = []
-    async with stage.load():
+    async with stage.load() as load:
         for seconds in stage.size(fast=(12.0,), usual=(60.0, 15.0), nightly=(60.0,) * 5):
             since = time.monotonic()
             await owner.pause()
@@ -52,6 +52,7 @@ async def s22(stage: Stage) -> None:
             stage.injected(f"owners paused at {point}")
             pauses.append(await _followed_and_woken(stage, stopped, time.monotonic(), 15.0))
             await stopped.drain()
+    stage.refused_again(load)
     stage.figure("others had its partitions after at most, s", max(pause.taken for pause in pauses))
     stage.figure("and answered for them after at most, s", max(pause.answered for pause in pauses))
     found = {reason for pause in pauses for reason in pause.found.split("; ")}

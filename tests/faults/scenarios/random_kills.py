@@ -18,13 +18,14 @@ async def s05(stage: Stage) -> None:
     """Whatever a delivery had come to when its worker died, nothing sound is given up as dead for having come often."""
     seconds = stage.size(fast=8.0, usual=180.0, nightly=600.0)
     await stage.workers.start(2)
-    async with stage.load(), asyncio.TaskGroup() as probing:
+    async with stage.load() as load, asyncio.TaskGroup() as probing:
         until = time.monotonic() + seconds
         while time.monotonic() < until:
             if running := stage.workers.running:
                 await _kill(stage, stage.random.choice(running), probing)
             await asyncio.sleep(stage.random.uniform(*_PAUSE_SECONDS))
     stage.figure("workers started again", stage.workers.restarts)
+    stage.refused_again(load)
 
 
 async def _kill(stage: Stage, worker: Worker, probing: asyncio.TaskGroup) -> None:

@@ -18,7 +18,7 @@ _MEMORY: Final = 150 * _MIB
 _SLOW: Final = "before_commit:*:sleep:25"
 _SLOW_BATCH: Final = 8
 """Commands in a batch of a worker that sleeps 25 ms over each: about 300 a second."""
-_USES_ONLY: Final = Mix(use=1.0, replay=0.0, conflict=0.0, insufficient=0.0, rest=0.0)
+_USES_ONLY: Final = Mix(use=1.0, replay=0.0, conflict=0.0, insufficient=0.0, rest=0.0, poor=0.0)
 
 
 @scenario("S40", "a large backlog meets workers that have just started", recovers=30, partitions=32)
