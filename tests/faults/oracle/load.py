@@ -40,6 +40,10 @@ class Mix:
     poor: float = 0.02
 
 
+NOT_OVER_REST: Final = Mix(use=0.80, rest=0.0)
+"""For a load that no front is to have a part in; who uses it says why."""
+
+
 class Sender(Protocol):
     """Who sends the load's commands: a ``Client``, or somebody who does more with each."""
 
@@ -75,9 +79,10 @@ class Load:
         deadline: float = DEADLINE,
     ) -> None:
         """``poor``: users of the load's own, opened, that are given no credits to speak of."""
-        self.sent = 0
         self.asked_again = 0
         """Refused messages that were sent once more, when the credits were there."""
+        self.due: list[float] = []
+        """When each command was scheduled (``time.monotonic``), whatever came of it."""
         self.latencies: list[tuple[float, float]] = []
         """(scheduled at, seconds to the answer) of all that were answered; the first by ``time.monotonic``."""
         self._client = client
@@ -130,6 +135,20 @@ class Load:
         """How many answers took longer, of what was scheduled ``since``."""
         return sum(1 for scheduled, took in self.latencies if scheduled >= since and took > seconds)
 
+    def answered_within(self, seconds: float, since: float, until: float) -> float:
+        """The part that had a definite answer so soon, of all that was scheduled between these times; 0 where none was.
+
+        What was refused at the door, or never answered, is in the rest. To be asked ``seconds`` after ``until``.
+        """
+        due = sum(1 for scheduled in self.due if since <= scheduled < until)
+        soon = sum(1 for scheduled, took in self.latencies if since <= scheduled < until and took <= seconds)
+        return soon / due if due else 0.0
+
+    @property
+    def sent(self) -> int:
+        """How many commands were scheduled so far."""
+        return len(self.due)
+
     async def _run(self) -> None:
         due = time.monotonic()
         while True:
@@ -142,7 +161,7 @@ class Load:
             await asyncio.sleep(max(_TICK_SECONDS, due - time.monotonic()))
 
     def _start(self, due: float) -> None:
-        self.sent += 1
+        self.due.append(due)
         self._spawn(self._one(self._send_of(self._chance.choices(self._kinds, self._weights)[0]), due))
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
