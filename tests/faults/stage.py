@@ -138,21 +138,34 @@ class Stage:
     ) -> AsyncGenerator[Load]:
         """The ordinary load while the block lasts; its last commands are awaited at the end.
 
-        The run's poor users are part of it, but for a load that is to come from nobody but ``users``.
+        A part of it comes over REST, unless the ``mix`` has none: by the fronts that are there, else by one of its own,
+        for which the fast size has no time. The run's poor users are part of it, but for a load that is to come from
+        nobody but ``users``.
         """
-        chosen = users or await self.users()
+        chosen, mix = users or await self.users(), mix or Mix()
         async with AsyncExitStack() as stack:
+            if mix.rest and not self.front.present and self.scale != "fast":
+                await stack.enter_async_context(self._own_front())
             load = Load(
                 client or self.client,
                 chosen,
                 rate=rate,
                 mix=mix,
                 seed=self.random.getrandbits(32),
-                rest=await stack.enter_async_context(self.rest()) if self.front.fronts else None,
+                rest=await stack.enter_async_context(self.rest()) if mix.rest and self.front.present else None,
                 poor=() if users else self._poor,
                 deadline=deadline,
             )
             yield await stack.enter_async_context(load)
+
+    @asynccontextmanager
+    async def _own_front(self) -> AsyncGenerator[None]:
+        """A front that no fault is meant for: it outlives all of them."""
+        await self.start_front()
+        front = self.front.fronts[-1]
+        yield
+        self.must(not front.restarts, f"{front.name} died, {front.restarts} times, of what was done to others")
+        await front.drain()
 
     @asynccontextmanager
     async def rest(self, number: int = 5) -> AsyncGenerator[Rest]:

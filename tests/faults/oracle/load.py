@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
+from math import inf
 from random import Random
 from typing import Any, Final, Protocol, Self
 
@@ -126,9 +127,11 @@ class Load:
         """Ends a pause."""
         self._going.set()
 
-    def percentile(self, part: float, since: float = 0.0) -> float:
-        """Seconds within which this part of the answers came, of what was scheduled ``since``; 0 where none was."""
-        seconds = sorted(took for scheduled, took in self.latencies if scheduled >= since)
+    def percentile(self, part: float, since: float = 0.0, until: float = inf) -> float:
+        """Seconds within which this part of the answers came, of what was scheduled between these times; 0 where none
+        was.
+        """
+        seconds = sorted(took for scheduled, took in self.latencies if since <= scheduled < until)
         return seconds[min(int(part * len(seconds)), len(seconds) - 1)] if seconds else 0.0
 
     def slow(self, seconds: float = 1.0, since: float = 0.0) -> int:

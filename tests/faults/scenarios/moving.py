@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from tests.faults.oracle.load import NOT_OVER_REST
 from tests.faults.scenario import scenario
 from tests.faults.stage import Stage
 
@@ -21,7 +22,8 @@ async def s26(stage: Stage) -> None:
     user, *_ = await stage.users()
     took: list[float] = []
     epoch = await _epoch(stage, user)
-    async with stage.load(users=[user]) as load:
+    # Users of a front would be others, and the partition is to have nothing but this one's commands.
+    async with stage.load(users=[user], mix=NOT_OVER_REST) as load:
         for _ in range(stage.size(fast=2, usual=8, nightly=60)):
             (new,) = await stage.workers.start()
             took.append(await stage.workers.even())

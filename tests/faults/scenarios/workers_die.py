@@ -31,7 +31,7 @@ async def s03(stage: Stage) -> None:
     """A client has its answer, and the event comes, perhaps twice, with the same id."""
     await stage.workers.start(2)
     await _die(stage, ("after_reply", "after_event"), stage.size(fast=2, usual=12, nightly=60))
-    twice = sum(len(outcomes) > 1 for outcomes in (await _told(stage)).outcomes.values())
+    twice = _answered_twice(await _told(stage))
     events = Counter((event.subject, event.sequence) for event in stage.subscriber.events() if event.sequence)
     repeated = sum(times > 1 for times in events.values())
     stage.figure("commands answered twice", twice)
@@ -64,6 +64,11 @@ async def _die(stage: Stage, points: tuple[str, ...], times: int) -> None:
 async def _told(stage: Stage) -> Told:
     await stage.journal.synced()
     return read(stage.journal.path)
+
+
+def _answered_twice(told: Told) -> int:
+    """Commands with a second reply. Over REST a 202 comes before what is looked up later: these do not count."""
+    return sum(len(told.outcomes.get(n, ())) > 1 for n, sent in told.attempts.items() if sent.transport != "rest")
 
 
 def _answered_from_memory(told: Told) -> int:

@@ -51,10 +51,14 @@ class Front:
     @property
     def url(self) -> str:
         """Where the first front that is to be there answers."""
-        for front in self.fronts:
-            if not front.gone:
-                return front.url
-        raise ToolError("there is no front")
+        if not self.present:
+            raise ToolError("there is no front")
+        return self.present[0].url
+
+    @property
+    def present(self) -> list[Kept]:
+        """Those that are to be there."""
+        return [front for front in self.fronts if not front.gone]
 
     def balancer(self) -> Balancer:
         """One more way to all of them."""
