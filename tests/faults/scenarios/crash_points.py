@@ -29,7 +29,7 @@ async def s01(stage: Stage) -> None:
     if stage.scale != "fast":
         await _alone(stage)
     await _beside_another(stage, stage.size(fast=_FAST, usual=WORKER_POINTS, nightly=WORKER_POINTS))
-    for _ in range(stage.size(fast=0, usual=3, nightly=20)):
+    for _ in range(stage.size(fast=0, usual=20, nightly=20)):
         for point in FRONT_POINTS:
             await through_front_s_death(stage, point)
         for point in RELAY_POINTS:

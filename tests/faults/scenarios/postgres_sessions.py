@@ -61,16 +61,18 @@ def committed_unanswered(told: Told) -> int:
 
 
 async def _end_again_and_again(stage: Stage, seconds: float) -> None:
-    until_, ended = time.monotonic() + seconds, 0
+    until_, ended, epochs = time.monotonic() + seconds, 0, await _epochs(stage)
     while time.monotonic() < until_:
         ended += await stage.database.end_backends(_WORKERS)
         await asyncio.sleep(1 / _HERTZ)
     stage.injected("sessions of workers ended, 5 times a second", ended)
     await stage.recovers("sessions ended", time.monotonic())
+    await _raised(stage, epochs, "sessions were ended")
 
 
 async def _end_inside_commit(stage: Stage) -> None:
     """A COMMIT that waits for a standby is durable here, and not answered; then its session is ended."""
+    epochs = await _epochs(stage)
     async with commits_hang(stage.database):
         ended = 0
         async with asyncio.timeout(_IN_COMMIT_SECONDS):
@@ -79,6 +81,18 @@ async def _end_inside_commit(stage: Stage) -> None:
                 ended = await stage.database.end_backends(_WORKERS, waiting_for="SyncRep", statement="COMMIT")
     stage.injected("sessions ended inside COMMIT", ended)
     await stage.recovers("ended inside COMMIT", time.monotonic())
+    await _raised(stage, epochs, "a session was ended inside COMMIT")
+
+
+async def _epochs(stage: Stage) -> int:
+    """The sum over the partitions: it rises whenever one of them is taken."""
+    ((epochs,),) = await stage.database.fetch("SELECT sum(epoch)::bigint FROM credits.partitions")
+    return epochs
+
+
+async def _raised(stage: Stage, before: int, what: str) -> None:
+    """A lease is lost with its session: who goes on, and be it the same worker, goes on with another epoch."""
+    stage.must(await _epochs(stage) > before, f"no partition was taken anew though {what}")
 
 
 async def _lose_answers(stage: Stage, proxy: Proxy, sizes: Iterable[int]) -> None:
