@@ -32,6 +32,11 @@ class Meters:
         self.redelivered = Counter("mana_deliveries_redelivered", "Deliveries that came again", registry=registry)
         self.retries = Counter("mana_batch_retries", "Batches tried again whole", registry=registry)
         self.halvings = Counter("mana_batch_halvings", "Batches halved to find a culprit", registry=registry)
+        self.conflicts = Counter(
+            "mana_commands_looked_at_twice",
+            "Commands tried again alone, since another owner's row had come in meanwhile",
+            registry=registry,
+        )
         self.poisoned = Counter(
             "mana_commands_poisoned", "Commands kept in credits.dead for our fault", registry=registry
         )

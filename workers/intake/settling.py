@@ -128,6 +128,7 @@ class Settler:
         (culprit,) = part
         if isinstance(error, BatchRejected) and error.conflict and id(culprit) not in settled.twice:
             # The winner's row was not there yet when this one looked: a second look finds it, and its answer.
+            self._meters.conflicts.inc()
             settled.twice.add(id(culprit))
             return [part]
         self._meters.poisoned.inc()

@@ -45,6 +45,7 @@ MUTANTS: Final[Mapping[str, Mutant]] = {
 FORCES: Final[Mapping[str, Mutant]] = {
     "every_partition": Mutant(owning.every_partition),
     "patient_sessions": Mutant(owning.patient_sessions),
+    "twin_queues": Mutant(owning.twin_queues),
 }
 """The worker must bear these."""
 

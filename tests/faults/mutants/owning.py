@@ -9,7 +9,8 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from tests.faults.mutants.patching import replace
-from workers.intake import holdings, rounds
+from tests.faults.twins import TWIN_OF_ZERO
+from workers.intake import holdings, inlet, rounds
 from workers.ledger import execute
 from workers.ledger.faults import LeaseLost
 from workers.ledger.store import fence, leases, session
@@ -65,6 +66,18 @@ def every_partition() -> None:
 
     replace(Leases, "take", lambda _: take)
     replace(rounds, "shares", lambda _: everything)
+
+
+def twin_queues() -> None:
+    """No fault, but a force: this worker consumes the twins of its partitions' queues (``tests.faults.twins``).
+
+    So two owners of the same partitions meet the same commands (S23).
+    """
+
+    def named(command_queue: Callable[[int], str]) -> Callable[[int], str]:
+        return lambda partition: command_queue(TWIN_OF_ZERO + partition)
+
+    replace(inlet, "command_queue", named)
 
 
 def patient_sessions() -> None:

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
+from tests.faults.oracle.client import Client
 from tests.faults.oracle.load import Load
+from tests.faults.oracle.population import fresh_users
 from tests.faults.scenario import scenario
-from tests.faults.stage import Stage
+from tests.faults.scenarios.duplicates import Threefold
+from tests.faults.stage import RATE, Stage
+from tests.faults.tools.obstacles import commits_hang
 from tests.faults.tools.telling import until
 from tests.faults.tools.workers import Worker
+from tests.faults.twins import ASTRAY, BOTH, twins
 
 _STOPS_SECONDS: Final = 60.0
 _TAKEN_SECONDS: Final = 60.0
@@ -19,6 +26,15 @@ _AWAKE_SECONDS: Final = 30.0
 _PASSES: Final = (20, 60)
 _ANEW: Final = "all leases are gone: once more from the beginning"
 _REFUSALS: Final = "mana_fence_refusals_total"
+_CONNECTIONS: Final = 3
+_MEET_SECONDS: Final = 20.0
+_ASTRAY: Final = """
+SELECT account_id FROM credits.transactions GROUP BY account_id HAVING count(DISTINCT partition) > 1
+"""
+_COLLIDING: Final = """
+SELECT FROM pg_stat_activity
+WHERE application_name LIKE 'worker-%' AND wait_event_type = 'Lock' AND wait_event = 'transactionid'
+"""
 _HELD: Final = """
 SELECT partition.partition, partition.epoch FROM credits.partitions AS partition
 JOIN pg_locks AS held ON held.locktype = 'advisory' AND held.objsubid = 2 AND held.objid::bigint = partition.partition
@@ -71,6 +87,50 @@ async def s23(stage: Stage) -> None:
         await asyncio.gather(*(worker.drain() for worker in both))
         for _ in range(stage.size(fast=1, usual=2, nightly=5)):
             await _overslept(stage, load)
+    await _unfenced(stage)
+
+
+async def _unfenced(stage: Stage) -> None:
+    """Not even the epoch keeps the two apart, and everything comes three times, to either of them.
+
+    What is left are the rows' locks, for which one waits while the other commits, and the keys: order may break.
+    """
+    stage.ordered = False
+    async with twins(stage.amqp_url, stage.workers.partitions), AsyncExitStack() as stack:
+        (one,) = await stage.workers.start(mutant="every_partition,no_epoch_check")
+        (other,) = await stage.workers.start(mutant="every_partition,no_epoch_check,twin_queues")
+        users = await stage.users()
+        threefold = Threefold(
+            [
+                await stack.enter_async_context(Client(stage.amqp_url, stage.journal, exchange=BOTH))
+                for _ in range(_CONNECTIONS)
+            ]
+        )
+        async with stage.load(RATE / _CONNECTIONS, users=users, client=threefold):
+            await stage.pass_time(fast=4, usual=30, nightly=200)
+            await stage.recovers("two owners without a fence", time.monotonic())
+        stage.injected("commands sent three times to each of two owners", threefold.sent)
+        for worker in (one, other):
+            stage.must(await worker.meter("mana_events_confirmed_total"), f"{worker.name} had nothing to commit")
+        stage.must(not await stage.database.fetch(_ASTRAY), "twins of one command were in two partitions")
+        await _meet_at_an_opening(stage, one, other)
+        await asyncio.gather(one.drain(), other.drain())
+
+
+async def _meet_at_an_opening(stage: Stage, *owners: Worker) -> None:
+    """An account is opened by both at once, in two partitions: no row that is there already makes one of them wait."""
+    async with Client(stage.amqp_url, stage.journal, exchange=ASTRAY) as astray:
+        for user in fresh_users(stage.size(fast=2, usual=10, nightly=50)):
+            async with commits_hang(stage.database):
+                opening = asyncio.create_task(astray.send("open", user, f"{stage.run}:open:{user}", deadline=30.0))
+                await until(partial(stage.database.fetch, _COLLIDING), "two owners open an account", _MEET_SECONDS)
+            outcome = await opening
+            stage.must(outcome.cls == "acknowledged", f"an opening that met another one was told {outcome.code}")
+    conflicts = sum([await owner.meter("mana_commands_looked_at_twice_total") for owner in owners])
+    stage.must(conflicts, "no command met another owner's row that it had not seen")
+    stage.injected("conflicts with another owner's row, retried", int(conflicts))
+    poisoned = sum([await owner.meter("mana_commands_poisoned_total") for owner in owners])
+    stage.must(not poisoned, f"{poisoned:.0f} commands were kept for what was another owner's")
 
 
 async def _followed_and_woken(stage: Stage, owner: Worker, since: float, seconds: float) -> _Pause:

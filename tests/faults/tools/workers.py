@@ -55,6 +55,8 @@ class Workers:
         self.amqp_url = instance.addresses.amqp_as(WORKER_LOGIN)
         self.database_url = instance.addresses.database_as("mana_worker")
         self.all: list[Worker] = []
+        self.mutant: str | None = None
+        """Mutants that each of them has, besides its own: a whole scenario is played with them."""
         self.partitions = partitions_of(instance)
         self._folder = folder
         self._board = Board(folder / "workers.json")
@@ -86,11 +88,12 @@ class Workers:
         ``crash``: a crash point such as ``after_commit:3``, for the first life only unless it is for each. The
         addresses are there for proxies: ``amqp_url=proxy.url(workers.amqp_url)``. Who is not kept alive has one life.
         """
+        mutants = ",".join(filter(None, (self.mutant, mutant)))
         given = {
             **(environment or {}),
             **({"AMQP_URL": amqp_url} if amqp_url else {}),
             **({"DATABASE_URL": database_url} if database_url else {}),
-            **({"MANA_MUTANT": mutant} if mutant else {}),
+            **({"MANA_MUTANT": mutants} if mutants else {}),
         }
         first = {**given, "MANA_CRASH_AT": crash} if crash else given
         later = (first if crash_each_life else given) if keep_alive else None

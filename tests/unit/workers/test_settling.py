@@ -70,8 +70,10 @@ class _Ledger:
         return Committed([_ANSWER for _ in users], {}, _NOW)
 
 
-async def _settle(ledger: _Ledger, items: list[Item], fences: _Fences | None = None) -> Settled:
-    settler = Settler(ledger.execute, fences or _Fences(0, 1), Meters(CollectorRegistry()))
+async def _settle(
+    ledger: _Ledger, items: list[Item], fences: _Fences | None = None, registry: CollectorRegistry | None = None
+) -> Settled:
+    settler = Settler(ledger.execute, fences or _Fences(0, 1), Meters(registry or CollectorRegistry()))
     return await settler.settle([Portion(cast(Inlet, None), items)])
 
 
@@ -110,10 +112,11 @@ async def test_a_lone_command_looks_twice_before_a_constraint_makes_it_poison(co
         if error := next(tries, None):
             raise error
 
-    ledger, item = _Ledger(script), _item(0)
-    settled = await _settle(ledger, [item])
+    ledger, item, registry = _Ledger(script), _item(0), CollectorRegistry()
+    settled = await _settle(ledger, [item], registry=registry)
     assert settled.outcomes[id(item)] == outcome
     assert ledger.tried == [["user-0"]] * 2
+    assert registry.get_sample_value("mana_commands_looked_at_twice_total") == 1
 
 
 async def test_what_is_nobodys_fault_is_tried_again_whole() -> None:
