@@ -16,7 +16,8 @@ _CONNECTIONS: Final = httpx.Limits(max_connections=200, max_keepalive_connection
 
 
 class Answer(Struct, frozen=True):
-    """A kind of answer: its status, 0 where the connection was lost without one; whether it says when to come again."""
+    """A kind of answer: its status, 0 where no connection could be had or brought one; whether it says when to come
+    again."""
 
     status: int
     retry_after: bool = False
@@ -24,7 +25,12 @@ class Answer(Struct, frozen=True):
     @property
     def failed(self) -> bool:
         """Whether the service let somebody down: it may say 503 where it says when to come again."""
-        return self.status == 0 or (self.status >= 500 and not (self.status == 503 and self.retry_after))
+        return self.status == 0 or (self.status >= 500 and not self.busy)
+
+    @property
+    def busy(self) -> bool:
+        """Whether somebody was told to come again later, and when."""
+        return self.status == 503 and self.retry_after
 
 
 class Balancer(httpx.AsyncBaseTransport):
@@ -44,6 +50,7 @@ class Balancer(httpx.AsyncBaseTransport):
                 return await self._ask(front, request)
             except httpx.ConnectError as error:
                 refused = error
+        self._answers[Answer(0)] += 1
         raise refused
 
     async def aclose(self) -> None:
