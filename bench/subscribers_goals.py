@@ -66,9 +66,9 @@ def unchanged(rows: list[Row]) -> Iterator[Goal]:
     found = {row.name: row for row in rows}
     for case in (REFUSING, BEHIND):
         for name, ours, theirs in _latencies(found[case], found[BOTH_HEALTHY]):
-            noise = _noise(ours, theirs)
-            why = f" (1 and the rounds' spread of {noise:.3f})"
-            yield Goal.at_most(f"{case}: {name}, by a healthy one's", ours.median / theirs.median, 1 + noise, why)
+            allowed = noise(ours, theirs)
+            why = f" (1 and the rounds' spread of {allowed:.3f})"
+            yield Goal.at_most(f"{case}: {name}, by a healthy one's", ours.median / theirs.median, 1 + allowed, why)
 
 
 def all_followed(followed: list[Followed]) -> Iterator[Goal]:
@@ -91,7 +91,7 @@ def _latencies(row: Row, without: Row) -> Iterator[tuple[str, Spread, Spread]]:
         yield "p99", row.p99_ms, without.p99_ms
 
 
-def _noise(*spreads: Spread) -> float:
+def noise(*spreads: Spread) -> float:
     """What "unchanged" allows for: half the distance of the rounds' extremes by their median, of the case that varies
     most; a tenth at least, three at most."""
     widest = max((each.most - each.least) / each.median / 2 for each in spreads)
