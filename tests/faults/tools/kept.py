@@ -146,8 +146,15 @@ class Kept:
 
     def rss(self) -> int:
         """Its resident memory, in bytes."""
+        return self._memory("VmRSS")
+
+    def peak_rss(self) -> int:
+        """The most that this life's resident memory ever was, in bytes."""
+        return self._memory("VmHWM")
+
+    def _memory(self, name: str) -> int:
         status = Path(f"/proc/{self.pid}/status").read_text(encoding="ascii", errors="replace")
-        found = re.search(r"^VmRSS:\s+(\d+) kB", status, re.MULTILINE)
+        found = re.search(rf"^{name}:\s+(\d+) kB", status, re.MULTILINE)
         if found is None:
             raise ToolError(f"{self.name} has no memory any more")
         return int(found[1]) * _KIB
