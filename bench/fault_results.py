@@ -15,7 +15,18 @@ from tests.faults.running import Played
 
 FILE: Final = FOLDER / "faults.json"
 
-_COUNTS: Final = ("attempts", "acknowledged", "refused", "not_accepted", "unknown", "lost", "doubled", "order_broken")
+_COUNTS: Final = (
+    "attempts",
+    "acknowledged",
+    "refused",
+    "not_accepted",
+    "unknown",
+    "lost",
+    "doubled",
+    "order_broken",
+    "events_missing",
+    "events_out_of_order",
+)
 
 
 class Kept(Struct, frozen=True):
@@ -55,6 +66,11 @@ def cells(played: Played) -> list[str]:
     return [played.id, injected, *counts, recovery(played), _verdict(played)]
 
 
+def cells_not_run(id_: str) -> list[str]:
+    """The line of a scenario of which no run is kept."""
+    return [id_, *("" for _ in range(len(headings()) - 2)), "not run"]
+
+
 def _verdict(played: Played) -> str:
     if played.not_played:
         return "not played"
@@ -63,9 +79,16 @@ def _verdict(played: Played) -> str:
 
 def recovery(played: Played) -> str:
     """Median and longest time of each kind of fault."""
-    kinds = (f"{what}: {median(times):.1f}, at most {max(times):.1f}" for what, times in played.recoveries.items())
-    told = "; ".join(kinds)
+    told = "; ".join(
+        f"{what}: {median(times):.1f}, at most {max(times):.1f}{'' if _in_time(played, what) else ' (too late)'}"
+        for what, times in played.recoveries.items()
+    )
     return f"{told} ({played.recovers:.0f})" if told else ""
+
+
+def _in_time(played: Played, what: str) -> bool:
+    """As the run was judged, or would be: one of the older form was not."""
+    return played.in_time.get(what, max(played.recoveries[what]) <= played.recovers)
 
 
 def table(rows: Iterable[Kept]) -> Table:

@@ -41,7 +41,7 @@ def main(arguments: list[str]) -> int:
     load_all()
     options, console = _read(arguments), wide_console()
     if options.page:
-        console.print(f"written: {faults_page.write(kept())}")
+        console.print(f"written: {faults_page.write(kept(), REGISTRY)}")
         return 0
     console.print(f"seed {options.seed}")
     names = options.only or sorted(REGISTRY)

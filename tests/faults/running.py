@@ -15,7 +15,7 @@ from tests.faults.oracle.dead import empty_dead
 from tests.faults.oracle.judge import Case, Verdict, judge
 from tests.faults.oracle.subscribing import subscribed
 from tests.faults.scenario import NotPlayedError, Scale, Scenario
-from tests.faults.stage import Stage
+from tests.faults.stage import Notes, Stage
 
 WITHIN: Final = 120.0
 """Seconds that are given to what must come about, unless told otherwise."""
@@ -44,6 +44,10 @@ class Played(Struct, frozen=True):
     violations: list[str]
     not_played: bool = False
     """Whether this machine lacks what it takes: nothing is known of it then, and it has not passed."""
+    events_missing: int = 0
+    events_out_of_order: int = 0
+    in_time: dict[str, bool] = {}
+    """By kind of fault: whether each recovery took no longer than is allowed. Nothing in a row of the older form."""
 
     @property
     def clean(self) -> bool:
@@ -96,6 +100,7 @@ def _case(stage: Stage, since: float, seed: int, within: float) -> Case:
         partitions=stage.scenario.partitions,
         since=since,
         expected_dead=frozenset(stage.dead),
+        dead_again=stage.dead_again,
         ordered=stage.ordered,
         repeated=stage.scenario.repeated,
         seed=seed,
@@ -108,6 +113,7 @@ def _played(stage: Stage, seed: int, seconds: float, verdict: Verdict) -> Played
     violations = [*stage.notes.broken, *(str(verdict).splitlines() if not verdict.clean else ())]
     if not stage.notes.injected:
         violations.append("nothing was injected: the run says nothing")
+    violations += too_slow(stage.notes, stage.scenario.recovers)
     return replace(
         _unjudged(stage, seed, seconds, violations=violations),
         attempts=verdict.attempts,
@@ -118,7 +124,20 @@ def _played(stage: Stage, seed: int, seconds: float, verdict: Verdict) -> Played
         lost=verdict.lost,
         doubled=verdict.doubled,
         order_broken=verdict.order_broken,
+        events_missing=verdict.events_missing,
+        events_out_of_order=verdict.events_out_of_order,
     )
+
+
+def too_slow(notes: Notes, recovers: float) -> list[str]:
+    """What is to be said against the times that were noted; that there are none, too."""
+    if not notes.recoveries:
+        return ["no recovery was measured: the run does not say how long one takes"]
+    return [
+        f"{what}: all partitions answered after {max(times):.1f} s at most, {allowed:.0f} s are allowed"
+        for what, times in notes.recoveries.items()
+        if max(times) > (allowed := notes.allowed.get(what, recovers))
+    ]
 
 
 def _unjudged(stage: Stage, seed: int, seconds: float, *, violations: list[str], not_played: bool = False) -> Played:
@@ -144,4 +163,7 @@ def _unjudged(stage: Stage, seed: int, seconds: float, *, violations: list[str],
         figures=notes.figures,
         violations=violations,
         not_played=not_played,
+        in_time={
+            what: max(times) <= notes.allowed.get(what, scenario.recovers) for what, times in notes.recoveries.items()
+        },
     )

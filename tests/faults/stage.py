@@ -40,10 +40,15 @@ _FRONT_SETTINGS: Final = {"RATE_LIMIT_MAX": "1000000"}
 
 @dataclass
 class Notes:
-    """What a scenario tells of itself. ``recoveries`` are in seconds, by kind of fault."""
+    """What a scenario tells of itself.
+
+    ``recoveries`` are in seconds, by kind of fault; ``allowed``: of the kinds that may take another time than the
+    scenario's.
+    """
 
     injected: dict[str, int] = field(default_factory=dict[str, int])
     recoveries: dict[str, list[float]] = field(default_factory=dict[str, list[float]])
+    allowed: dict[str, float] = field(default_factory=dict[str, float])
     figures: dict[str, str] = field(default_factory=dict[str, str])
     broken: list[str] = field(default_factory=list[str])
 
@@ -52,7 +57,8 @@ class Stage:
     """One run of one scenario.
 
     ``dead`` names the bodies that it puts into ``credits.dead`` by purpose (``oracle.dead.body_name``). ``ordered`` is
-    made false by a scenario whose fault allows a user's commands to be decided in another order.
+    made false by a scenario whose fault allows a user's commands to be decided in another order; ``dead_again`` is made
+    true by one that kills workers, or cuts them off, while such bodies are in their hands.
     """
 
     subscriber: Subscriber
@@ -68,6 +74,7 @@ class Stage:
         self.notes = Notes()
         self.dead: set[str] = set()
         self.ordered = True
+        self.dead_again = False
         self.journal = Journal(folder / "journal.jsonl", self.run)
         self.client = Client(self.amqp_url, self.journal)
         self.workers = Workers(instance, folder)
@@ -178,24 +185,33 @@ class Stage:
         """Fronts that limit no rates, which a load would meet."""
         await self.front.start(number, environment=_FRONT_SETTINGS, **given)
 
-    async def recovers(self, what: str, since: float | None = None) -> float:
-        """As ``answered``; notes, and answers, the seconds ``since`` (monotonic) until then."""
+    async def recovers(self, what: str, since: float | None = None, *, within: float | None = None) -> float:
+        """As ``answered``; notes, and answers, the seconds ``since`` (monotonic) until then.
+
+        ``within``: so many seconds are allowed for this kind of fault, in place of the scenario's.
+        """
         began = time.monotonic() if since is None else since
         seconds = await self.answered(what) - began
-        self.notes.recoveries.setdefault(what, []).append(seconds)
+        self.recovered(what, seconds)
+        if within is not None:
+            self.notes.allowed[what] = within
         return seconds
+
+    def recovered(self, what: str, seconds: float) -> None:
+        """Notes a recovery that was seen otherwise than by ``recovers``."""
+        self.notes.recoveries.setdefault(what, []).append(seconds)
 
     async def answered(self, what: str) -> float:
         """Waits until each partition has answered a new command within a second; when the last one did (monotonic).
 
-        A partition that stays silent is noted.
+        A partition that stays silent is noted, and counts as answering when it was given up.
         """
         await self.users()
         asked = time.monotonic()
         took = await probe(self.client, self._probed, PATIENCE)
         silent = sorted(partition for partition, seconds in took.items() if seconds is None)
         self.must(not silent, f"{what}: partitions {silent} did not answer within {PATIENCE:.0f} s")
-        return asked + max((each for each in took.values() if each is not None), default=PATIENCE)
+        return asked + max(PATIENCE if seconds is None else seconds for seconds in took.values())
 
     async def pass_time(self, *, fast: float, usual: float, nightly: float) -> None:
         """Lets the load run for so many seconds."""

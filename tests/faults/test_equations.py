@@ -242,6 +242,7 @@ BREAKS: list[tuple[int, str, Break]] = [
     (9, "nothing came of it", forget_refused_unheard),
     (9, "lies in credits.dead", lambda evidence: evidence.dead.append(DeadCopy(frozenset({"m3"}), "internal"))),
     (9, "lies in credits.dead", lambda evidence: evidence.dead.append(DeadCopy(frozenset({"x"}), "internal"))),
+    (9, "lies in credits.dead 2 times", lambda evidence: evidence.dead.append(evidence.dead[0])),
     (9, "should lie in credits.dead", lambda evidence: evidence.dead.clear()),
     (9, "1 messages lie in credits.commands.3", lambda evidence: evidence.waiting.update({"credits.commands.3": 1})),
     (10, "partition 1 does not answer", lambda evidence: evidence.probes.update({1: None})),
@@ -296,6 +297,13 @@ def test_what_was_shuffled_on_purpose_may_be_done_in_any_order() -> None:
     assert [violation for violation in check(evidence) if "sent later" in violation.what]
     evidence.ordered = False
     assert not [violation for violation in check(evidence) if "sent later" in violation.what]
+
+
+def test_a_dead_copy_may_come_again_where_a_worker_was_killed_over_it() -> None:
+    evidence = clean_run()
+    evidence.dead.append(evidence.dead[0])
+    evidence.dead_again = True
+    assert check(evidence) == []
 
 
 def test_a_breach_names_user_and_key() -> None:

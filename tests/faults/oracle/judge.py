@@ -32,8 +32,8 @@ class Case:
     """A run that is over: its faults are off, its load has stopped.
 
     Addresses are the servers' own, of logins that may do and see everything. ``since`` is when the run began (seconds
-    since 1970); ``quiet`` and ``within`` are seconds, see ``quiesce``; ``recovered`` is what ``probe`` gave behind the
-    last fault, else the judge probes by itself; the rest as in ``Evidence``.
+    since 1970); ``quiet`` and ``within`` are seconds, see ``quiesce``; ``repeated``: the part of all keys, and of all
+    refused messages, that is asked again; the rest as in ``Evidence``.
     """
 
     journal: Journal
@@ -43,8 +43,8 @@ class Case:
     database_url: str
     partitions: int
     since: float
-    recovered: dict[int, float | None] | None = None
     expected_dead: frozenset[str] = frozenset()
+    dead_again: bool = False
     ordered: bool = True
     repeated: float = 0.05
     seed: int = 0
@@ -64,6 +64,8 @@ class Verdict:
     lost: int
     doubled: int
     order_broken: int
+    events_missing: int
+    events_out_of_order: int
     violations: list[Violation]
     evidence: Evidence = field(repr=False)
 
@@ -100,7 +102,7 @@ async def _gather(case: Case, client: Client, told: Told) -> Evidence:
     probed = await probe_users(client, case.database_url, sorted(told.users), case.partitions)
     probes = await probe(client, probed, case.within)  # an answer comes behind all that lay in the queue
     quiet = await read_books(case.database_url, told.users)
-    if not _silent(probes):
+    if None not in probes.values():  # else nobody is there to ask
         await _ask(case, client)
     waiting = await quiesce(case.management_url, case.amqp_url, quiet=min(case.quiet, 1.0), within=case.within)
     told = await _told(case)
@@ -115,9 +117,10 @@ async def _gather(case: Case, client: Client, told: Told) -> Evidence:
         log=await read_log(case.amqp_url, told.users, rows, case.since),
         dead=await read_dead(case.amqp_url),
         expected_dead=case.expected_dead,
+        dead_again=case.dead_again,
         audit=await audit(case.database_url),
         waiting=waiting,
-        probes=probes if case.recovered is None else case.recovered | _silent(probes),
+        probes=probes,
         ordered=case.ordered,
     )
 
@@ -132,11 +135,6 @@ async def _ask(case: Case, client: Client) -> None:
 async def _told(case: Case) -> Told:
     await case.journal.synced()
     return journals.read(case.journal.path)
-
-
-def _silent(probes: dict[int, float | None]) -> dict[int, float | None]:
-    """Those that had recovered, and do not answer at the end."""
-    return {partition: seconds for partition, seconds in probes.items() if seconds is None}
 
 
 async def audit(database_url: str) -> str | None:
@@ -156,6 +154,7 @@ def _verdict(told: Told, evidence: Evidence) -> Verdict:
     violations = check(evidence)
     classes = Counter(class_of(told.outcomes.get(n, ())) for n in told.attempts)
     breaches = Counter(violation.equation for violation in violations)
+    kinds = Counter(violation.kind for violation in violations if violation.equation == 7)
     return Verdict(
         attempts=len(told.attempts),
         acknowledged=classes["acknowledged"],
@@ -165,6 +164,8 @@ def _verdict(told: Told, evidence: Evidence) -> Verdict:
         lost=breaches[1] + breaches[9],
         doubled=breaches[3],
         order_broken=breaches[6],
+        events_missing=kinds["missing"],
+        events_out_of_order=kinds["out of order"],
         violations=violations,
         evidence=evidence,
     )

@@ -10,6 +10,10 @@ import pytest
 from bench import fault_results, faults_page
 from bench.fault_results import Kept, keep, kept
 from tests.faults.running import Played
+from tests.faults.scenario import REGISTRY
+from tests.faults.scenarios import load_all
+
+load_all()
 
 PLAYED = Played(
     id="S99",
@@ -40,7 +44,7 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_page_is_what_the_kept_runs_make_of_it() -> None:
     """``./mana bench faults --page`` writes it anew."""
-    assert faults_page.PAGE.read_text(encoding="utf-8") == faults_page.render(_committed())
+    assert faults_page.PAGE.read_text(encoding="utf-8") == faults_page.render(_committed(), REGISTRY)
 
 
 def _committed() -> list[Kept]:
@@ -63,13 +67,42 @@ def test_what_was_played_fast_is_not_kept() -> None:
 
 
 def test_a_line_tells_medians_and_the_verdict() -> None:
-    text = faults_page.render([Kept("2026-01-01T00:00:00Z", "one", PLAYED)])
+    text = faults_page.render([Kept("2026-01-01T00:00:00Z", "one", PLAYED)], ())
     assert "worker killed: 1.0, at most 3.0 (5)" in text
     assert "| clean |" in text
 
 
 def test_a_breach_is_told() -> None:
     broken = msgspec.structs.replace(PLAYED, violations=["(1) user u, key k: lost"])
-    text = faults_page.render([Kept("2026-01-01T00:00:00Z", "one", broken)])
+    text = faults_page.render([Kept("2026-01-01T00:00:00Z", "one", broken)], ())
     assert "| BROKEN |" in text
     assert "  - (1) user u, key k: lost" in text
+
+
+def test_every_scenario_is_told_of() -> None:
+    """Also where no run of it is kept."""
+    text = faults_page.render([Kept("2026-01-01T00:00:00Z", "one", PLAYED)], REGISTRY)
+    told = {line.split(" | ")[0].removeprefix("| "): line for line in text.splitlines() if line.startswith("| S")}
+    assert told.keys() == {*REGISTRY, "S99"}
+    assert {id_ for id_, line in told.items() if line.endswith("| not run |")} == REGISTRY.keys()
+
+
+def test_runs_of_different_commits_are_told_apart() -> None:
+    one = Kept("2026-01-01T00:00:00Z", "one", PLAYED)
+    two = Kept("2026-01-01T00:00:00Z", "two", msgspec.structs.replace(PLAYED, id="S98"))
+    assert "different commits" not in faults_page.render([one], ())
+    assert "2 different commits**: one: S99; two: S98." in faults_page.render([one, two], ())
+
+
+def test_a_recovery_that_took_too_long_is_told() -> None:
+    late = msgspec.structs.replace(PLAYED, in_time={"worker killed": False})
+    assert "worker killed: 1.0, at most 3.0 (too late) (5)" in faults_page.render([Kept("", "one", late)], ())
+
+
+def test_medians_are_over_all_runs() -> None:
+    slow = msgspec.structs.replace(PLAYED, id="S98", recoveries={"worker killed": [4.0, 4.0, 5.0]})
+    text = faults_page.render([Kept("", "one", PLAYED), Kept("", "one", slow)], ())
+    assert "| a worker killed (3 in S99, 3 in S98) | 3.5 | at most 3 | MISSED |" in text
+    text = faults_page.render([Kept("", "one", PLAYED)], ())
+    assert "| a worker killed (3 in S99) | 1.0 | at most 3 | reached |" in text
+    assert "| RabbitMQ killed, from when it is up |  | at most 10 | not measured |" in text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from msgspec import Struct
 
@@ -13,12 +14,16 @@ from tests.faults.oracle.journal import Told
 
 
 class Violation(Struct, frozen=True):
-    """A breach of an equation; ``user`` and ``key`` are empty where it concerns none in particular."""
+    """A breach of an equation; ``user`` and ``key`` are empty where it concerns none in particular.
+
+    ``kind`` tells breaches of one equation apart where they are counted apart.
+    """
 
     equation: int
     user: str
     key: str
     what: str
+    kind: Literal["", "missing", "out of order"] = ""
 
 
 @dataclass
@@ -35,6 +40,8 @@ class Evidence:
     dead: list[DeadCopy] = field(default_factory=list[DeadCopy])
     expected_dead: frozenset[str] = frozenset()
     """Names (``DeadCopy.names``) of what the scenario has put into ``credits.dead``, one for each message."""
+    dead_again: bool = False
+    """Whether one of these may lie there more than once: a worker was killed, or cut off, between copy and ack."""
     audit: str | None = None
     """What ``mana verify`` said where it was not content."""
     waiting: dict[str, int] = field(default_factory=dict[str, int])

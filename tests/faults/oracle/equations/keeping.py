@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 from tests.faults.oracle.books import Account, Books
@@ -84,17 +85,20 @@ def _refused_without_a_trace(told: Told) -> set[tuple[str, str]]:
 
 
 def _dead(evidence: Evidence) -> Iterator[Violation]:
-    missing = set(evidence.expected_dead)
+    copies = Counter[str]()
     owners = {attempt.message_id: attempt for attempt in evidence.told.attempts.values() if attempt.message_id}
     for copy in evidence.dead:
         if copy.names & evidence.expected_dead:
-            missing -= copy.names
+            copies.update(copy.names & evidence.expected_dead)
             continue
         attempt = next((owners[name] for name in copy.names if name in owners), None)
         user, key = ("", "") if attempt is None else (attempt.user, attempt.key)
         yield Violation(9, user, key, f"lies in credits.dead: {copy.reason} ({', '.join(sorted(copy.names))})")
-    for name in missing:
+    for name in evidence.expected_dead - copies.keys():
         yield Violation(9, "", name, "should lie in credits.dead, and does not")
+    for name, number in copies.items():
+        if number > 1 and not evidence.dead_again:
+            yield Violation(9, "", name, f"lies in credits.dead {number} times")
 
 
 def everybody_answers(told: Told, probes: dict[int, float | None]) -> Iterator[Violation]:

@@ -94,7 +94,7 @@ def _exactly_the_rows(where: str, mine: list[Event], books: Books) -> Iterator[V
             yield Violation(7, position[0], "", f"{where}: sequence {position[1]} came with {len(ids)} ids")
     for user, sequence in rows.keys() - came.keys():
         row = rows[user, sequence]
-        yield Violation(7, user, row.key, f"{where} never had the event of sequence {sequence}")
+        yield Violation(7, user, row.key, f"{where} never had the event of sequence {sequence}", "missing")
 
 
 def _event_of(row: Row) -> tuple[str, str, int, str]:
@@ -110,7 +110,8 @@ def _in_order(where: str, mine: list[Event]) -> Iterator[Violation]:
             continue
         had.add((event.subject, sequence))
         if sequence < last.get(event.subject, 0):
-            yield _of(event, f"{where} had it behind sequence {last[event.subject]}")
+            what = f"sequence {sequence}: {where} had it behind sequence {last[event.subject]}"
+            yield Violation(7, event.subject, "", what, "out of order")
         last[event.subject] = max(sequence, last.get(event.subject, 0))
 
 
