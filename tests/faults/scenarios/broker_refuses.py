@@ -10,6 +10,7 @@ from typing import Final
 from contracts.topology import command_queue
 from tests.faults.backlog import COMMAND_QUEUES
 from tests.faults.oracle.client import in_flight
+from tests.faults.oracle.journal import Told
 from tests.faults.oracle.resolve import quiesce
 from tests.faults.scenario import scenario
 from tests.faults.stage import Stage
@@ -26,7 +27,7 @@ async def publishers_blocked(stage: Stage) -> None:
     """Leases are held, nothing is lost; what was published meanwhile is executed late, or not at all."""
     workers = await stage.workers.start(2)
     await stage.start_front()
-    async with stage.load():
+    async with stage.load(deadline=stage.size(fast=2.0, usual=10.0, nightly=10.0)):
         await stage.pass_time(fast=1.0, usual=5.0, nightly=5.0)
         before = await stage.database.fetch(_EPOCHS)
         async with stage.broker.disk_alarm():
@@ -34,10 +35,24 @@ async def publishers_blocked(stage: Stage) -> None:
             for worker in workers:
                 await until(partial(_is_blocked, worker), f"{worker.name} tells that it is blocked", _NOTICED_SECONDS)
                 stage.must("blocked" in str(await worker.health()), f"{worker.name}: ready does not say blocked")
-            await asyncio.sleep(stage.size(fast=3.0, usual=60.0, nightly=60.0))
+            since = time.time()
+            await asyncio.sleep(stage.size(fast=5.0, usual=60.0, nightly=60.0))
+            over = time.time()
         await stage.recovers("alarm over", time.monotonic())
         after = await stage.database.fetch(_EPOCHS)
     stage.must(before == after, f"partitions changed hands over an alarm: {before}, {after}")
+    late = _executed_late(await stage.told(), since, over)
+    stage.figure("commands executed after their client had given them up", late)
+    stage.must(late, "no command was executed after its client had given it up")
+
+
+def _executed_late(told: Told, since: float, over: float) -> int:
+    """Attempts of the alarm's time whose clients heard nothing in time, and later that this very one was executed."""
+    return sum(
+        first.code == "timeout" and any(outcome.cls == "acknowledged" and not outcome.replayed for outcome in others)
+        for n, (first, *others) in told.outcomes.items()
+        if n in told.attempts and since <= told.attempts[n].sent_at < over
+    )
 
 
 async def _is_blocked(worker: Worker) -> bool:
