@@ -3,23 +3,42 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
+import uuid
+from collections import Counter
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from datetime import datetime
 from functools import partial
 from typing import Final
 
-from contracts.topology import command_queue
+from contracts.topology import COMMANDS_EXCHANGE, command_queue
 from tests.faults.backlog import COMMAND_QUEUES
 from tests.faults.oracle.client import in_flight
 from tests.faults.oracle.journal import Told
+from tests.faults.oracle.load import Load
 from tests.faults.oracle.resolve import quiesce
+from tests.faults.oracle.rest import Rest
 from tests.faults.scenario import scenario
 from tests.faults.stage import Stage
+from tests.faults.tools.balancer import Answer
+from tests.faults.tools.broker import Layout
 from tests.faults.tools.telling import until
 from tests.faults.tools.workers import Worker
 
 _EPOCHS: Final = "SELECT partition, epoch FROM credits.partitions ORDER BY partition"
+_NOW: Final = "SELECT clock_timestamp()"
+_WRITTEN: Final = "SELECT count(*) FROM credits.transactions WHERE partition = $1 AND created_at > $2"
 _NOTICED_SECONDS: Final = 20.0
+_BACK_SECONDS: Final = 60.0
 _AT_ONCE: Final = 500
+_TRIES: Final = 3
+_SOME: Final = 20
+_STEADY: Final = 60
+"""Users: enough for the hash to send somebody to each queue."""
+_PAUSE_SECONDS: Final = 0.2
+"""Longer than an event takes to leave behind its reply: a user's next command may be another worker's."""
 
 
 @scenario("S16", "RabbitMQ out of disk: publishers blocked", recovers=5)
@@ -81,42 +100,150 @@ async def queues_full(stage: Stage) -> None:
         refused = sum(1 for outcome in outcomes if outcome.code == "nacked")
         stage.must(refused, "no publish was refused")
         stage.injected("publishes refused", refused)
-        held = sum(depth.ready for depth in (await stage.broker.depths()).values())
-        stage.figure("commands held by queues that are to hold 1,000", f"{held:,}")
-        over_rest = [await rest.use(user, f"{stage.run}:full:{user.user}", 1) for user in rest.users]
-        stage.figure("answers over REST", ", ".join(sorted({outcome.code or outcome.cls for outcome in over_rest})))
-        stage.must(
-            all(outcome.code in {"overloaded", "pending"} for outcome in over_rest),
-            f"over REST: {[outcome.code for outcome in over_rest]}",
-        )
+        await _judge_held(stage, limit)
+        await _ask_over_rest(stage, rest)
         began = time.monotonic()
         await stage.workers.start(2)
         await stage.recovers("workers back", began)
         await stage.broker.remove_policy("faults-full")
 
 
-@scenario("S18", "a command queue deleted while it is consumed and published to", recovers=15)
-async def queue_deleted(stage: Stage) -> None:
-    """It comes back, with its arguments and its binding. (That a purge is reported, test_oracle shows.)
+async def _judge_held(stage: Stage, limit: int) -> None:
+    """What was confirmed waits; beyond the limit there is no more than what was under way when it was reached."""
+    depths = await stage.broker.depths()
+    held = sum(depth.ready for queue, depth in depths.items() if re.match(COMMAND_QUEUES, queue))
+    told = await stage.told()
+    confirmed = sum(told.attempts[n].key.startswith(f"{stage.run}:flood:") for n in told.confirmed)
+    stage.figure(f"commands held by queues that are to hold {limit:,}", f"{held:,}")
+    stage.must(held == confirmed, f"{confirmed} commands were confirmed, {held} wait")
+    stage.must(limit <= held <= limit + _AT_ONCE, f"queues that are to hold {limit} hold {held}")
 
-    It is empty when it is deleted, since what lies in a deleted queue is lost with it. The hash exchange sends users
-    elsewhere meanwhile and afterwards: their order is not promised across that.
+
+async def _ask_over_rest(stage: Stage, rest: Rest) -> None:
+    """A full queue is a 503 that says when to come again; a queue that is hardly full may still take one."""
+    asked = [(user, number) for number in range(_TRIES) for user in rest.users]
+    answers = Counter[str]()
+    for user, number in asked:
+        outcome = await rest.use(user, f"{stage.run}:full:{number}:{user.user}", 1, look_for=0.0)
+        answers[outcome.code or outcome.cls] += 1
+    stage.figure("answers over REST", ", ".join(f"{code} ({n})" for code, n in sorted(answers.items())))
+    stage.must(answers["overloaded"], f"over REST nobody was told that a queue is full: {answers}")
+    stage.must(answers.keys() <= {"overloaded", "pending"}, f"over REST: {answers}")
+    unsaid = stage.front.answers[Answer(503)]
+    stage.must(not unsaid, f"{unsaid} answers 503 did not say when to come again")
+
+
+@scenario("S18", "command queues deleted while they are consumed and published to", recovers=15)
+async def queues_deleted(stage: Stage) -> None:
+    """They come back, with their arguments and bindings. (That a purge is reported, test_oracle shows.)
+
+    They are empty when they are deleted, since what lies in a deleted queue is lost with it. The hash exchange sends
+    users elsewhere meanwhile and afterwards: until a queue is back, a user's next command is sent upon the answer to
+    the last one, so that their order is to be kept all the same.
     """
-    stage.ordered = False
     await stage.workers.start(2)
-    async with stage.load() as load:
+    await stage.start_front()
+    async with stage.rest(3) as rest, stage.load() as load:
         for _ in range(stage.size(fast=1, usual=5, nightly=20)):
             await stage.pass_time(fast=1.0, usual=8.0, nightly=20.0)
-            load.pause()
-            await quiesce(stage.instance.addresses.management, stage.amqp_url, quiet=1.0, within=30.0)
-            queue = command_queue(stage.random.randrange(stage.scenario.partitions))
-            await stage.broker.delete_queue(queue)
-            stage.injected("queues deleted")
-            began = time.monotonic()
-            load.go_on()
-            await until(partial(_is_consumed, stage, queue), f"{queue} is consumed again", 60.0)
-            await stage.recovers("queue deleted", began)
+            await _delete_one(stage, load)
+        for _ in range(stage.size(fast=1, usual=2, nightly=5)):
+            await stage.pass_time(fast=1.0, usual=8.0, nightly=20.0)
+            await _delete_all(stage, load, rest)
 
 
-async def _is_consumed(stage: Stage, queue: str) -> bool:
-    return queue in await stage.broker.consumers()
+async def _delete_one(stage: Stage, load: Load) -> None:
+    """It is published to at once, and then at work again."""
+    await _at_rest(stage, load)
+    queue = command_queue(stage.random.randrange(stage.scenario.partitions))
+    before = await _layouts(stage)
+    ((since,),) = await stage.database.fetch(_NOW)
+    await stage.broker.delete_queue(queue)
+    began = time.monotonic()
+    stage.injected("queues deleted")
+    async with _steadily(stage):
+        await until(partial(_works, stage, queue, since), f"{queue} is worked off again", _BACK_SECONDS)
+        await stage.recovers("queue deleted", began)
+        await _back(stage, before)
+    load.go_on()
+
+
+async def _delete_all(stage: Stage, load: Load, rest: Rest) -> None:
+    """The workers stand still meanwhile, so that everybody's command meets no queue: nobody's is accepted."""
+    await _at_rest(stage, load)
+    before = await _layouts(stage)
+    workers = stage.workers.running
+    for worker in workers:
+        await worker.pause()
+    await stage.broker.delete_queues(before)
+    stage.injected("times that all queues were deleted")
+    sent = [
+        await stage.client.send("use", user, f"{stage.run}:nowhere:{uuid.uuid4()}", amount=1)
+        for user in (await stage.users())[:_SOME]
+    ]
+    told = Counter(outcome.code for outcome in sent)
+    stage.must(told == {"no_route": _SOME}, f"without a queue publishers were told {told}")
+    asked = [await rest.use(user, f"{stage.run}:nowhere:{uuid.uuid4()}", 1) for user in rest.users]
+    told = Counter(outcome.code for outcome in asked)
+    stage.must(told == {"overloaded": len(asked)}, f"without a queue clients of REST were told {told}")
+    unsaid = stage.front.answers[Answer(503)]
+    stage.must(not unsaid, f"{unsaid} answers 503 did not say when to come again")
+    for worker in workers:
+        await worker.wake()
+    await stage.recovers("all queues deleted", time.monotonic())
+    await _back(stage, before)
+    load.go_on()
+
+
+async def _at_rest(stage: Stage, load: Load) -> None:
+    """The load pauses, and nothing waits in a queue."""
+    load.pause()
+    left = await quiesce(stage.instance.addresses.management, stage.amqp_url, quiet=1.0, within=30.0)
+    stage.must(not left, f"queues did not come to rest: {left}")
+
+
+async def _layouts(stage: Stage) -> dict[str, Layout]:
+    layouts = await stage.broker.layouts()
+    return {queue: layout for queue, layout in layouts.items() if re.match(COMMAND_QUEUES, queue)}
+
+
+async def _back(stage: Stage, before: Mapping[str, Layout]) -> None:
+    """All queues are there again as they were, and consumed."""
+    found: dict[str, Layout] = {}
+
+    async def look() -> bool:
+        found.clear()
+        found.update(await _layouts(stage))
+        return found == before and before.keys() <= (await stage.broker.consumers()).keys()
+
+    try:
+        await until(look, "the queues are as they were", _BACK_SECONDS)
+    except AssertionError as late:
+        other = {queue: (layout, found.get(queue)) for queue, layout in before.items() if found.get(queue) != layout}
+        raise AssertionError(f"{late}{other}") from None
+
+
+async def _works(stage: Stage, queue: str, since: datetime) -> bool:
+    """Whether something that went through the queue was written since."""
+    partition = int(queue.removeprefix(f"{COMMANDS_EXCHANGE}."))
+    ((rows,),) = await stage.database.fetch(_WRITTEN, partition, since)
+    return rows > 0
+
+
+@asynccontextmanager
+async def _steadily(stage: Stage) -> AsyncGenerator[None]:
+    """Some users use credits until the block ends, each one upon the answer to its last command."""
+    over = asyncio.Event()
+
+    async def go_on(user: str) -> None:
+        while not over.is_set():
+            await stage.client.send("use", user, f"{stage.run}:steady:{uuid.uuid4()}", amount=1)
+            await asyncio.sleep(_PAUSE_SECONDS)
+
+    async with asyncio.TaskGroup() as group:
+        for user in stage.random.sample(await stage.users(), _STEADY):
+            group.create_task(go_on(user))
+        try:
+            yield
+        finally:
+            over.set()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 import signal
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Collection, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -44,6 +44,14 @@ class Depth(Struct, frozen=True):
 
     ready: int
     unacked: int
+
+
+class Layout(Struct, frozen=True):
+    """A queue as it is declared and bound: ``bindings`` by exchange and routing key, the default exchange's too."""
+
+    arguments: dict[str, Any]
+    policy: str | None
+    bindings: frozenset[tuple[str, str]]
 
 
 class Broker:
@@ -148,6 +156,13 @@ class Broker:
         """Deletes it with all that is in it, consumed or not."""
         await self.control("delete_queue", "-p", self._vhost, name)
 
+    async def delete_queues(self, names: Collection[str]) -> None:
+        """Deletes them as :meth:`delete_queue`, all at the same moment. Raises ``ToolError`` where one is missing."""
+        if missing := set(names) - (await self.layouts()).keys():
+            raise ToolError(f"there are no queues {missing}")
+        async with self._management() as management:
+            await asyncio.gather(*(management.delete("queues", self._vhost, name) for name in names))
+
     async def purge_queue(self, name: str) -> None:
         """Drops all that waits in it."""
         await self.control("purge_queue", "-p", self._vhost, name)
@@ -156,6 +171,22 @@ class Broker:
         """All quorum queues as they are now."""
         told = await self.evaluate(_DEPTHS)
         return {name: Depth(int(ready), int(unacked)) for name, ready, unacked in _DEPTH.findall(told)}
+
+    async def layouts(self) -> dict[str, Layout]:
+        """All queues, as they are declared and bound now."""
+        async with self._management() as management:
+            queues, bindings = await asyncio.gather(
+                management.get("queues", self._vhost), management.get("bindings", self._vhost)
+            )
+        bound: dict[str, set[tuple[str, str]]] = {}
+        for binding in bindings:
+            if binding["destination_type"] == "queue":
+                place = (binding["source"], binding["routing_key"])
+                bound.setdefault(binding["destination"], set()).add(place)
+        return {
+            queue["name"]: Layout(queue["arguments"], queue.get("policy"), frozenset(bound.get(queue["name"], ())))
+            for queue in queues
+        }
 
     async def consumers(self) -> dict[str, list[str]]:
         """Who consumes each queue that is consumed, by the names that the connections gave themselves.
