@@ -13,6 +13,7 @@ import pytest
 
 from tests.faults.tools.errors import ToolError
 from tests.faults.tools.proxy import Proxy
+from tests.faults.tools.steps import Step
 
 _SILENCE = 0.3
 """Seconds after which nothing that could come is counted as silence."""
@@ -204,6 +205,38 @@ async def test_the_limit_begins_when_a_marker_has_gone_up(proxy: Proxy, caller: 
     assert reached.is_set()
     async with _caller(proxy) as other:
         assert await other.say(b"COMMIT") == b"COMMIT"
+
+
+def _frame(kind: int, payload: bytes) -> bytes:
+    return kind.to_bytes(1, "big") + b"\0\1" + len(payload).to_bytes(4, "big") + payload + b"\xce"
+
+
+_ACK = _frame(1, b"\0\x3c\0\x50" + b"\0" * 9)
+_MESSAGE = _frame(1, b"\0\x3c\0\x28" + b"\0\0\0") + _frame(2, b"\0\x3c" + b"\0" * 12) + _frame(3, b"a body")
+
+
+@pytest.mark.parametrize("part", [0.0, 0.5, 0.999])
+async def test_the_line_is_cut_in_the_middle_of_a_step(proxy: Proxy, caller: Caller, part: float) -> None:
+    step = Step((60, 40), part)
+    proxy.cut_in(step, "down")
+    assert await caller.say(_ACK) == _ACK
+    assert not step.reached.is_set()
+    caller.writer.write(_ACK + _MESSAGE + _ACK)
+    passes = int(part * len(_MESSAGE))
+    assert await caller.reader.readexactly(len(_ACK) + passes) == _ACK + _MESSAGE[:passes]
+    with pytest.raises(ConnectionResetError):
+        await caller.reader.read()
+    assert step.reached.is_set()
+    assert (step.size, step.length) == (passes, len(_MESSAGE))
+    async with _caller(proxy) as other:
+        assert await other.say(_MESSAGE) == _MESSAGE
+
+
+async def test_a_step_is_told_apart_by_its_arguments(proxy: Proxy, caller: Caller) -> None:
+    step = Step((60, 40), 0.5, b"\0\0\x01e")
+    proxy.cut_in(step, "up")
+    assert await caller.say(_MESSAGE) == _MESSAGE
+    assert not step.reached.is_set()
 
 
 async def test_nobody_answers_from_a_black_hole(proxy: Proxy, caller: Caller) -> None:

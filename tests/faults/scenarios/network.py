@@ -4,23 +4,46 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from typing import Final
 
+from contracts.topology import EVENTS_EXCHANGE
 from tests.faults.oracle.client import Client
+from tests.faults.oracle.load import Load
+from tests.faults.oracle.outcomes import codes
 from tests.faults.scenario import scenario
 from tests.faults.stage import Stage
 from tests.faults.tools.line import Direction
 from tests.faults.tools.proxy import Proxy
+from tests.faults.tools.steps import Step
+from tests.faults.tools.workers import Worker
 
-_BYTES: Final = 3_000
-"""Farther than the frames of a few commands reach."""
+_PUBLISH: Final = (60, 40)
+_DELIVER: Final = (60, 60)
+_ACK: Final = (60, 80)
+_TO_A_QUEUE: Final = b"\0\0\0"
+_TO_EVENTS: Final = b"\0\0" + len(EVENTS_EXCHANGE).to_bytes(1, "big") + EVENTS_EXCHANGE.encode()
+_STEPS: Final[dict[str, tuple[str, Direction, tuple[int, int], bytes]]] = {
+    "a command's publish": ("client", "up", _PUBLISH, b""),
+    "its confirm": ("client", "down", _ACK, b""),
+    "its delivery": ("worker", "down", _DELIVER, b""),
+    "its reply": ("worker", "up", _PUBLISH, _TO_A_QUEUE),
+    "its reply's delivery": ("client", "down", _DELIVER, b""),
+    "its ack": ("worker", "up", _ACK, b""),
+    "its event": ("worker", "up", _PUBLISH, _TO_EVENTS),
+    "its event's confirm": ("worker", "down", _ACK, b""),
+}
+"""Whose line, which way, and how the step begins: the method, and its first arguments (the exchange)."""
 _CUT_SECONDS: Final = 20.0
-_WAYS: Final[tuple[Direction, ...]] = ("up", "down")
 _SOME: Final = 60.0
+_RATE: Final = 100.0
+_BANDWIDTH: Final = 32_000
+_DELAY: Final = "delay of 300 ms, more or less by 100"
+_MAY: Final = {"acknowledged", "pending", "overloaded"}
 
 
-@scenario("S19", "connections cut behind the n-th byte: publish, confirm, delivery, reply, ack", recovers=5)
+@scenario("S19", "connections cut behind the n-th byte of each step, n swept", recovers=5)
 async def cut_anywhere(stage: Stage) -> None:
     """Whatever was under way, and whichever half of it had arrived."""
     async with Proxy.before(stage.amqp_url) as between_workers, Proxy.before(stage.amqp_url) as between_client:
@@ -28,15 +51,25 @@ async def cut_anywhere(stage: Stage) -> None:
         await stage.users()
         client = Client(between_client.url(stage.amqp_url), stage.journal, transport="amqp:cut")
         async with client, stage.load(client=client):
-            for _ in range(stage.size(fast=4, usual=40, nightly=400)):
-                proxy = stage.random.choice((between_workers, between_client))
-                behind = stage.random.randrange(_BYTES)
-                reached = proxy.limit(behind, stage.random.choice(_WAYS))
+            proxies = {"client": between_client, "worker": between_workers}
+            times = stage.size(fast=2, usual=12, nightly=100)
+            cuts = [(name, (number + stage.random.random()) / times) for name in _STEPS for number in range(times)]
+            stage.random.shuffle(cuts)
+            passed: defaultdict[str, list[int]] = defaultdict(list)
+            for name, part in cuts:
+                whose, direction, method, arguments = _STEPS[name]
+                step = Step(method, part, arguments)
+                proxies[whose].cut_in(step, direction)
                 async with asyncio.timeout(_CUT_SECONDS):
-                    await reached.wait()
-                stage.injected("connections cut")
-                await asyncio.sleep(stage.random.uniform(0.5, 1.5))
-            await stage.recovers("connection cut", time.monotonic())
+                    await step.reached.wait()
+                cut = time.monotonic()
+                stage.injected(f"cuts in {name}")
+                passed[name].append(step.size)
+                await stage.recovers("connection cut", cut)
+                await asyncio.sleep(stage.random.uniform(0.0, 0.5))
+        for name, sizes in passed.items():
+            stage.figure(f"bytes of {name} that passed", f"{min(sizes)} to {max(sizes)}")
+            stage.must(len(set(sizes)) > 1, f"{name} was always cut behind the same byte")
         await stage.workers.stop()
 
 
@@ -61,29 +94,79 @@ async def half_open(stage: Stage) -> None:
             await stage.recovers("line whole again", time.monotonic())
 
 
-@scenario("S21", "a slow network: 300 ms ± 100, 256 kbit/s, bytes in slices", recovers=5)
+@scenario("S21", "a slow network: 300 ms ± 100, 256 kbit/s, bytes in slices, and all of it", recovers=5)
 async def slow_network(stage: Stage) -> None:
-    """Batches grow, answers are late, nothing else."""
+    """Everybody's line to RabbitMQ: batches grow, answers are late or a 202, nothing else."""
     async with Proxy.before(stage.amqp_url) as proxy:
-        await stage.workers.start(2, amqp_url=proxy.url(stage.workers.amqp_url))
-        async with stage.load(100.0) as load:
-            await stage.pass_time(fast=2.0, usual=15.0, nightly=60.0)
+        workers = await stage.workers.start(2, amqp_url=proxy.url(stage.workers.amqp_url))
+        await stage.start_front(amqp_url=proxy.url(stage.front.amqp_url))
+        client = Client(proxy.url(stage.amqp_url), stage.journal, transport="amqp:slow")
+        async with client, stage.load(_RATE, client=client) as load:
+            before = await _settled(workers)
+            await stage.pass_time(fast=3.0, usual=15.0, nightly=60.0)
+            usual = _mean(before, await _settled(workers))
             stage.figure("p50 and p99 before, s", f"{load.percentile(0.5):.3f}, {load.percentile(0.99):.3f}")
+            stage.figure("commands of a batch before", usual)
+            batches, answers = dict[str, float](), Counter[str]()
             for name, make in _SLOWNESS.items():
-                began, passed = time.monotonic(), proxy.bytes("down")
-                make(proxy)
-                await stage.pass_time(fast=3.0, usual=20.0, nightly=60.0)
-                stage.must(proxy.bytes("down") > passed, f"nothing passed with {name}")
-                stage.injected(name)
-                figures = f"{load.percentile(0.5, began):.2f}, {load.percentile(0.99, began):.2f}"
-                stage.figure(f"p50 and p99 with {name}, s", figures)
-                await proxy.restore()
-                await stage.recovers(name, time.monotonic())
+                batches[name] = await _slow(stage, load, proxy, workers, name, make, answers)
+        stage.must(batches[_DELAY] > usual, f"batches did not grow with late bytes: {usual:.2f}, {batches[_DELAY]:.2f}")
+        stage.must(answers["pending"], f"over REST nobody's deadline passed: {answers}")
+        stage.must(answers.keys() <= _MAY, f"over REST: {answers}")
         await stage.workers.stop()
+        await stage.front.stop()
+
+
+async def _slow(
+    stage: Stage,
+    load: Load,
+    proxy: Proxy,
+    workers: list[Worker],
+    name: str,
+    make: Callable[[Proxy], None],
+    told: Counter[str],
+) -> float:
+    began, since, passed = time.monotonic(), time.time(), proxy.bytes("down")
+    before = await _settled(workers)
+    make(proxy)
+    await stage.pass_time(fast=6.0, usual=20.0, nightly=60.0)
+    batches = _mean(before, await _settled(workers))
+    stage.must(proxy.bytes("down") > passed, f"nothing passed with {name}")
+    stage.injected(name)
+    stage.figure(
+        f"p50 and p99 with {name}, s", f"{load.percentile(0.5, began):.2f}, {load.percentile(0.99, began):.2f}"
+    )
+    stage.figure(f"commands of a batch with {name}", batches)
+    until = time.time()
+    await proxy.restore()
+    await stage.recovers(name, time.monotonic())
+    answers = codes(await stage.told(), "rest", since, until)
+    told.update(answers)
+    stage.figure(f"answers over REST with {name}", ", ".join(f"{code} ({n})" for code, n in sorted(answers.items())))
+    return batches
+
+
+async def _settled(workers: list[Worker]) -> tuple[float, float]:
+    """Batches so far, and the commands in them."""
+    told = [await worker.meters() for worker in workers]
+    return sum(one["mana_batch_commands_count"] for one in told), sum(one["mana_batch_commands_sum"] for one in told)
+
+
+def _mean(before: tuple[float, float], after: tuple[float, float]) -> float:
+    """Commands of each batch between two looks; 0 where there was none."""
+    batches = after[0] - before[0]
+    return (after[1] - before[1]) / batches if batches else 0.0
+
+
+def _all(proxy: Proxy) -> None:
+    proxy.delay(0.3, 0.1)
+    proxy.bandwidth(_BANDWIDTH)
+    proxy.slice(64)
 
 
 _SLOWNESS: Final[dict[str, Callable[[Proxy], None]]] = {
-    "delay of 300 ms, more or less by 100": lambda proxy: proxy.delay(0.3, 0.1),
-    "256 kbit/s": lambda proxy: proxy.bandwidth(32_000),
+    _DELAY: lambda proxy: proxy.delay(0.3, 0.1),
+    "256 kbit/s": lambda proxy: proxy.bandwidth(_BANDWIDTH),
     "slices of 7 bytes": lambda proxy: proxy.slice(7),
+    "all of it": _all,
 }

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
+from tests.faults.tools.steps import Step
+
 Direction = Literal["up", "down"]
 """``up``: from the client to the server."""
 
@@ -28,7 +30,8 @@ class Line:
     """How bytes fare that go one way, on all connections of a proxy; may be changed while they flow.
 
     ``delay`` and ``jitter`` in seconds; ``limit``: so many bytes still pass, then their connection is cut, and there
-    is no limit any more; ``passed``: bytes so far; ``marker``: the bytes at whose passing ``on_marker`` is called once.
+    is no limit any more; ``passed``: bytes so far; ``marker``: the bytes at whose passing ``on_marker`` is called once;
+    ``step``: in the middle of the next one of it the connection that it comes on is cut.
     """
 
     delay: float = 0.0
@@ -39,6 +42,7 @@ class Line:
     passed: int = 0
     marker: bytes | None = None
     on_marker: Callable[[], None] | None = None
+    step: Step | None = None
     flows: asyncio.Event = field(default_factory=asyncio.Event)
     limit_reached: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -49,6 +53,7 @@ class Line:
         """Bytes pass as if there were no proxy."""
         self.delay = self.jitter = 0.0
         self.bytes_per_second = self.slice_bytes = self.limit = self.marker = self.on_marker = None
+        self.step = None
         self.flows.set()
 
     def lag(self) -> float:
@@ -84,6 +89,14 @@ class Line:
         self.limit = None
         self.limit_reached.set()
         return True
+
+    def cut_in(self, piece: bytes) -> int | None:
+        """How many bytes of the piece pass before the step's cut; ``None`` where there is none. Told once."""
+        passing = None if self.step is None else self.step.passes(piece)
+        if self.step is not None and passing is not None:
+            self.step.reached.set()
+            self.step = None
+        return passing
 
     def pause(self, size: int) -> float:
         """How long the line is busy with so many bytes, in seconds."""
@@ -141,9 +154,10 @@ class Pump:
         if self._finished:
             return
         self._line.look(piece)
-        admitted = self._line.admit(len(piece))
+        cut = self._line.cut_in(piece)
+        admitted = self._line.admit(len(piece) if cut is None else cut)
         await asyncio.get_running_loop().sock_sendall(self._sink, piece[:admitted])
-        if self._line.exhausted():
+        if self._line.exhausted() or cut is not None:
             raise LimitReachedError
         if pause := self._line.pause(admitted):
             await asyncio.sleep(pause)

@@ -24,6 +24,7 @@ from ops import ports
 from tests.faults.tools.connection import Connection
 from tests.faults.tools.errors import ToolError
 from tests.faults.tools.line import Direction, Line
+from tests.faults.tools.steps import Step
 
 _BOTH: Final[tuple[Direction, Direction]] = ("up", "down")
 _HOST: Final = "127.0.0.1"
@@ -146,6 +147,10 @@ class Proxy:
 
         self._lines["up"].marker, self._lines["up"].on_marker = marker, begin
         return reached
+
+    def cut_in(self, step: Step, direction: Direction) -> None:
+        """The next connection on which the step comes is cut in its middle; ``step.reached`` is the proof."""
+        self._lines[direction].step = step
 
     async def blackhole(self) -> None:
         """Open connections fall silent, and nobody answers who connects: as if all packets were dropped."""
