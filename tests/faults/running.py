@@ -102,6 +102,7 @@ def _case(stage: Stage, since: float, seed: int, within: float) -> Case:
         expected_dead=frozenset(stage.dead),
         dead_again=stage.dead_again,
         ordered=stage.ordered,
+        refusals_kept=stage.refusals_kept,
         repeated=stage.scenario.repeated,
         seed=seed,
         within=within,

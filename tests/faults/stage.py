@@ -58,7 +58,8 @@ class Stage:
 
     ``dead`` names the bodies that it puts into ``credits.dead`` by purpose (``oracle.dead.body_name``). ``ordered`` is
     made false by a scenario whose fault allows a user's commands to be decided in another order; ``dead_again`` is made
-    true by one that kills workers, or cuts them off, while such bodies are in their hands.
+    true by one that kills workers, or cuts them off, while such bodies are in their hands; ``refusals_kept`` is made
+    false by one in which days pass, since refusals are kept for one.
     """
 
     subscriber: Subscriber
@@ -75,6 +76,7 @@ class Stage:
         self.dead: set[str] = set()
         self.ordered = True
         self.dead_again = False
+        self.refusals_kept = True
         self.journal = Journal(folder / "journal.jsonl", self.run)
         self.client = Client(self.amqp_url, self.journal)
         self.workers = Workers(instance, folder)

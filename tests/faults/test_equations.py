@@ -50,6 +50,14 @@ def add_row(like: str, /, **changes: Any) -> Break:
     return apply
 
 
+def add_row_of_others(**changes: Any) -> Break:
+    def apply(evidence: Evidence) -> None:
+        fields = {"user": "somebody", "sequence": 7, **changes}
+        evidence.books.of_others.append(msgspec.structs.replace(row_of(evidence.books, "last"), **fields))
+
+    return apply
+
+
 def change_answer(key: str, index: int = 0, **changes: Any) -> Break:
     """Of the key's attempt number ``index`` the last thing that it was told."""
 
@@ -158,6 +166,12 @@ def make_by_a_refused_attempt(evidence: Evidence) -> None:
     change_answer("much", 1, replayed=True)(evidence)
 
 
+def repeat_unheard(evidence: Evidence) -> None:
+    """The judge repeats a command, and hears nothing."""
+    attempt, n = attempts(evidence, "first")[0], len(evidence.told.attempts) + 1
+    evidence.told.add(msgspec.structs.replace(attempt, n=n, sent_at=3_000.0, message_id=f"m{n}"))
+
+
 def charge_the_refused(evidence: Evidence) -> None:
     add_row("last", key="poor", amount=-9_999, id="new", sequence=99)(evidence)
 
@@ -186,6 +200,9 @@ BREAKS: list[tuple[int, str, Break]] = [
     (2, "a usage of -2", change_row("last", amount=-2)),
     (2, "a bonus of 1", change_row("last", type="bonus", amount=1)),
     (2, "a usage of -5", change_row("daily:2026-01-02", type="usage", amount=-5)),
+    (2, "of whom nobody had heard", add_row_of_others(key="somebody's")),
+    (2, "of whom nobody had heard", add_row_of_others(key="daily:2026-01-02")),
+    (2, "of whom nobody had heard", add_row_of_others(key="mana:bonus", type="bonus", sequence=1)),
     (2, "an answer is kept", keep_answer("ann", "first")),
     (2, "an answer is kept", keep_answer("ann", "nobody's")),
     (3, "2 rows under one key", add_row("first", id="new", sequence=99)),
@@ -212,6 +229,9 @@ BREAKS: list[tuple[int, str, Break]] = [
     (5, "and both were acknowledged", change_answer("first", 2, cls="acknowledged", code=None, digest=None)),
     (5, "and both were acknowledged", change_answer("done unheard", 2, cls="acknowledged", digest=None)),
     (5, "refused otherwise: insufficient", change_answer("first", 2, code="insufficient_credits")),
+    (5, "had no answer: unknown", repeat_unheard),
+    (5, "had no answer: unknown", change_answer("done unheard", 2, cls="unknown", code="timeout")),
+    (5, "had no answer: not_accepted", change_answer("done unheard", 2, cls="not_accepted", code="nacked")),
     (5, "a reply that is unreadable", tell_more("poor", cls="unknown", code="unreadable")),
     (5, "a reply that is stray", lambda evidence: evidence.told.add(Outcome(0, "unknown", "stray"))),
     (6, "is followed by 99", change_row("last", sequence=99)),
@@ -221,6 +241,8 @@ BREAKS: list[tuple[int, str, Break]] = [
     (6, "make 0 at sequence", change_row("last", balance_after=0)),
     (6, "the account says 99", change_account("ann", sequence=99)),
     (6, "sent later", swap_order),
+    (6, "sent later", all_of(swap_order, change_answer("late", replayed=True))),
+    (6, "sent later", all_of(swap_order, change_answer("chat", replayed=True))),
     (7, "the subscriber never had", remove_event("seen", "late")),
     (7, "the log never had", remove_event("log", "late")),
     (7, "the subscriber had an event of no row", add_event("seen", "late", sequence=99)),
@@ -233,6 +255,7 @@ BREAKS: list[tuple[int, str, Break]] = [
     (7, "the subscriber had it behind", swap_events("seen", "chat", "late")),
     (7, "the log had it behind", swap_events("log", "chat", "late")),
     (7, "was not visible yet", change_event("seen", "late", visible=False)),
+    (7, "and of no row", add_event("seen", "late", subject="nobody", visible=False)),
     (8, "mana verify: a gap", lambda evidence: setattr(evidence, "audit", "a gap")),
     (8, "do not agree", change_account("ann", lots=1)),
     (8, "do not agree", change_account("ann", postings=1)),
@@ -289,6 +312,24 @@ def forget_the_judges_questions(evidence: Evidence) -> None:
     held = {row.id for row in evidence.books.rows}
     evidence.seen = [event for event in evidence.seen if event.sequence is None or event.id in held]
     evidence.log = [event for event in evidence.log if event.id in held]
+
+
+def test_the_ledger_s_own_commands_may_reach_accounts_of_other_runs() -> None:
+    evidence = clean_run()
+    add_row_of_others(key="expiry:1", type="expiry")(evidence)
+    assert check(evidence) == []
+
+
+def test_a_key_that_was_sent_twice_may_have_been_done_by_either() -> None:
+    """So an answer that says ``replayed`` tells nothing of the order in which it was done."""
+    evidence = clean_run()
+    swap_order(evidence)
+    for key in ("late", "chat"):
+        change_answer(key, replayed=True)(evidence)
+        attempt = attempts(evidence, key)[0]
+        n = len(evidence.told.attempts) + 1
+        evidence.told.add(msgspec.structs.replace(attempt, n=n, sent_at=attempt.sent_at, message_id=f"m{n}"))
+    assert not [violation for violation in check(evidence) if "sent later" in violation.what]
 
 
 def test_what_was_shuffled_on_purpose_may_be_done_in_any_order() -> None:

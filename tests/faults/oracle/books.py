@@ -39,12 +39,15 @@ class Account(Struct, frozen=True):
 
 @dataclass
 class Books:
-    """All of it. ``keys``: answers without a transaction; ``refusals``: (user, key, message id) of what was refused."""
+    """All of it. ``keys``: answers without a transaction; ``refusals``: (user, key, message id) of what was refused;
+    ``of_others``: the rows since the run began of accounts that are not the run's.
+    """
 
     rows: list[Row] = field(default_factory=list[Row])
     accounts: dict[str, Account] = field(default_factory=dict[str, Account])
     keys: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
     refusals: set[tuple[str, str, str]] = field(default_factory=set[tuple[str, str, str]])
+    of_others: list[Row] = field(default_factory=list[Row])
 
     def by_key(self) -> dict[tuple[str, str], list[Row]]:
         """The rows under each (user, key): one each, where all is well."""
@@ -61,10 +64,14 @@ class Books:
         return found
 
 
-_ROWS: Final = """
+_COLUMNS: Final = """
 SELECT account_id::text, idempotency_key, id::text, sequence, type, amount, balance_before, balance_after, partition,
        extract(epoch FROM created_at)::float8, status
-FROM credits.transactions WHERE account_id = ANY($1::text[]::uuid[])
+FROM credits.transactions
+"""
+_ROWS: Final = f"{_COLUMNS} WHERE account_id = ANY($1::text[]::uuid[])"
+_ROWS_OF_OTHERS: Final = f"""
+{_COLUMNS} WHERE account_id <> ALL($1::text[]::uuid[]) AND created_at >= to_timestamp($2::float8)
 """
 _ACCOUNTS: Final = """
 WITH mine AS (SELECT id::uuid, id AS text FROM unnest($1::text[]) AS id),
@@ -88,24 +95,29 @@ SELECT account_id::text, idempotency_key, identity FROM credits.refusals WHERE a
 """
 
 
-async def read_books(database_url: str, users: Collection[str]) -> Books:
-    """Reads as a login that sees all rows. Raises asyncpg's errors."""
+async def read_books(database_url: str, users: Collection[str], since: float | None = None) -> Books:
+    """Reads as a login that sees all rows; others' rows only where ``since`` (seconds since 1970) is given.
+
+    Raises asyncpg's errors.
+    """
     connection = await asyncpg.connect(database_url)
     try:
         async with connection.transaction(isolation="repeatable_read", readonly=True):
-            return await _read(connection, list(users))
+            return await _read(connection, list(users), since)
     finally:
         await connection.close()
 
 
-async def _read(connection: asyncpg.Connection, users: list[str]) -> Books:
+async def _read(connection: asyncpg.Connection, users: list[str], since: float | None) -> Books:
     def rows(found: list[Any]) -> list[tuple[Any, ...]]:
         return [tuple(record) for record in found]
 
+    others = [] if since is None else rows(await connection.fetch(_ROWS_OF_OTHERS, users, since))
     accounts = [Account(*row) for row in rows(await connection.fetch(_ACCOUNTS, users))]
     return Books(
         rows=[Row(*row) for row in rows(await connection.fetch(_ROWS, users))],
         accounts={account.user: account for account in accounts},
         keys={(user, key) for user, key in rows(await connection.fetch(_KEYS, users))},
         refusals={(user, key, identity) for user, key, identity in rows(await connection.fetch(_REFUSALS, users))},
+        of_others=[Row(*row) for row in others],
     )

@@ -108,11 +108,18 @@ class Client:
             op, user, key, amount, body, deadline, message_id, headers=headers, routing_key=routing_key
         )
 
-    async def again(self, attempt: Attempt, *, amount: int | None = None, deadline: float = DEADLINE) -> Outcome:
-        """Sends an attempt's command by a new message; with another ``amount`` where one is given."""
+    async def again(
+        self,
+        attempt: Attempt,
+        *,
+        amount: int | None = None,
+        deadline: float = DEADLINE,
+        message_id: str | None = None,
+    ) -> Outcome:
+        """Sends an attempt's command by a new message, or one of this id; with another ``amount`` if one is given."""
         body = attempt.body if amount is None else json.dumps({**json.loads(attempt.body), "amount": amount})
         asked = attempt.amount if amount is None else amount
-        return await self._send(attempt.op, attempt.user, attempt.key, asked, body, deadline, None)
+        return await self._send(attempt.op, attempt.user, attempt.key, asked, body, deadline, message_id)
 
     async def _send(
         self,

@@ -20,7 +20,7 @@ from tests.faults.oracle.events import Position
 from tests.faults.oracle.journal import JUDGING, Journal, Told
 from tests.faults.oracle.outcomes import class_of
 from tests.faults.oracle.probing import probe, probe_users
-from tests.faults.oracle.resolve import quiesce, repeat, resolve, sample
+from tests.faults.oracle.resolve import quiesce, redeliver, repeat, resolve, sample, sample_refused
 from tests.faults.oracle.subscribing import Subscriber
 
 _SHOWN: Final = 10
@@ -33,7 +33,7 @@ class Case:
 
     Addresses are the servers' own, of logins that may do and see everything. ``since`` is when the run began (seconds
     since 1970); ``quiet`` and ``within`` are seconds, see ``quiesce``; ``repeated``: the part of all keys, and of all
-    refused messages, that is asked again; the rest as in ``Evidence``.
+    refused messages, that is asked again, of the latter only while ``refusals_kept``; the rest as in ``Evidence``.
     """
 
     journal: Journal
@@ -46,6 +46,7 @@ class Case:
     expected_dead: frozenset[str] = frozenset()
     dead_again: bool = False
     ordered: bool = True
+    refusals_kept: bool = True
     repeated: float = 0.05
     seed: int = 0
     quiet: float = 5.0
@@ -106,7 +107,7 @@ async def _gather(case: Case, client: Client, told: Told) -> Evidence:
         await _ask(case, client)
     waiting = await quiesce(case.management_url, case.amqp_url, quiet=min(case.quiet, 1.0), within=case.within)
     told = await _told(case)
-    books = await read_books(case.database_url, told.users)
+    books = await read_books(case.database_url, told.users, case.since)
     rows: set[Position] = {(row.user, row.sequence) for row in books.rows}
     await case.subscriber.caught_up(rows, case.within)
     return Evidence(
@@ -126,10 +127,16 @@ async def _gather(case: Case, client: Client, told: Told) -> Evidence:
 
 
 async def _ask(case: Case, client: Client) -> None:
-    """What is unknown is sent until it is known; that, and a part of all else, is then asked once more."""
+    """What is unknown is sent until it is known; that, and a part of all else, is then asked once more.
+
+    So is a part of what was refused, by the same messages: whatever may have come in between, they are refused again.
+    """
     unknown = await resolve(client, await _told(case), case.within)
     told = await _told(case)
-    await repeat(client, told, {*unknown, *sample(told, case.repeated, Random(case.seed))}, case.within)
+    chance = Random(case.seed)
+    await repeat(client, told, {*unknown, *sample(told, case.repeated, chance)}, case.within)
+    if case.refusals_kept:
+        await redeliver(client, sample_refused(told, case.repeated, chance), case.within)
 
 
 async def _told(case: Case) -> Told:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Collection, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
 from functools import partial
 from random import Random
-from typing import Final
+from typing import Final, TypeVar
 from urllib.parse import quote, unquote, urlsplit
 
 import httpx
@@ -15,8 +15,9 @@ import httpx
 from tests.faults.oracle.client import Client, in_flight, until_known
 from tests.faults.oracle.commands import EXCHANGE
 from tests.faults.oracle.journal import Attempt, Outcome, Told
-from tests.faults.oracle.outcomes import attempts_by_key, class_of, class_of_key, unknown_keys
+from tests.faults.oracle.outcomes import BEFORE_THE_LEDGER, attempts_by_key, class_of, class_of_key, unknown_keys
 
+T = TypeVar("T")
 Key = tuple[str, str]
 
 _AT_ONCE: Final = 200
@@ -102,7 +103,37 @@ def _repeats(client: Client, attempt: Attempt, within: float) -> Iterator[Callab
         yield partial(until_known, partial(client.again, attempt, amount=attempt.amount + 1), within)
 
 
+async def redeliver(client: Client, attempts: Collection[Attempt], within: float) -> None:
+    """Sends each of these once more by the same message. What is answered stands in the journal."""
+    await in_flight(
+        _AT_ONCE,
+        [
+            partial(until_known, partial(client.again, attempt, message_id=attempt.message_id), within)
+            for attempt in attempts
+        ],
+    )
+
+
+def sample_refused(told: Told, part: float, chance: Random) -> list[Attempt]:
+    """This part of the messages that the ledger has refused, at least one where there is one."""
+    messages = {
+        (attempt.user, attempt.key, attempt.message_id): attempt
+        for n, attempt in told.attempts.items()
+        if attempt.key and attempt.message_id and _refused_by_the_ledger(told.outcomes.get(n, ()))
+    }
+    return _part(list(messages.values()), part, chance)
+
+
+def _refused_by_the_ledger(outcomes: Iterable[Outcome]) -> bool:
+    """Other refusals are of what the journal may not tell of, such as headers, and are kept nowhere."""
+    return any(outcome.cls == "refused" and outcome.code not in BEFORE_THE_LEDGER for outcome in outcomes)
+
+
 def sample(told: Told, part: float, chance: Random) -> list[Key]:
     """This part of the acknowledged keys, at least one where there is one."""
     keys = [key for key, attempts in attempts_by_key(told).items() if class_of_key(told, attempts) == "acknowledged"]
-    return chance.sample(keys, min(len(keys), max(1, round(part * len(keys)))))
+    return _part(keys, part, chance)
+
+
+def _part(those: list[T], part: float, chance: Random) -> list[T]:
+    return chance.sample(those, min(len(those), max(1, round(part * len(those)))))

@@ -37,6 +37,7 @@ async def clocks(stage: Stage) -> None:
     library = await libfaketime()
     if library is None:
         raise NotPlayedError("libfaketime cannot be had here, and without it no process has a clock of its own")
+    stage.refusals_kept = False
     database = DatabaseClock(stage.database)
     await database.install("mana_worker")
     workers = [await _worker(stage, library, ahead) for ahead in (_WRONG, -_WRONG)]

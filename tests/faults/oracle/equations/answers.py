@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from tests.faults.oracle.client import STRAY
 from tests.faults.oracle.equations.evidence import Violation
-from tests.faults.oracle.journal import Attempt, Outcome, Told
+from tests.faults.oracle.journal import JUDGING, Attempt, Outcome, Told
 from tests.faults.oracle.outcomes import BEFORE_THE_LEDGER, UNREADABLE, attempts_by_key, class_of
 
 _OPERATION: Final = ("amount", "appId", "transactionId", "source", "expiresAt")
@@ -60,6 +60,7 @@ def _after_the_first(told: Told, attempts: list[Attempt]) -> Iterator[str]:
         return
     known_at, n = first
     operation = _operation(told.attempts[n])
+    judging = told.phases.get(JUDGING, max(told.attempts))
     refused_messages: set[str] = set()
     for attempt in attempts:
         same = _operation(attempt) == operation
@@ -68,6 +69,8 @@ def _after_the_first(told: Told, attempts: list[Attempt]) -> Iterator[str]:
         if cls == "acknowledged" and not same:
             yield f"attempt {attempt.n} is another operation than {n}, and both were acknowledged"
         if attempt.sent_at > known_at:
+            if attempt.n > judging and cls not in {"acknowledged", "refused"}:
+                yield f"attempt {attempt.n} repeats what was acknowledged, and had no answer: {cls}"
             repeated_message = attempt.message_id in refused_messages
             yield from _not_a_replay(attempt, outcomes) if same and not repeated_message else ()
             yield from _not_a_conflict(attempt, outcomes) if not same and not repeated_message else ()

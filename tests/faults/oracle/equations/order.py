@@ -10,7 +10,8 @@ from tests.faults.oracle.books import Books, Row
 from tests.faults.oracle.equations.evidence import Violation
 from tests.faults.oracle.equations.rows import acknowledgements
 from tests.faults.oracle.events import Event, Position
-from tests.faults.oracle.journal import Told
+from tests.faults.oracle.journal import Attempt, Outcome, Told
+from tests.faults.oracle.outcomes import attempts_by_key
 
 EVENT_TYPES: Final = {
     "usage": "credits.used",
@@ -51,10 +52,17 @@ def _chain(rows: list[Row]) -> Iterator[str]:
 
 
 def _as_sent(told: Told) -> Iterator[Violation]:
-    """What one connection sent for one user, and was done then, was done in that order. REST has many connections."""
+    """What one connection sent for one user, and was done then, was done in that order. REST has many connections.
+
+    What a worker did before it died is answered as replayed by the next one: a key that nobody else had sent before
+    that answer was done by the attempt that is answered.
+    """
     last: dict[tuple[str, str], tuple[int, int]] = {}
+    attempts = attempts_by_key(told)
     for attempt, outcome in acknowledgements(told):
-        if outcome.replayed is not False or outcome.sequence is None or attempt.transport == "rest":
+        if outcome.sequence is None or attempt.transport == "rest":
+            continue
+        if outcome.replayed is not False and not _alone(told, attempts[attempt.user, attempt.key], attempt, outcome):
             continue
         place = (attempt.user, attempt.transport)
         n, sequence = last.get(place, (0, 0))
@@ -62,6 +70,11 @@ def _as_sent(told: Told) -> Iterator[Violation]:
             what = f"attempt {n} has sequence {sequence}, attempt {attempt.n}, sent later, {outcome.sequence}"
             yield Violation(6, attempt.user, attempt.key, what)
         last[place] = max((n, sequence), (attempt.n, outcome.sequence), key=lambda one: one[1])
+
+
+def _alone(told: Told, attempts: list[int], attempt: Attempt, outcome: Outcome) -> bool:
+    """Whether no other attempt of the key can have done what is answered; an account opens under any key."""
+    return attempt.op != "open" and all(n == attempt.n or told.attempts[n].sent_at > outcome.at for n in attempts)
 
 
 def events(told: Told, books: Books, seen: list[Event], log: list[Event]) -> Iterator[Violation]:
@@ -74,6 +87,9 @@ def events(told: Told, books: Books, seen: list[Event], log: list[Event]) -> Ite
         for event in mine:
             if event.visible is False:
                 yield _of(event, f"{where} had its event when the row was not visible yet")
+    for event in seen:
+        if event.subject not in users and event.visible is False:
+            yield _of(event, "an event of a user of whom nobody had heard, and of no row")
 
 
 def _exactly_the_rows(where: str, mine: list[Event], books: Books) -> Iterator[Violation]:

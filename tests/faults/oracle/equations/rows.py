@@ -54,10 +54,13 @@ def _differs(attempt: Attempt, outcome: Outcome, row: Row | None) -> str | None:
 
 
 def zero_invented(told: Told, books: Books) -> Iterator[Violation]:
-    """2: every row of the run's users belongs to an attempt, or is a command of the ledger's own."""
+    """2: every row belongs to an attempt, or is a command of the ledger's own, which opens no account."""
     attempts = attempts_by_key(told)
+    for row in books.of_others:
+        if row.sequence == 1 or row.type not in (_own(row) or ()):
+            yield Violation(2, row.user, row.key, f"a {row.type} of {row.amount} for a user of whom nobody had heard")
     for row in books.rows:
-        own = next((types for prefix, types in OWN_KEYS.items() if row.key.startswith(prefix)), None)
+        own = _own(row)
         asked = [told.attempts[n] for n in attempts.get((row.user, row.key), ())]
         if own is not None:
             fits = row.type in own
@@ -71,6 +74,11 @@ def zero_invented(told: Told, books: Books) -> Iterator[Violation]:
     for user, key in books.keys:
         if not any(told.attempts[n].op in {"open", "freeze", "unfreeze"} for n in attempts.get((user, key), ())):
             yield Violation(2, user, key, "an answer is kept that nobody asked for")
+
+
+def _own(row: Row) -> set[str] | None:
+    """The types of rows that the ledger's own command of that key may make; ``None``: it is a client's."""
+    return next((types for prefix, types in OWN_KEYS.items() if row.key.startswith(prefix)), None)
 
 
 def zero_doubled(told: Told, books: Books) -> Iterator[Violation]:
