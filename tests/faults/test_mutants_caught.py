@@ -117,6 +117,15 @@ async def test_a_mutant_is_caught_by_its_equation(mutant: str, servers: Instance
     assert equation in verdict.broken, str(verdict)
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+@pytest.mark.usefixtures("ledger")
+async def test_keys_make_a_retry_in_place_harmless(servers: Instance, tmp_path: Path) -> None:
+    """So it is the forgotten keys for which ``retry_in_place_after_lost_commit`` is caught."""
+    verdict = await _played(servers, tmp_path, traps.answer_to_commit_lost, "retry_in_place")
+    assert verdict.clean, str(verdict)
+
+
 @pytest.fixture
 def spoilt(mutant: str) -> Generator[Instance]:
     """Servers of its own: what a mutant leaves behind is nothing to go on with."""

@@ -45,6 +45,7 @@ MUTANTS: Final[Mapping[str, Mutant]] = {
 FORCES: Final[Mapping[str, Mutant]] = {
     "every_partition": Mutant(owning.every_partition),
     "patient_sessions": Mutant(owning.patient_sessions),
+    "retry_in_place": Mutant(remembering.retry_in_place),
     "twin_queues": Mutant(owning.twin_queues),
 }
 """The worker must bear these."""

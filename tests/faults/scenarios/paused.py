@@ -6,7 +6,6 @@ import asyncio
 import time
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Final
 
 from tests.faults.oracle.client import Client
@@ -15,7 +14,7 @@ from tests.faults.oracle.population import fresh_users
 from tests.faults.scenario import scenario
 from tests.faults.scenarios.duplicates import Threefold
 from tests.faults.stage import RATE, Stage
-from tests.faults.tools.obstacles import commits_hang
+from tests.faults.tools.obstacles import rule
 from tests.faults.tools.telling import until
 from tests.faults.tools.workers import Worker
 from tests.faults.twins import ASTRAY, BOTH, twins
@@ -31,10 +30,9 @@ _MEET_SECONDS: Final = 20.0
 _ASTRAY: Final = """
 SELECT account_id FROM credits.transactions GROUP BY account_id HAVING count(DISTINCT partition) > 1
 """
-_COLLIDING: Final = """
-SELECT FROM pg_stat_activity
-WHERE application_name LIKE 'worker-%' AND wait_event_type = 'Lock' AND wait_event = 'transactionid'
-"""
+_WRITES_LATE: Final = "pg_sleep(0.5) IS NULL"
+"""A condition that is false, half a second later: whoever writes has looked long before."""
+_SERIALISATION: Final = "40001"
 _HELD: Final = """
 SELECT partition.partition, partition.epoch FROM credits.partitions AS partition
 JOIN pg_locks AS held ON held.locktype = 'advisory' AND held.objsubid = 2 AND held.objid::bigint = partition.partition
@@ -119,13 +117,14 @@ async def _unfenced(stage: Stage) -> None:
 
 async def _meet_at_an_opening(stage: Stage, *owners: Worker) -> None:
     """An account is opened by both at once, in two partitions: no row that is there already makes one of them wait."""
-    async with Client(stage.amqp_url, stage.journal, exchange=ASTRAY) as astray:
+    async with (
+        Client(stage.amqp_url, stage.journal, exchange=ASTRAY) as astray,
+        rule(stage.database, _WRITES_LATE, _SERIALISATION, each="STATEMENT"),
+    ):
         for user in fresh_users(stage.size(fast=2, usual=10, nightly=50)):
-            async with commits_hang(stage.database):
-                opening = asyncio.create_task(astray.send("open", user, f"{stage.run}:open:{user}", deadline=30.0))
-                await until(partial(stage.database.fetch, _COLLIDING), "two owners open an account", _MEET_SECONDS)
-            outcome = await opening
+            outcome = await astray.send("open", user, f"{stage.run}:open:{user}", deadline=_MEET_SECONDS)
             stage.must(outcome.cls == "acknowledged", f"an opening that met another one was told {outcome.code}")
+        await stage.answered("both have answered")
     conflicts = sum([await owner.meter("mana_commands_looked_at_twice_total") for owner in owners])
     stage.must(conflicts, "no command met another owner's row that it had not seen")
     stage.injected("conflicts with another owner's row, retried", int(conflicts))
