@@ -46,11 +46,11 @@ CAUGHT_IN_THE_PLAN: dict[str, tuple[str, int | str]] = {
     "event_before_commit": ("S01", 7),
     "no_unique_key": ("S34", 3),
     "refusals_not_stored": ("S01", 4),
-    "no_epoch_check": ("S23", "was never refused"),
+    "no_epoch_check": ("S23", "is refused by the epoch"),
     "retry_in_place_after_lost_commit": ("S08", 3),
 }
-"""The scenario of the table that a mutant does not come through, even at its fast size: by this equation, or by what
-the scenario itself demands."""
+"""The scenario of the table that a mutant does not come through, even at its fast size: by this equation, or since
+what it waits for never comes."""
 TRAPS = list(dict.fromkeys(trap for trap, _ in CAUGHT.values()))
 ALWAYS = traps.killed_before_commit
 """Each commit meets this play, and the four mutants that it catches; ``./mana test --all`` plays the others too."""
@@ -140,13 +140,13 @@ def spoilt(mutant: str) -> Generator[Instance]:
 async def test_a_mutant_does_not_come_through_the_plan(mutant: str, spoilt: Instance, tmp_path: Path) -> None:
     name, expected = CAUGHT_IN_THE_PLAN[mutant]
     connection = await asyncpg.connect(spoilt.addresses.database_as("mana_owner"))
-    await connection.execute(MUTANTS[mutant].prepare)
+    await connection.execute(MUTANTS[mutant].prepare or "SELECT")
     await connection.close()
     stage = Stage(spoilt, REGISTRY[name], "fast", SEED, tmp_path)
     stage.workers.mutant = mutant
+    if isinstance(expected, str):
+        with pytest.raises(AssertionError, match=expected):
+            await judged(stage, SEED, WITHIN)
+        return
     verdict = await judged(stage, SEED, WITHIN)
-    told = "\n".join([*stage.notes.broken, str(verdict)])
-    if isinstance(expected, int):
-        assert expected in verdict.broken, told
-    else:
-        assert any(expected in each for each in stage.notes.broken), told
+    assert expected in verdict.broken, "\n".join([*stage.notes.broken, str(verdict)])
