@@ -122,7 +122,7 @@ async def _connect_again(session: Session) -> None:
     """The same session, as its users see it, on a new connection; its locks are gone."""
     while True:
         try:
-            fresh = await Session.open(os.environ["DATABASE_URL"], application_name="retry in place")
+            fresh = await Session.open(os.environ["DATABASE_URL"], application_name=os.environ["MANA_PROCESS_NAME"])
         except TryAgain:
             await asyncio.sleep(_CONNECT_AGAIN_SECONDS)
         else:
