@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from contracts.topology import FRONT_LOGIN
+from ops import ports
 from ops.instance import Instance
 from ops.program import Program
 from ops.programs import Programs, python
@@ -21,7 +22,6 @@ from tests.faults.tools.kept import READY_SECONDS, Kept
 from tests.faults.tools.lives import recipe
 from tests.faults.tools.workers import partitions_of
 
-_LOWEST_PORT: Final = 20_000
 _MODULE: Final = "tests.faults.front"
 
 
@@ -82,9 +82,10 @@ class Front:
             **({"REDIS_URL": redis_url} if redis_url else {}),
         }
         first = len(self.fronts)
-        started = [
-            self._born(f"api-{n}", "api", given, crash, port=_LOWEST_PORT + n) for n in range(first, first + number)
-        ]
+        chosen = list[int]()
+        for _ in range(number):
+            chosen.append(ports.choose(None, chosen))
+        started = [self._born(f"api-{n}", "api", given, crash, port=port) for n, port in enumerate(chosen, first)]
         self.fronts += started
         await asyncio.gather(*(front.ready(READY_SECONDS) for front in started))
         return started
