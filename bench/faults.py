@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import shutil
 import tempfile
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -57,23 +58,25 @@ def _play(scenario: Scenario, options: Options, console: Console) -> Kept | None
     """``None``: it was not run, since this machine does not allow what it needs."""
     console.print(f"{scenario.id}: {scenario.title}", markup=False)
     at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    folder = Path(tempfile.mkdtemp(prefix="mana-faults-"))
     try:
-        played = _played(scenario, options)
+        played = _played(scenario, options, folder)
     except NotPermittedError as reason:
         console.print(f"{scenario.id}: NOT RUN, {reason}", markup=False)
         return None
     row = Kept(at, commit(), played)
     keep(row)
     console.print(table([row]))
+    if played.clean:
+        shutil.rmtree(folder)
+    else:
+        console.print(f"the run's files (journal, events, logs): {folder}", markup=False)
     return row
 
 
-def _played(scenario: Scenario, options: Options) -> Played:
-    with (
-        tempfile.TemporaryDirectory(prefix="mana-faults-") as folder,
-        private_servers(partitions=scenario.partitions, postgres_disk=scenario.postgres_disk) as instance,
-    ):
-        return asyncio.run(play(instance, scenario, options.scale, options.seed, Path(folder)))
+def _played(scenario: Scenario, options: Options, folder: Path) -> Played:
+    with private_servers(partitions=scenario.partitions, postgres_disk=scenario.postgres_disk) as instance:
+        return asyncio.run(play(instance, scenario, options.scale, options.seed, folder))
 
 
 def _read(arguments: list[str]) -> Options:
