@@ -128,7 +128,7 @@ async def _meet_at_an_opening(stage: Stage, *owners: Worker) -> None:
         for user in fresh_users(stage.size(fast=3, usual=10, nightly=50)):
             outcome = await astray.send("open", user, f"{stage.run}:open:{user}", deadline=_MEET_SECONDS)
             stage.must(outcome.cls == "acknowledged", f"an opening that met another one was told {outcome.code}")
-        await stage.answered("both have answered")
+    await stage.answered("both have answered")
     conflicts = sum([await owner.meter("mana_commands_looked_at_twice_total") for owner in owners])
     stage.must(conflicts, "no command met another owner's row that it had not seen")
     stage.injected("conflicts with another owner's row, retried", int(conflicts))
