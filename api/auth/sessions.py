@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
+from typing import Final
 from uuid import UUID
 
 from api.auth import store
@@ -12,7 +14,10 @@ from api.auth.refresh_tokens import GRACE, Meaning, RefreshToken, judge
 from api.auth.sign_in import Grant
 from api.auth.tokens import Claims, Tokens
 from api.database import Connection, Database
-from api.errors import Refusal, refuse
+from api.errors import Refusal, Unavailable, refuse
+
+LIVENESS_SECONDS_MAX: Final = 1.0
+"""So long a request waits for whether its session lives: its own deadline has only begun by then."""
 
 
 @dataclass(frozen=True)
@@ -57,9 +62,28 @@ class Sessions:
         self._ended.add(claims.session_id)
 
     async def is_live(self, claims: Claims) -> bool:
-        """Whether the token's session lives, by memory where the announcements are heard, else by the database."""
+        """Whether the token's session lives, by memory where the announcements are heard, else by the database.
+
+        Raises ``Unavailable``, in bounded time.
+        """
         ended = self._ended.has_ended(claims.session_id)
-        return await self.is_stored_live(claims) if ended is None else not ended
+        return await self._is_surely_live(claims) if ended is None else not ended
+
+    async def _is_surely_live(self, claims: Claims) -> bool:
+        """The statement itself is left to end: a driver that is cancelled may take as long to let go."""
+        asking = asyncio.create_task(self._told_live(claims))
+        await asyncio.wait({asking}, timeout=LIVENESS_SECONDS_MAX)
+        live = asking.result() if asking.done() else None
+        if live is None:
+            raise Unavailable("postgresql", "the database does not say whether the session lives")
+        return live
+
+    async def _told_live(self, claims: Claims) -> bool | None:
+        """``None`` where nobody can tell. Raises no ``Unavailable``: it may be that nobody waits for it any more."""
+        try:
+            return await self.is_stored_live(claims)
+        except Unavailable:
+            return None
 
     async def is_stored_live(self, claims: Claims) -> bool:
         """Whether the session lives, by the database itself."""

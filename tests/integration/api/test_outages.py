@@ -95,6 +95,35 @@ async def test_ready_answers_soon_while_the_database_hangs(servers: Instance, lo
         await until_ready(process)
 
 
+async def test_requests_are_answered_soon_while_the_database_hangs(
+    servers: Instance, ledger: ScriptedLedger, logs: Path
+) -> None:
+    """Whether a session lives nobody can tell then; whoever asked to wait for a second is not left for many."""
+    address = servers.addresses.database_as("mana_api")
+    async with (
+        Proxy.before(address) as proxy,
+        front(servers, logs, DATABASE_URL=proxy.url(address)) as process,
+        httpx.AsyncClient(base_url=process.url, timeout=4) as http,
+    ):
+        await until_ready(process)
+        user = await sign_up(http)
+        proxy.freeze()
+        headers = {**user.headers, "prefer": "wait=1"}
+
+        async def use() -> httpx.Response:
+            return await http.post(f"{BASE}/credits/use", json=BODY, headers=headers)
+
+        async with asyncio.timeout(30):
+            while (await use()).status_code == 200:
+                pass
+        for answer in await asyncio.gather(*(use() for _ in range(20))):
+            assert_problem(answer, 503, "overloaded")
+        proxy.thaw()
+        async with asyncio.timeout(30):
+            while (await use()).status_code != 200:
+                await asyncio.sleep(0.2)
+
+
 async def test_a_stop_answers_whoever_waits(servers: Instance, ledger: ScriptedLedger, logs: Path) -> None:
     """SIGTERM ends no request without an answer: a use that waits gets its place to look, long before its 30 s."""
     ledger.answer = silence
