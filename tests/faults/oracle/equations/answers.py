@@ -19,9 +19,10 @@ def replay_is_identical(told: Told) -> Iterator[Violation]:
     """5: see the module."""
     yield from _unreadable(told)
     yield from _different_answers(told)
+    judging = told.phases[JUDGING] if JUDGING in told.phases else max(told.attempts, default=0)
     for (user, key), attempts in attempts_by_key(told).items():
         if len(attempts) > 1:
-            for what in _after_the_first(told, [told.attempts[n] for n in attempts]):
+            for what in _after_the_first(told, [told.attempts[n] for n in attempts], judging):
                 yield Violation(5, user, key, what)
 
 
@@ -51,8 +52,11 @@ def _different_answers(told: Told) -> Iterator[Violation]:
             yield Violation(5, user, key, f"the message {message_id} was refused with {len(digests)} different answers")
 
 
-def _after_the_first(told: Told, attempts: list[Attempt]) -> Iterator[str]:
-    """What is wrong with the attempts that were sent when the key's first acknowledgement was known already."""
+def _after_the_first(told: Told, attempts: list[Attempt], judging: int) -> Iterator[str]:
+    """What is wrong with the attempts that were sent when the key's first acknowledgement was known already.
+
+    ``judging``: the last attempt before the judge's own.
+    """
     first = min(
         ((outcome.at, attempt.n) for attempt in attempts for outcome in _acknowledged(told, attempt)), default=None
     )
@@ -60,7 +64,6 @@ def _after_the_first(told: Told, attempts: list[Attempt]) -> Iterator[str]:
         return
     known_at, n = first
     operation = _operation(told.attempts[n])
-    judging = told.phases.get(JUDGING, max(told.attempts))
     refused_messages: set[str] = set()
     for attempt in attempts:
         same = _operation(attempt) == operation
