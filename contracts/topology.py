@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -141,10 +142,21 @@ def is_ours(name: str) -> bool:
     return name.startswith(_OUR_QUEUES)
 
 
+def in_ring_order(partitions: Iterable[int]) -> list[int]:
+    """Partitions in the order in which their queues are to be bound: by the queue's name, 10 before 2.
+
+    A bucket of the hash exchange has its number by the order of the bindings. A broker that restarts binds them anew,
+    sorted by name; bound in any other order at first, nearly every user would have another partition then
+    (docs/decisions/0014-bound-by-name.md).
+    """
+    return sorted(partitions, key=command_queue)
+
+
 def broker_topology(partitions: int, queue_length: int = QUEUE_LENGTH_DEFAULT) -> BrokerTopology:
     """The topology for a number of partitions; ``queue_length`` bounds each partition, in commands."""
     queues = [Queue(command_queue(number), COMMAND_QUEUE_ARGUMENTS) for number in range(partitions)]
-    bindings = [Binding(COMMANDS_EXCHANGE, queue.name, routing_key="1") for queue in queues]
+    in_order = map(command_queue, in_ring_order(range(partitions)))
+    bindings = [Binding(COMMANDS_EXCHANGE, queue, routing_key="1") for queue in in_order]
     return BrokerTopology(
         exchanges=(Exchange(COMMANDS_EXCHANGE, "x-consistent-hash"), Exchange(EVENTS_EXCHANGE, "topic")),
         queues=(

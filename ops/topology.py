@@ -123,7 +123,7 @@ def _queues(
 
 
 async def _bind(broker: Management, vhost: str, wanted: BrokerTopology, existing: Existing) -> None:
-    """One after the other: the hash exchange's buckets are numbered in the order of the bindings."""
+    """One after the other, as they stand: the hash exchange's buckets are numbered in the order of the bindings."""
     for binding in wanted.bindings:
         if (binding.exchange, binding.queue, binding.routing_key) not in existing.bindings:
             body = {"routing_key": binding.routing_key, "arguments": binding.arguments}

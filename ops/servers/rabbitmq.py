@@ -145,6 +145,9 @@ class RabbitMQ:
             "max_message_size": _MIB,
             # A message's headers come in one frame, and no queue's limit in bytes counts them.
             "frame_max": FRAME_MAX,
+            # At its start the broker has this many processes bind queues again, and each user's queue is by the order
+            # that comes of it (docs/decisions/0014-bound-by-name.md).
+            "default_worker_pool_size": 1,
             # The defaults (40 % of memory, 50 MB of disk) misread machines that are shared.
             "vm_memory_high_watermark.absolute": _memory_watermark(),
             "disk_free_limit.absolute": 1024 * _MIB,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
@@ -16,6 +16,7 @@ from contracts.topology import (
     EVENTS_LOG,
     EVENTS_LOG_ARGUMENTS,
     command_queue,
+    in_ring_order,
 )
 from workers.broker import methods
 from workers.broker.channel import Channel, Listener
@@ -28,13 +29,13 @@ _WEIGHT: Final = "1"
 """Routing key of a queue's binding to the hash exchange: its share. The same binding again changes nothing."""
 
 
-async def declare(link: Link, partitions: range | list[int]) -> None:
-    """Declares and binds these partitions' queues, which also brings a deleted one back.
+async def declare(link: Link, partitions: Iterable[int]) -> None:
+    """Declares and binds these partitions' queues in the ring's order, which also brings a deleted one back.
 
     Raises ``QueueMismatchError`` where one exists with other arguments, ``BrokerLostError`` where no answer comes.
     """
     async with _channel(link) as channel:
-        for partition in partitions:
+        for partition in in_ring_order(partitions):
             await _declare(channel, command_queue(partition))
 
 
