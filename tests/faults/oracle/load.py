@@ -114,10 +114,14 @@ class Load:
         if self._running is not None:
             self._running.cancel()
             await asyncio.gather(self._running, return_exceptions=True)
-        while self._tasks:  # one may have started another
-            await asyncio.gather(*self._tasks)
+        await self.at_rest()
         if self._failures:
             raise self._failures[0]
+
+    async def at_rest(self) -> None:
+        """Returns once nothing that was sent is without an outcome; to be asked while nothing more is started."""
+        while self._tasks:  # one may have started another
+            await asyncio.gather(*self._tasks)
 
     def pause(self) -> None:
         """Nothing is sent, nor made up for, until ``go_on``."""

@@ -170,7 +170,7 @@ async def _overslept(stage: Stage, load: Load) -> None:
     await stage.answered("owner asleep")
     await asyncio.sleep(since + stage.size(fast=12.0, usual=60.0, nightly=60.0) - time.monotonic())
     load.pause()
-    await stage.answered("nothing under way")
+    await load.at_rest()
     rows = await _rows(stage)
     stage.must(held and await _raised(stage, held), f"nobody has followed the sleeping owner: {held}")
     stage.must(session and session == await _session(stage, owner), "the sleeping owner's session was ended")
