@@ -55,7 +55,7 @@ def _different_answers(told: Told) -> Iterator[Violation]:
 def _after_the_first(told: Told, attempts: list[Attempt], judging: int) -> Iterator[str]:
     """What is wrong with the attempts that were sent when the key's first acknowledgement was known already.
 
-    ``judging``: the last attempt before the judge's own.
+    ``judging``: the last attempt before the judge's own; it asks again what met a full queue, so one answer is enough.
     """
     first = min(
         ((outcome.at, attempt.n) for attempt in attempts for outcome in _acknowledged(told, attempt)), default=None
@@ -64,6 +64,7 @@ def _after_the_first(told: Told, attempts: list[Attempt], judging: int) -> Itera
         return
     known_at, n = first
     operation = _operation(told.attempts[n])
+    answered = {attempt.body for attempt in attempts if attempt.n > judging and _is_answered(told, attempt)}
     refused_messages: set[str] = set()
     for attempt in attempts:
         same = _operation(attempt) == operation
@@ -72,7 +73,7 @@ def _after_the_first(told: Told, attempts: list[Attempt], judging: int) -> Itera
         if cls == "acknowledged" and not same:
             yield f"attempt {attempt.n} is another operation than {n}, and both were acknowledged"
         if attempt.sent_at > known_at:
-            if attempt.n > judging and cls not in {"acknowledged", "refused"}:
+            if attempt.n > judging and attempt.body not in answered:
                 yield f"attempt {attempt.n} repeats what was acknowledged, and had no answer: {cls}"
             repeated_message = attempt.message_id in refused_messages
             yield from _not_a_replay(attempt, outcomes) if same and not repeated_message else ()
@@ -93,6 +94,10 @@ def _not_a_conflict(attempt: Attempt, outcomes: list[Outcome]) -> Iterator[str]:
     for outcome in outcomes:
         if outcome.cls == "refused" and outcome.code not in BEFORE_THE_LEDGER | {"idempotency_conflict"}:
             yield f"attempt {attempt.n} conflicts with what was acknowledged, and was refused otherwise: {outcome.code}"
+
+
+def _is_answered(told: Told, attempt: Attempt) -> bool:
+    return class_of(told.outcomes.get(attempt.n, [])) in {"acknowledged", "refused"}
 
 
 def _acknowledged(told: Told, attempt: Attempt) -> Iterator[Outcome]:
