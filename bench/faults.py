@@ -62,6 +62,7 @@ def _play(scenario: Scenario, options: Options, console: Console) -> Kept | None
     try:
         played = _played(scenario, options, folder)
     except NotPermittedError as reason:
+        shutil.rmtree(folder)
         console.print(f"{scenario.id}: NOT RUN, {reason}", markup=False)
         return None
     row = Kept(at, commit(), played)

@@ -95,6 +95,11 @@ class Told:
         """Whom it is about."""
         return {attempt.user for attempt in self.attempts.values()}
 
+    @property
+    def before_judging(self) -> int:
+        """The last ``n`` before the judge's own attempts; of all, where there was no judge."""
+        return self.phases[JUDGING] if JUDGING in self.phases else max(self.attempts, default=0)
+
     def add(self, line: Line) -> None:
         """Takes in one more line."""
         match line:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import asyncpg
@@ -14,7 +16,7 @@ from ops.instance import Instance
 from ops.urls import with_login
 from tests.faults.tools.proxy import Proxy
 from tests.integration.api.ledger import ScriptedLedger, silence
-from tests.integration.api.process import front, until_ready
+from tests.integration.api.process import Process, front, until_ready
 from tests.integration.api.users import BASE, PASSWORD, SignedIn, assert_problem, login, new_email, register, sign_up
 
 BODY = {"amount": 1, "appId": "chat", "description": "d"}
@@ -79,8 +81,9 @@ async def test_while_the_broker_is_silent(servers: Instance, ledger: ScriptedLed
         assert (await http.get("/health/ready")).status_code == 200
 
 
-async def test_ready_answers_soon_while_the_database_hangs(servers: Instance, logs: Path) -> None:
-    """A server that keeps its connections and says nothing is found out in bounded time, however many ask."""
+@asynccontextmanager
+async def _behind_a_database(servers: Instance, logs: Path) -> AsyncGenerator[tuple[Proxy, Process, httpx.AsyncClient]]:
+    """A front that is ready, what stands before its database, and a client that waits for no answer over 4 s."""
     address = servers.addresses.database_as("mana_api")
     async with (
         Proxy.before(address) as proxy,
@@ -88,6 +91,12 @@ async def test_ready_answers_soon_while_the_database_hangs(servers: Instance, lo
         httpx.AsyncClient(base_url=process.url, timeout=4) as http,
     ):
         await until_ready(process)
+        yield proxy, process, http
+
+
+async def test_ready_answers_soon_while_the_database_hangs(servers: Instance, logs: Path) -> None:
+    """A server that keeps its connections and says nothing is found out in bounded time, however many ask."""
+    async with _behind_a_database(servers, logs) as (proxy, process, http):
         proxy.freeze()
         for answer in await asyncio.gather(*(http.get("/health/ready") for _ in range(20))):
             assert assert_problem(answer, 503, "overloaded")["details"]["failing"] == ["postgresql"]
@@ -99,13 +108,7 @@ async def test_requests_are_answered_soon_while_the_database_hangs(
     servers: Instance, ledger: ScriptedLedger, logs: Path
 ) -> None:
     """Whether a session lives nobody can tell then; whoever asked to wait for a second is not left for many."""
-    address = servers.addresses.database_as("mana_api")
-    async with (
-        Proxy.before(address) as proxy,
-        front(servers, logs, DATABASE_URL=proxy.url(address)) as process,
-        httpx.AsyncClient(base_url=process.url, timeout=4) as http,
-    ):
-        await until_ready(process)
+    async with _behind_a_database(servers, logs) as (proxy, _, http):
         user = await sign_up(http)
         proxy.freeze()
         headers = {**user.headers, "prefer": "wait=1"}

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from tests.faults.oracle.client import STRAY
 from tests.faults.oracle.equations.evidence import Violation
-from tests.faults.oracle.journal import JUDGING, Attempt, Outcome, Told
+from tests.faults.oracle.journal import Attempt, Outcome, Told
 from tests.faults.oracle.outcomes import BEFORE_THE_LEDGER, UNREADABLE, attempts_by_key, class_of
 
 _OPERATION: Final = ("amount", "appId", "transactionId", "source", "expiresAt")
@@ -19,7 +19,7 @@ def replay_is_identical(told: Told) -> Iterator[Violation]:
     """5: see the module."""
     yield from _unreadable(told)
     yield from _different_answers(told)
-    judging = told.phases[JUDGING] if JUDGING in told.phases else max(told.attempts, default=0)
+    judging = told.before_judging
     for (user, key), attempts in attempts_by_key(told).items():
         if len(attempts) > 1:
             for what in _after_the_first(told, [told.attempts[n] for n in attempts], judging):

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from tests.faults.oracle.books import Account, Books
 from tests.faults.oracle.dead import DeadCopy
 from tests.faults.oracle.equations.evidence import Evidence, Violation
-from tests.faults.oracle.journal import JUDGING, Attempt, Told
+from tests.faults.oracle.journal import Attempt, Told
 from tests.faults.oracle.outcomes import BEFORE_THE_LEDGER, attempts_by_key, class_of, unknown_keys
 
 ANSWER_SECONDS = 1.0
@@ -43,7 +43,7 @@ def _vanished(evidence: Evidence) -> Iterator[Violation]:
     told = evidence.told
     before = _Traces(evidence.quiet, evidence.dead)
     after = _Traces(evidence.books, evidence.dead)
-    judging = told.phases.get(JUDGING, max(told.attempts, default=0))
+    judging = told.before_judging
     excused = _refused_without_a_trace(told)
     for n in told.confirmed & told.attempts.keys():
         attempt = told.attempts[n]
