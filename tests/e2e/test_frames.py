@@ -110,6 +110,7 @@ async def test_long_and_empty_answers_are_put_together(instance: Instance, chann
     template = Template("", "x", _login(instance))
     for correlation_id in (b"long", b"empty"):
         asker.publish(template, queue.name.encode(), correlation_id, b"?")
+    await heard.until(lambda: asker.unconfirmed == 0)
     bodies = {"long": bytes(range(256)) * 2_000, "empty": b""}
     for _ in bodies:
         request = await queue.get(timeout=5, no_ack=True)
