@@ -15,6 +15,9 @@ from starlette.types import ASGIApp
 PATIENCE_SECONDS: Final = 2.0
 """What is underway when the process is told to stop may take this long before whoever waits is answered as it is."""
 DRAIN_SECONDS_MAX: Final = 10
+KEEP_ALIVE_SECONDS: Final = 75
+"""An idle connection is kept for longer than the usual client or proxy (60 s) keeps it: whoever closes first while the
+other sends makes a request fail that was never read."""
 
 
 class _Server(uvicorn.Server):
@@ -60,6 +63,7 @@ async def serve(
         access_log=False,
         server_header=False,
         proxy_headers=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=DRAIN_SECONDS_MAX,
     )
     await _Server(config, on_impatience).serve(list(sockets))
