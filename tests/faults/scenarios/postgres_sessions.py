@@ -26,6 +26,8 @@ _COMMIT: Final = b"COMMIT\0"
 _ANSWER_BYTES: Final = list(range(18))
 """The answer to a COMMIT is CommandComplete and ReadyForQuery, 12 and 6 bytes: it may end before any of them."""
 _NOTICED_SECONDS: Final = 20.0
+_ANSWERED_SECONDS: Final = 5.0
+"""More than the front takes for any answer: by then each request has one."""
 _ALLOWED: Final = {"pending", "overloaded", "acknowledged", "insufficient_credits", "idempotency_conflict"}
 """What the front may say while there is no session to be had."""
 
@@ -148,7 +150,9 @@ async def _front_without(stage: Stage, hoard: Hoard) -> None:
 
     await until(names_it, "the front names PostgreSQL", _NOTICED_SECONDS, front.log)
     await stage.pass_time(fast=2, usual=15, nightly=15)
-    said = codes(await stage.told(), "rest", since)
+    over = time.time()
+    await asyncio.sleep(_ANSWERED_SECONDS)
+    said = codes(await stage.told(), "rest", since, over)
     stage.figure("answers over REST meanwhile", ", ".join(f"{code} ({n})" for code, n in sorted(said.items())))
     stage.must(said["overloaded"], "no request met a front without sessions")
     wrong = said.keys() - _ALLOWED
