@@ -67,7 +67,8 @@ async def die_alone(stage: Stage, point: str, size: int, *, at_once: bool = Fals
     await _look(stage, worker, point, burst, epochs)
     burst.outcomes = dict(zip(burst.keys, await asyncio.gather(*sending), strict=True))
     _check(stage, point, burst)
-    await worker.drain()  # which leaves no events behind for the next one to begin with
+    await stage.workers.even()  # the dead one may have answered all, and nobody have come yet to send its events
+    await worker.drain()  # which leaves none behind for the next one to begin with
     return burst
 
 
