@@ -36,7 +36,8 @@ _BURST: Final = 400
 _THREEFOLD: Final = 50
 _AT_ONCE: Final = 10
 _POISONS: Final = tuple(dish for dish in POISONS if "kept" in dish.fate)
-_POINTS: Final = tuple(point for point in WORKER_POINTS if point not in ENDING)
+_POINTS: Final = tuple(point for point in WORKER_POINTS if point not in {*ENDING, "mid_ack"})
+"""Those that any worker passes; the middle of an ack needs two partitions, and one of many may have a single one."""
 _FULL_DISK: Final = "53100"
 _SERIALISATION: Final = "40001"
 
