@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 import uuid
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -30,6 +31,8 @@ Part = Literal["workers", "front", "broker", "database"]
 _MOST: Final = 4
 """Workers at most."""
 _RUNS_SECONDS: Final = 60.0
+_REFUSED_SECONDS: Final = 30.0
+"""Workers who are quick take a burst before a queue is full, some times."""
 _FEW: Final = 2
 """Messages that a full queue holds."""
 _BURST: Final = 400
@@ -143,18 +146,27 @@ class Nemesis:
         return 1
 
     async def fill_queues(self) -> int:
-        """Queues that hold next to nothing, and a burst at them: how many were refused."""
-        name, stage = f"faults-full-{uuid.uuid4().hex[:8]}", self.stage
-        await stage.broker.policy(name, COMMAND_QUEUES, {"max-length": _FEW})
-        users = await stage.users()
+        """Queues that hold next to nothing, and bursts at them until somebody is refused: how many were."""
+        name, refused = f"faults-full-{uuid.uuid4().hex[:8]}", 0
+        await self.stage.broker.policy(name, COMMAND_QUEUES, {"max-length": _FEW})
+        ends = time.monotonic() + _REFUSED_SECONDS
+        while not refused and time.monotonic() < ends:
+            refused = await self._burst(name)
+        await self.stage.broker.remove_policy(name)
+        return refused
+
+    async def _burst(self, name: str) -> int:
+        """Uses sent at once: how many of them the broker did not take."""
+        stage, users = self.stage, await self.stage.users()
         outcomes = await in_flight(
             _BURST,
             (
-                partial(stage.client.send, "use", stage.random.choice(users), f"{stage.run}:{name}:{n}", amount=1)
-                for n in range(_BURST)
+                partial(
+                    stage.client.send, "use", stage.random.choice(users), f"{stage.run}:{name}:{uuid.uuid4()}", amount=1
+                )
+                for _ in range(_BURST)
             ),
         )
-        await stage.broker.remove_policy(name)
         return sum(outcome.code == "nacked" for outcome in outcomes)
 
     # Messages
