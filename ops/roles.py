@@ -1,4 +1,4 @@
-"""The database and its five login roles, made with the administrator's address.
+"""The database and its login roles, made with the administrator's address.
 
 What a role may do to tables is the migrations' business; here is only who exists, and who may connect.
 """
