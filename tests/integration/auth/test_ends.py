@@ -26,7 +26,7 @@ async def heard(database: Database) -> AsyncGenerator[Heard]:
         announced.append((channel, payload))
 
     for channel in ("mana_session_ended", "mana_signing_keys"):
-        await listener.add_listener(channel, note)  # pyright: ignore[reportArgumentType]
+        await listener.add_listener(channel, note)
 
     async def told() -> list[tuple[str, str]]:
         await listener.execute("SELECT 1")
