@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Annotated, Final, TypeAlias
 
 from pydantic import BeforeValidator, Field
-from pydantic_settings import BaseSettings, NoDecode
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from api.setting_fields import Duration, Rate, RateField, parts_of
 
@@ -32,6 +32,8 @@ def _network(part: str) -> Network:
 
 class AbuseSettings(BaseSettings):
     """A limit is for one client address unless its name says otherwise."""
+
+    model_config = SettingsConfigDict(validate_default=False)
 
     rate_limit_ttl: Annotated[Duration, Field(le=_LONGEST_WINDOW)] = timedelta(seconds=60)
     rate_limit_max: int = Field(default=100, ge=1, le=1_000_000)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from uuid_utils.compat import uuid7
@@ -21,6 +21,7 @@ def _presented(behind: int, seconds: float, *, expired: bool = False, sealed: bo
         session_generation=5 + behind,
         since_rotation=timedelta(seconds=seconds),
         expired=expired,
+        session_expires_at=datetime.now(UTC) + timedelta(days=30),
         sealed_successor=b"x" if sealed else None,
     )
 
