@@ -9,6 +9,8 @@ import os
 
 from hypothesis import HealthCheck, settings
 
+pytest_plugins = ("tests.checklist",)
+
 # The public settings, by name or by the prefix that they share.
 _SETTINGS = (
     "AMQP_URL",
