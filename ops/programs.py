@@ -12,6 +12,7 @@ from ops.addresses import Addresses
 from ops.identity import Identity
 from ops.place import CHECKOUT
 from ops.program import Program
+from ops.state import DatabaseRole
 
 # Secrets and addresses of the surroundings. Each process gets its own ones back, never an administrator's.
 _GUARDED = (
@@ -103,6 +104,15 @@ class ProcessSettings:
         return {
             "DATABASE_URL": self.addresses.database_as("mana_mail"),
             "AMQP_URL": self.addresses.amqp_as(MAIL_LOGIN),
+        }
+
+    def operator(self, role: DatabaseRole) -> dict[str, str]:
+        """A program of an operator's (`api.operators`): the front's settings, but the database as that role, and the
+        administrator's login at the broker."""
+        return {
+            **self.api(),
+            "DATABASE_URL": self.addresses.database_as(role),
+            "MANA_AMQP_URL": self.addresses.amqp,
         }
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ops.addresses import Addresses
-from ops.programs import Programs, reachable_host
+from ops.programs import ProcessSettings, Programs, reachable_host
 from ops.state import Secrets
 
 ADMINISTRATOR = "postgresql://boss:hunter2@db:5432/ledger"
@@ -83,6 +83,13 @@ def test_the_mail_worker_gets_its_own_logins_and_the_mail_servers(programs: Prog
     assert env["AMQP_URL"].startswith("amqp://mana-mail:")
     assert {name for name, value in env.items() if "hunter2" in value} == {"SMTP_URL"}
     assert "MAIL_FOLDER" not in env
+
+
+def test_an_operators_program_acts_as_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    env = ProcessSettings(GIVEN, partitions=16).operator("mana_owner")
+    assert env["DATABASE_URL"].startswith("postgresql://mana_owner:")
+    assert env["MANA_AMQP_URL"] == GIVEN.amqp
+    assert env["MANA_SECRET_KEY"] == GIVEN.secrets.front_key
 
 
 def test_mails_without_a_server_are_written_to_the_instances_folder(
