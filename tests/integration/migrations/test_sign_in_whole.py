@@ -1,0 +1,41 @@
+"""Migration 0004 on a database in use: what ended lately is still known as ended, and programs of before go on."""
+
+from __future__ import annotations
+
+import asyncpg
+
+from migrations.runner import Wish, migrate
+from tests.integration.ledger.server import Database
+
+BEFORE = """
+INSERT INTO auth.users (id, email, email_key)
+VALUES ('00000000-0000-7000-8000-000000000001', 'a@b.example', 'a@b.example');
+INSERT INTO auth.sessions (id, user_id, created_at, expires_at, ended_at, ended_reason) VALUES
+    ('00000000-0000-7000-8000-00000000000a', '00000000-0000-7000-8000-000000000001', now() - interval '3 days',
+     now() + interval '1 day', now() - interval '1 min', 'logout'),
+    ('00000000-0000-7000-8000-00000000000b', '00000000-0000-7000-8000-000000000001', now() - interval '3 days',
+     now() + interval '1 day', now() - interval '2 days', 'logout'),
+    ('00000000-0000-7000-8000-00000000000c', '00000000-0000-7000-8000-000000000001', now() - interval '3 days',
+     now() + interval '1 day', NULL, NULL);
+INSERT INTO auth.signing_keys (kid, algorithm, public_jwk, sealed_private_key, created_at)
+VALUES (repeat('k', 43), 'EdDSA', '{}', 'sealed', now() - interval '90 days');
+"""
+
+
+async def test_a_database_in_use(empty: Database, by_hand: asyncpg.Connection) -> None:
+    owner = empty.url("mana_owner")
+    await migrate(owner, Wish(up_to=3, partitions=1), lambda _line: None)
+    await by_hand.execute(BEFORE)
+    assert await migrate(owner, Wish(up_to=4), lambda _line: None) == ["0004_sign_in_whole"]
+    front = await asyncpg.connect(empty.url("mana_api"))
+    try:
+        ended = await front.fetch("SELECT auth.list_ended_sessions(now() - interval '1 hour') AS id")
+        assert [row["id"].int & 0xF for row in ended] == [0xA]
+        assert await front.fetchval("SELECT active_from = created_at FROM auth.signing_keys")
+        earlier = await front.fetchrow("SELECT user_id, password_hash, banned FROM auth.find_sign_in('a@b.example')")
+        assert earlier is not None
+        assert earlier["banned"] is False
+        user = await by_hand.fetchrow("SELECT language, credential_epoch, ban_reason FROM auth.users")
+        assert tuple(user or ()) == ("en", 0, None)
+    finally:
+        await front.close()
