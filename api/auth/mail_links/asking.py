@@ -33,7 +33,11 @@ class MailOrder:
 
 
 async def order(connection: Connection, mail: MailOrder) -> None:
-    """Adds the order, with the same work whoever has the address. As the user that it names, or without one."""
+    """Adds the order, with the same work whoever has the address. As the user that it names, or without one.
+
+    It is of the user's present epoch: a change of address that was ordered before what proves the user changed comes to
+    nothing, however late its mail is sent.
+    """
     address, key = (None, None) if mail.email is None else (mail.email.address, mail.email.key)
     details = msgspec.json.encode(mail.details).decode()
     mail_id = uuid_utils.compat.uuid7()

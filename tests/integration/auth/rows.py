@@ -50,12 +50,13 @@ async def add_session(owner: asyncpg.Connection, user_id: UUID, life: str = "1 d
 async def add_token(
     owner: asyncpg.Connection, user_id: UUID, purpose: str, email: str | None = None, life: str = "30 min"
 ) -> UUID:
-    """A token that a mail or a challenge has brought to its user."""
+    """A token that a mail or a challenge has brought to its user, of the user's present epoch."""
     token_id = new_id()
     await owner.execute(
         "INSERT INTO auth.verification_tokens"
-        " (id, user_id, purpose, token_hash, email, email_key, created_at, expires_at)"
-        " VALUES ($1, $2, $3, $4, $5, lower($5), now() - interval '10 days', now() + $6::text::interval)",
+        " (id, user_id, purpose, token_hash, email, email_key, created_at, expires_at, credential_epoch)"
+        " SELECT $1, id, $3, $4, $5, lower($5), now() - interval '10 days', now() + $6::text::interval,"
+        " credential_epoch FROM auth.users WHERE id = $2",
         token_id,
         user_id,
         purpose,
@@ -67,10 +68,11 @@ async def add_token(
 
 
 async def add_mail(owner: asyncpg.Connection, kind: str, user_id: UUID | None = None, email: str | None = None) -> UUID:
-    """An order of a mail."""
+    """An order of a mail, of its user's present epoch."""
     mail_id = new_id()
     await owner.execute(
-        "INSERT INTO auth.mails (id, kind, user_id, email, email_key) VALUES ($1, $2, $3, $4, lower($4))",
+        "INSERT INTO auth.mails (id, kind, user_id, email, email_key, credential_epoch)"
+        " VALUES ($1, $2, $3, $4, lower($4), (SELECT credential_epoch FROM auth.users WHERE id = $3))",
         mail_id,
         kind,
         user_id,

@@ -166,6 +166,47 @@ async def test_administrators_who_leave_at_once_leave_one_behind(
     assert await owner.fetchval("SELECT count(*) FROM auth.users WHERE role = 'admin'") == 1
 
 
+async def test_the_last_administrator_is_not_deleted(
+    owner: asyncpg.Connection, front: asyncpg.Connection, admin: UUID
+) -> None:
+    with pytest.raises(asyncpg.InsufficientPrivilegeError, match="the last administrator stays"):
+        await _do(front, admin, "SELECT auth.delete_this_user()")
+    assert await owner.fetchval("SELECT role FROM auth.users WHERE id = $1", admin) == "admin"
+
+
+async def test_a_users_deletion_waits_for_no_administrator(
+    owner: asyncpg.Connection, front: asyncpg.Connection, other_front: asyncpg.Connection, admin: UUID
+) -> None:
+    user, other = await add_user(owner), await add_user(owner)
+    async with acting(other_front, admin):
+        await other_front.execute("SELECT auth.admin_lock_user($1)", other)
+        async with acting(front, user):
+            assert await front.fetchval("SELECT auth.is_last_admin()", timeout=2) is False
+            await front.execute("SELECT auth.delete_this_user()", timeout=2)
+    assert await owner.fetchval("SELECT count(*) FROM auth.users WHERE id = $1", user) == 0
+
+
+async def test_what_an_administrator_did_is_not_shown_to_the_user(
+    owner: asyncpg.Connection, front: asyncpg.Connection, admin: UUID
+) -> None:
+    """It carries the administrator's address."""
+    user = await add_user(owner)
+    insert = "INSERT INTO auth.security_events (id, user_id, actor_id, type) VALUES ($1, $2, $3, 'x')"
+    own = [new_id() for _ in range(2)]
+    await _do(front, user, insert, own[0], user, None)
+    await _do(front, user, insert, own[1], user, user)
+    await _do(front, admin, "SELECT auth.admin_add_event($1, $2, NULL, 'x', '192.0.2.1', 'curl', '{}')", new_id(), user)
+    shown = await _do(front, user, "SELECT id FROM auth.security_events ORDER BY id")
+    assert [row["id"] for row in shown] == own
+
+
+async def test_the_front_sets_no_events_time(owner: asyncpg.Connection, front: asyncpg.Connection) -> None:
+    """[68]."""
+    insert = "INSERT INTO auth.security_events (id, type, created_at) VALUES (gen_random_uuid(), 'x', '2020-01-01')"
+    with pytest.raises(asyncpg.InsufficientPrivilegeError, match="permission denied"):
+        await front.execute(insert)
+
+
 async def test_a_banned_administrator_does_not_count(
     owner: asyncpg.Connection, front: asyncpg.Connection, admin: UUID
 ) -> None:

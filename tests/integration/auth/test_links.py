@@ -65,6 +65,50 @@ async def test_a_token_that_was_spent_before_proves_nothing(
         assert await front.fetchval(CONFIRM, token) is None
 
 
+@pytest.mark.parametrize("state", ["spent", "expired"])
+async def test_a_spent_or_expired_token_is_not_spent_again(
+    owner: asyncpg.Connection, front: asyncpg.Connection, state: str
+) -> None:
+    """[39]."""
+    user = await add_user(owner, "ada@example.com")
+    token = await add_token(owner, user, "email_verify", "ada@example.com", "-1 s" if state == "expired" else "30 min")
+    if state == "spent":
+        async with acting(front, user):
+            await spend(front, token)
+    async with acting(front, user):
+        assert await front.fetch("SELECT 1 FROM auth.verification_tokens FOR UPDATE") == []
+        await spend(front, token)
+        assert await front.fetchval(CONFIRM, token) is None
+    assert (await _address(owner, user))[2] is False
+
+
+async def test_an_address_does_not_move_under_a_later_epoch(
+    owner: asyncpg.Connection, front: asyncpg.Connection
+) -> None:
+    """[42] [51]."""
+    user = await add_user(owner, "ada@example.com")
+    token = await add_token(owner, user, "email_change", "eve@example.com")
+    await owner.execute("UPDATE auth.users SET credential_epoch = 1")
+    async with acting(front, user):
+        await spend(front, token)
+        assert await front.fetchval(MOVE, token) is None
+    assert (await _address(owner, user))[0] == "ada@example.com"
+
+
+async def test_a_challenge_names_its_epoch_and_counts_wrong_answers(
+    owner: asyncpg.Connection, front: asyncpg.Connection
+) -> None:
+    user = await add_user(owner)
+    token = await add_token(owner, user, "two_factor")
+    without = "INSERT INTO auth.verification_tokens (id, user_id, purpose, token_hash, expires_at) VALUES"
+    with pytest.raises(asyncpg.NotNullViolationError, match="credential_epoch"):
+        async with acting(front, user):
+            await front.execute(f"{without} (gen_random_uuid(), $1, 'two_factor', sha256('x'), 'tomorrow')", user)
+    async with acting(front, user):
+        wrong = "UPDATE auth.verification_tokens SET failures = failures + 1 WHERE id = $1 RETURNING failures"
+        assert [await front.fetchval(wrong, token) for _ in range(2)] == [1, 2]
+
+
 async def test_another_users_token_proves_nothing(owner: asyncpg.Connection, front: asyncpg.Connection) -> None:
     """[40]."""
     ada, eve = await add_user(owner, "ada@example.com"), await add_user(owner, "eve@example.com")
@@ -103,8 +147,8 @@ async def test_the_front_makes_no_token_that_proves_an_address(
     """[41]."""
     user = await add_user(owner, "ada@example.com")
     insert = (
-        "INSERT INTO auth.verification_tokens (id, user_id, purpose, token_hash, expires_at)"
-        " VALUES (gen_random_uuid(), $1, $2, sha256('x'), now() + interval '5 min')"
+        "INSERT INTO auth.verification_tokens (id, user_id, purpose, token_hash, credential_epoch, expires_at)"
+        " VALUES (gen_random_uuid(), $1, $2, sha256('x'), 0, now() + interval '5 min')"
     )
     async with acting(front, user):
         await front.execute(insert, user, "two_factor")

@@ -5,11 +5,16 @@ from __future__ import annotations
 import asyncpg
 import pytest
 
+from api.auth import standing
 from tests.integration.auth.rows import acting, add_mail, add_token, add_user, new_id
 
-INSERT = "INSERT INTO auth.mails (id, kind, user_id, email, email_key) VALUES (gen_random_uuid(), $1, $2, $3, $3)"
+INSERT = (
+    "INSERT INTO auth.mails (id, kind, user_id, email, email_key, credential_epoch) VALUES"
+    " (gen_random_uuid(), $1, $2, $3, $3, (SELECT credential_epoch FROM auth.users WHERE id = $2))"
+)
 RECIPIENT = "SELECT * FROM auth.find_mail_recipient($1)"
-ADD_TOKEN = "SELECT auth.add_mail_token($1, $2, $3, sha256($4::text::bytea), 'a@example.com', 'a@example.com', $5)"
+ADD_TOKEN = "SELECT auth.add_mail_token($1, $2, sha256($2::uuid::text::bytea), interval '30 min')"
+TOKENS = "SELECT id, user_id, purpose, email, email_key, credential_epoch FROM auth.verification_tokens ORDER BY id"
 
 
 async def test_the_front_orders_for_its_user_and_for_an_address_that_somebody_typed(
@@ -25,9 +30,19 @@ async def test_the_front_orders_for_its_user_and_for_an_address_that_somebody_ty
             await front.execute(INSERT, "verify", other, None)
     with pytest.raises(asyncpg.CheckViolationError, match="mails_recipient"):
         await front.execute(INSERT, "verify", None, None)
+    with pytest.raises(asyncpg.CheckViolationError, match="mails_epoch"):
+        async with acting(front, user):
+            await front.execute("INSERT INTO auth.mails (id, kind, user_id) VALUES ($1, 'verify', $2)", new_id(), user)
 
 
-@pytest.mark.parametrize("statement", ["UPDATE auth.mails SET due_at = now()", "DELETE FROM auth.mails"])
+_NOT_THE_FRONTS = [
+    "UPDATE auth.mails SET due_at = now()",
+    "DELETE FROM auth.mails",
+    "INSERT INTO auth.mails (id, kind, email, email_key, due_at) VALUES (gen_random_uuid(), 'x', 'a@b', 'a@b', now())",
+]
+
+
+@pytest.mark.parametrize("statement", _NOT_THE_FRONTS)
 async def test_the_front_takes_no_order_back(front: asyncpg.Connection, statement: str) -> None:
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         await front.execute(statement)
@@ -76,7 +91,7 @@ _NOT_THE_MAIL_WORKERS = [
     "UPDATE auth.mails SET email = 'x@y'",
     "INSERT INTO auth.mails (id, kind, email, email_key) VALUES (gen_random_uuid(), 'verify', 'a@b', 'a@b')",
     "SELECT auth.find_sign_in('a@b', NULL)",
-    "SELECT auth.sweep(1)",
+    "SELECT auth.sweep('mails', 1)",
     "SELECT auth.admin_get_user(gen_random_uuid())",
 ]
 
@@ -91,11 +106,12 @@ async def test_the_mail_worker_notes_failures_and_no_other_event(
     owner: asyncpg.Connection, mailer: asyncpg.Connection
 ) -> None:
     user = await add_user(owner)
-    insert = "INSERT INTO auth.security_events (id, user_id, type, actor_id) VALUES (gen_random_uuid(), $1, $2, $3)"
-    await mailer.execute(insert, user, "mail.failed", None)
-    for event, actor in (("sign_in.succeeded", None), ("mail.failed", user)):
-        with pytest.raises(asyncpg.InsufficientPrivilegeError, match="row-level security"):
-            await mailer.execute(insert, user, event, actor)
+    insert = "INSERT INTO auth.security_events (id, user_id, type, details) VALUES (gen_random_uuid(), $1, $2, '{}')"
+    await mailer.execute(insert, user, "mail.failed")
+    with pytest.raises(asyncpg.InsufficientPrivilegeError, match="row-level security"):
+        await mailer.execute(insert, user, "sign_in.succeeded")
+    with pytest.raises(asyncpg.InsufficientPrivilegeError, match="permission denied"):
+        await mailer.execute(insert.replace("details", "created_at").replace("'{}'", "now()"), user, "mail.failed")
 
 
 async def test_who_a_mail_is_for(owner: asyncpg.Connection, mailer: asyncpg.Connection) -> None:
@@ -114,43 +130,96 @@ async def test_who_a_mail_is_for(owner: asyncpg.Connection, mailer: asyncpg.Conn
 async def test_a_mail_to_an_address_that_nobody_has(owner: asyncpg.Connection, mailer: asyncpg.Connection) -> None:
     found = await mailer.fetchrow(RECIPIENT, await add_mail(owner, "reset_requested", email="nobody@example.com"))
     assert found is not None
-    assert (found["user_id"], found["email"], found["taken"]) == (None, None, False)
+    assert (found["user_id"], found["email"], found["owner_email"]) == (None, None, None)
     assert await mailer.fetch(RECIPIENT, new_id()) == [], "no such order"
 
 
-async def test_whether_another_has_the_new_address(owner: asyncpg.Connection, mailer: asyncpg.Connection) -> None:
-    ada = await add_user(owner, "ada@example.com")
-    await add_user(owner, "eve@example.com")
-    for address, taken in (("eve@example.com", True), ("ada@example.com", False), ("new@example.com", False)):
+async def test_another_who_has_the_new_address_is_told_in_their_own_words(
+    owner: asyncpg.Connection, mailer: asyncpg.Connection
+) -> None:
+    ada, eve = await add_user(owner, "ada@example.com"), await add_user(owner, "eve@example.com")
+    await owner.execute(
+        "UPDATE auth.users SET email = 'Eve@example.com', name = 'Eve', language = 'de', banned_at = now()"
+        " WHERE id = $1",
+        eve,
+    )
+    columns = ("owner_email", "owner_name", "owner_language", "owner_banned")
+    nobody = (None, None, None, False)
+    for address, told in (
+        ("eve@example.com", ("Eve@example.com", "Eve", "de", True)),
+        ("ada@example.com", nobody),
+        ("new@example.com", nobody),
+    ):
         found = await mailer.fetchrow(RECIPIENT, await add_mail(owner, "change_requested", ada, address))
         assert found is not None
-        assert (found["user_id"], found["taken"]) == (ada, taken), address
+        assert (found["user_id"], found["name"], found["language"]) == (ada, None, "en")
+        assert tuple(found[column] for column in columns) == told, address
+    asked = await mailer.fetchrow(RECIPIENT, await add_mail(owner, "reset_requested", email="eve@example.com"))
+    assert asked is not None
+    assert (asked["user_id"], asked["owner_email"]) == (eve, None), "who is asked for is no other"
+
+
+async def test_a_token_is_for_its_orders_user_purpose_and_address(
+    owner: asyncpg.Connection, mailer: asyncpg.Connection
+) -> None:
+    user = await add_user(owner, "ada@example.com")
+    await owner.execute("UPDATE auth.users SET email = 'Ada@example.com', credential_epoch = 7")
+    orders = (
+        (await add_mail(owner, "verify", user), "email_verify", "Ada@example.com"),
+        (await add_mail(owner, "reset_requested", email="ADA@example.com"), "password_reset", "Ada@example.com"),
+        (await add_mail(owner, "change_requested", user, "New@example.com"), "email_change", "New@example.com"),
+    )
+    ids = [new_id() for _ in orders]
+    for (mail, _, _), token in zip(orders, ids, strict=True):
+        assert await mailer.fetchval(ADD_TOKEN, mail, token) is True
+    assert [tuple(row) for row in await owner.fetch(TOKENS)] == [
+        (token, user, purpose, address, address.lower(), 7)
+        for (_, purpose, address), token in zip(orders, ids, strict=True)
+    ]
 
 
 async def test_a_newer_token_voids_the_older_of_its_purpose(
     owner: asyncpg.Connection, mailer: asyncpg.Connection
 ) -> None:
     """[39]."""
-    user = await add_user(owner)
-    await owner.execute("UPDATE auth.users SET credential_epoch = 7")
+    user = await add_user(owner, "a@example.com")
     other = await add_token(owner, user, "email_verify", "a@example.com")
-    first, second = new_id(), new_id()
-    life = await owner.fetchval("SELECT interval '30 min'")
-    assert await mailer.fetchval(ADD_TOKEN, first, user, "password_reset", "1", life) is True
-    assert await mailer.fetchval(ADD_TOKEN, second, user, "password_reset", "2", life) is True
-    rows = await owner.fetch(
-        "SELECT id, credential_epoch AS epoch, expires_at - now() AS left FROM auth.verification_tokens"
-    )
-    assert {row["id"] for row in rows} == {other, second}
-    made = next(row for row in rows if row["id"] == second)
-    assert made["epoch"] == 7
-    assert 0 < made["left"].total_seconds() <= 1_800
+    mail, second = await add_mail(owner, "reset_requested", email="a@example.com"), new_id()
+    assert await mailer.fetchval(ADD_TOKEN, mail, new_id()) is True
+    assert await mailer.fetchval(ADD_TOKEN, mail, second) is True
+    assert {row["id"] for row in await owner.fetch(TOKENS)} == {other, second}
+    left = await owner.fetchval("SELECT expires_at - now() FROM auth.verification_tokens WHERE id = $1", second)
+    assert left is not None
+    assert 0 < left.total_seconds() <= 1_800
 
 
-async def test_no_token_of_a_purpose_that_is_no_mails_nor_for_nobody(
+async def test_a_change_of_address_does_not_outlive_a_reset_of_the_password(
+    owner: asyncpg.Connection, mailer: asyncpg.Connection, front: asyncpg.Connection
+) -> None:
+    """[42] [51]: ordered by a thief, sent when what proves the user has changed."""
+    user = await add_user(owner, "ada@example.com")
+    stolen = await add_mail(owner, "change_requested", user, "eve@example.com")
+    verify = await add_mail(owner, "verify", user)
+    async with acting(front, user):
+        await standing.seize(front, user)
+        await standing.bump(front, user)
+    assert await mailer.fetchval(ADD_TOKEN, stolen, new_id()) is False
+    assert await owner.fetch(TOKENS) == []
+    assert await mailer.fetchval(ADD_TOKEN, verify, new_id()) is True, "proves only the address that the user has"
+
+
+async def test_no_token_for_a_mail_without_a_link_nor_for_nobody(
     owner: asyncpg.Connection, mailer: asyncpg.Connection
 ) -> None:
-    user, life = await add_user(owner), await owner.fetchval("SELECT interval '5 min'")
-    with pytest.raises(asyncpg.InsufficientPrivilegeError, match="no purpose"):
-        await mailer.fetchval(ADD_TOKEN, new_id(), user, "two_factor", "1", life)
-    assert await mailer.fetchval(ADD_TOKEN, new_id(), new_id(), "password_reset", "1", life) is False
+    user = await add_user(owner)
+    for kind, whose, address in (
+        ("password_changed", user, None),
+        ("change_requested", user, None),
+        ("change_requested", None, "a@example.com"),
+    ):
+        with pytest.raises(asyncpg.InsufficientPrivilegeError, match="no link"):
+            await mailer.fetchval(ADD_TOKEN, await add_mail(owner, kind, whose, address), new_id())
+    nobodys = await add_mail(owner, "reset_requested", email="nobody@example.com")
+    assert await mailer.fetchval(ADD_TOKEN, nobodys, new_id()) is False
+    assert await mailer.fetchval(ADD_TOKEN, new_id(), new_id()) is False, "no such order"
+    assert await owner.fetch(TOKENS) == []

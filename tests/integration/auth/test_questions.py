@@ -6,6 +6,7 @@ import asyncpg
 import pytest
 
 from tests.integration.auth.rows import acting, add_session, add_token, add_user, new_id
+from tests.integration.ledger.server import Database
 
 DEVICE = bytes(32)
 
@@ -73,6 +74,26 @@ async def test_whose_token_it_is_by_purpose(owner: asyncpg.Connection, front: as
     presented = await owner.fetchval("SELECT token_hash FROM auth.verification_tokens WHERE id = $1", token)
     assert await front.fetchval("SELECT auth.find_token_owner('password_reset', $1)", presented) == user
     assert await front.fetchval("SELECT auth.find_token_owner('email_verify', $1)", presented) is None
+
+
+async def test_a_types_name_in_the_callers_schema_runs_nothing_as_the_owner(
+    database: Database, owner: asyncpg.Connection, front: asyncpg.Connection
+) -> None:
+    """Where a database lets everybody make temporary objects, as a new one does."""
+    administrator = await asyncpg.connect(database.admin)
+    await administrator.execute(f"GRANT TEMPORARY ON DATABASE {database.name} TO mana_api")
+    await administrator.close()
+    await front.execute(
+        "CREATE FUNCTION pg_temp.spy(pg_catalog.text) RETURNS boolean LANGUAGE plpgsql AS"
+        " $$ BEGIN RAISE EXCEPTION 'run as %', current_user; END $$;"
+        "CREATE DOMAIN pg_temp.text AS pg_catalog.text CHECK (pg_temp.spy(VALUE));"
+        "GRANT USAGE ON TYPE pg_temp.text TO PUBLIC; GRANT EXECUTE ON FUNCTION pg_temp.spy TO PUBLIC"
+    )
+    user = await add_user(owner)
+    await add_session(owner, user)
+    async with acting(front, user):
+        await front.execute("UPDATE auth.sessions SET ended_at = now(), ended_reason = 'logout'")
+    assert await owner.fetchval("SELECT count(*) FROM auth.revocations") == 1
 
 
 async def test_what_passwords_are_hashed_with(owner: asyncpg.Connection, front: asyncpg.Connection) -> None:

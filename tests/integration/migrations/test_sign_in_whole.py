@@ -22,11 +22,23 @@ VALUES (repeat('k', 43), 'EdDSA', '{}', 'sealed', now() - interval '90 days');
 """
 
 
+_OURS = "connamespace = 'auth'::regnamespace"
+_LARGE = "SELECT format('auth.%I', name)::regclass FROM unnest($1::text[]) AS name"
+_NAMES = ["users", "sessions", "refresh_tokens", "security_events"]
+_READING_LARGE_TABLES = f"""
+SELECT (SELECT count(*) FROM pg_constraint WHERE contype = 'c' AND convalidated AND conrelid IN ({_LARGE})
+            AND pg_get_constraintdef(oid) ~ 'language|epoch|ban_reason|details')
+     + (SELECT count(*) FROM pg_index WHERE indrelid IN ({_LARGE}) AND indexrelid::regclass::text ~
+            'prefix|admins|expiring|live|sealed|in_order|of_actor')
+"""
+
+
 async def test_a_database_in_use(empty: Database, by_hand: asyncpg.Connection) -> None:
     owner = empty.url("mana_owner")
     await migrate(owner, Wish(up_to=3, partitions=1), lambda _line: None)
     await by_hand.execute(BEFORE)
     assert await migrate(owner, Wish(up_to=4), lambda _line: None) == ["0004_sign_in_whole"]
+    assert await by_hand.fetchval(_READING_LARGE_TABLES, _NAMES) == 0, "of 0004's locks all sign-ins wait"
     front = await asyncpg.connect(empty.url("mana_api"))
     try:
         ended = await front.fetch("SELECT auth.list_ended_sessions(now() - interval '1 hour') AS id")
@@ -39,3 +51,19 @@ async def test_a_database_in_use(empty: Database, by_hand: asyncpg.Connection) -
         assert tuple(user or ()) == ("en", 0, None)
     finally:
         await front.close()
+
+    assert len(await migrate(owner, Wish(), lambda _line: None)) == 8
+    assert await by_hand.fetchval(f"SELECT count(*) FROM pg_constraint WHERE NOT convalidated AND {_OURS}") == 0
+    rows = await by_hand.fetch(
+        "SELECT relname FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid"
+        " WHERE indisvalid AND relnamespace = 'auth'::regnamespace"
+    )
+    assert {row["relname"] for row in rows} >= {
+        "users_email_prefix",
+        "users_admins",
+        "sessions_expiring",
+        "sessions_live",
+        "refresh_tokens_sealed",
+        "security_events_in_order",
+        "security_events_of_actor",
+    }
