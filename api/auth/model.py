@@ -126,5 +126,6 @@ class PresentedToken:
     session_generation: int
     since_rotation: timedelta
     expired: bool
+    session_expired: bool
     session_expires_at: datetime
     sealed_successor: bytes | None

@@ -71,8 +71,11 @@ class Meaning(Enum):
 def judge(presented: PresentedToken, grace: timedelta) -> Meaning:
     """Compares generations, never times of tokens: two rotations within one second confuse nobody.
 
-    Within ``grace`` of a rotation a client that lost the answer gets the same successor again.
+    Within ``grace`` of a rotation a client that lost the answer gets the same successor again. Nothing outlives the
+    session.
     """
+    if presented.session_expired:
+        return Meaning.EXPIRED
     behind = presented.session_generation - presented.token_generation
     if behind == 0:
         return Meaning.EXPIRED if presented.expired else Meaning.CURRENT

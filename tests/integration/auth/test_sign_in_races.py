@@ -158,6 +158,16 @@ async def test_after_the_grace_a_spent_token_is_a_stolen_one(doors: Doors, owner
     assert await owner.fetchval("SELECT ended_reason FROM auth.sessions") == "reuse"
 
 
+async def test_no_lost_answer_is_given_again_beyond_the_sessions_end(doors: Doors, owner: asyncpg.Connection) -> None:
+    """Within the grace, but the session is over."""
+    first = (await doors.enter()).refresh_token
+    await doors.sessions.refresh(first, SOMEWHERE)
+    await owner.execute("UPDATE auth.sessions SET expires_at = created_at + interval '1 us'")
+    with pytest.raises(Refusal):
+        await doors.sessions.refresh(first, SOMEWHERE)
+    assert await owner.fetchval("SELECT ended_reason FROM auth.sessions") is None
+
+
 async def test_a_refresh_waits_for_the_change_and_then_finds_the_session_ended(
     doors: Doors, front: asyncpg.Connection
 ) -> None:
