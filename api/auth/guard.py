@@ -64,7 +64,8 @@ class _AdminBearer(_SureBearer):
 SignedIn: TypeAlias = Annotated[Claims, Security(_Bearer())]
 """Parameter of a route that only a signed-in user may use."""
 SurelySignedIn: TypeAlias = Annotated[Claims, Security(_SureBearer())]
-"""The same for what must not be done with a session that ended a moment ago: the database is asked each time."""
+"""The same for what must not be done with a session that ended a moment ago: the database is asked each time.
+It may end while the request waits for the user's lock: under ``standing.seize`` it is looked at again."""
 Admin: TypeAlias = Annotated[Claims, Security(_AdminBearer())]
 """Parameter of an administrator's route. The token's role may be minutes old: each act asks the database's as well."""
 

@@ -169,6 +169,7 @@ async def test_all_sessions_but_one_end(owner: asyncpg.Connection, front: asyncp
         ),
         ("UPDATE auth.sessions SET authenticated_at = now() - interval '11 min'", False),
         ("UPDATE auth.sessions SET ended_at = now(), ended_reason = 'logout'", False),
+        ("UPDATE auth.sessions SET expires_at = created_at + interval '1 ms'", False),
     ],
 )
 async def test_a_recent_sign_in(
@@ -186,15 +187,42 @@ async def test_a_recent_sign_in(
     assert (refused.value.error.code, refused.value.error.details) == ("forbidden", {"reauthenticate": True})
 
 
+async def test_who_waited_behind_the_end_of_all_sessions_is_not_recent(
+    owner: asyncpg.Connection, front: asyncpg.Connection, other_front: asyncpg.Connection
+) -> None:
+    """[50] [57]: asked under the lock, a stolen session that was shut out meanwhile goes no further."""
+    user = await add_user(owner)
+    session = await add_session(owner, user)
+
+    async def move_address() -> None:
+        async with acting(front, user):
+            await standing.seize(front, user)
+            await require_recent(front, session, timedelta(minutes=10))
+
+    async with acting(other_front, user):
+        await standing.seize(other_front, user)
+        moving = asyncio.create_task(move_address())
+        await asyncio.sleep(0.2)
+        assert not moving.done()
+        await standing.bump(other_front, user)
+        await end_sessions(other_front, user, "password")
+    with pytest.raises(Refusal) as refused:
+        await moving
+    assert refused.value.error.code == "forbidden"
+
+
 async def test_mails_are_ordered_with_their_cause(owner: asyncpg.Connection, front: asyncpg.Connection) -> None:
     user, new = await add_user(owner), parse("Ada@Example.com")
+    await owner.execute("UPDATE auth.users SET credential_epoch = 3")
     async with acting(front, user):
         await order(front, MailOrder("change_requested", user, new, {"from": "192.0.2.1"}))
     await order(front, MailOrder("reset_requested", email=new))
-    rows = await owner.fetch("SELECT kind, user_id, email, email_key, details FROM auth.mails ORDER BY id")
+    rows = await owner.fetch(
+        "SELECT kind, user_id, email, email_key, details, credential_epoch FROM auth.mails ORDER BY id"
+    )
     assert [tuple(row) for row in rows] == [
-        ("change_requested", user, "Ada@example.com", "ada@example.com", '{"from":"192.0.2.1"}'),
-        ("reset_requested", None, "Ada@example.com", "ada@example.com", "{}"),
+        ("change_requested", user, "Ada@example.com", "ada@example.com", '{"from":"192.0.2.1"}', 3),
+        ("reset_requested", None, "Ada@example.com", "ada@example.com", "{}", None),
     ]
     with pytest.raises(RuntimeError):
         await _order_and_fail(front)
