@@ -1,8 +1,8 @@
 -- phase: expand
 -- Sign-in made whole: known devices, links by mail, revocations that outlive their sessions, keys that come and go by a
 -- schedule, administration, deletion, suspended accounts. mana_mail is the mail worker's role.
--- Its locks stop all sign-ins, so nothing here reads a table that may be large: its new checks are NOT VALID until 0012,
--- its new indexes are built by 0005 to 0011 while it is in use.
+-- Its locks stop all sign-ins, so nothing here reads the whole of a table that may be large: new checks are NOT VALID
+-- until 0012, new indexes are built by 0005 to 0011 while the tables are in use.
 
 -- ------------------------------------------------------------------------------------------------------------- users
 
@@ -506,8 +506,7 @@ BEGIN
     RETURN went + coalesce(spent, 0);
 END $$;
 -- Blanks what was written about one deleted user, so many events or transactions at a time; answers whether there was
--- anything to do. Of what an administrator did stays what and to whom, since it is about others; of what was done to the
--- user, all.
+-- anything to do. What administrators did stays, but for the address and the agent of one who is deleted.
 CREATE FUNCTION auth.erase_some(most integer) RETURNS boolean
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -555,8 +554,8 @@ ALTER FUNCTION auth.find_refresh_token_owner(bytea) SET search_path = pg_catalog
 
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA auth FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION auth.find_sign_in(text, bytea), auth.is_session_live(uuid, uuid),
-    auth.find_token_owner(text, bytea), auth.count_password_kinds(), auth.confirm_address(uuid), auth.move_address(uuid),
-    auth.is_last_admin(), auth.delete_this_user(),
+    auth.find_token_owner(text, bytea), auth.count_password_kinds(),
+    auth.confirm_address(uuid), auth.move_address(uuid), auth.is_last_admin(), auth.delete_this_user(),
     auth.admin_list_users(text, uuid, integer), auth.admin_get_user(uuid), auth.admin_has_two_factor(uuid),
     auth.admin_lock_user(uuid), auth.admin_set_ban(uuid, text), auth.admin_set_role(uuid, text),
     auth.admin_end_sessions(uuid, uuid, text), auth.admin_list_sessions(uuid),
