@@ -21,7 +21,14 @@ INSERT INTO auth.signing_keys (kid, algorithm, public_jwk, sealed_private_key, c
 VALUES (repeat('k', 43), 'EdDSA', '{}', 'sealed', now() - interval '90 days');
 """
 
-
+OF_BEFORE = """
+INSERT INTO auth.security_events (id, user_id, session_id, type, subject_hash, address, user_agent)
+VALUES (gen_random_uuid(), NULL, NULL, 'sign_in.failed', sha256('x'), '192.0.2.1', 'curl');
+INSERT INTO auth.signing_keys (kid, algorithm, public_jwk, sealed_private_key)
+VALUES (repeat('l', 43), 'EdDSA', '{}', 'sealed');
+SELECT kid, sealed_private_key, retired_at IS NOT NULL AS retired FROM auth.signing_keys ORDER BY created_at DESC;
+SELECT auth.find_refresh_token_owner('x');
+"""
 _OURS = "connamespace = 'auth'::regnamespace"
 _LARGE = "SELECT format('auth.%I', name)::regclass FROM unnest($1::text[]) AS name"
 _NAMES = ["users", "sessions", "refresh_tokens", "security_events"]
@@ -47,6 +54,7 @@ async def test_a_database_in_use(empty: Database, by_hand: asyncpg.Connection) -
         earlier = await front.fetchrow("SELECT user_id, password_hash, banned FROM auth.find_sign_in('a@b.example')")
         assert earlier is not None
         assert earlier["banned"] is False
+        await front.execute(OF_BEFORE)
         user = await by_hand.fetchrow("SELECT language, credential_epoch, ban_reason FROM auth.users")
         assert tuple(user or ()) == ("en", 0, None)
     finally:
