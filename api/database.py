@@ -91,6 +91,16 @@ class Database:
                 yield connection
 
     @asynccontextmanager
+    async def statement(self) -> AsyncGenerator[Connection]:
+        """A connection for one statement, which is a transaction by itself and sees no user's rows.
+
+        Raises ``Unavailable`` as above.
+        """
+        with translated():
+            async with self._pool.acquire(timeout=ACQUIRE_SECONDS_MAX) as connection:
+                yield connection
+
+    @asynccontextmanager
     async def as_user(self, user_id: UUID) -> AsyncGenerator[Connection]:
         """A transaction that sees one user's rows and no other's. Raises ``Unavailable`` as above."""
         async with self.transaction() as connection:

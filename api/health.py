@@ -52,7 +52,7 @@ class Health:
         """``/health/live``, ``/health/ready``, ``/metrics``."""
         router = APIRouter(tags=["operation"])
         router.add_api_route("/health/live", self.live, methods=["GET"])
-        router.add_api_route("/health/ready", self.ready, methods=["GET"], responses=answers("overloaded"))
+        router.add_api_route("/health/ready", self.ready, methods=["GET"], responses=answers(limited=False))
         router.add_api_route("/metrics", self.metrics, methods=["GET"], include_in_schema=False)
         return router
 

@@ -11,6 +11,8 @@ from contracts.errors import REST_STATUS, ErrorCode, LedgerErrorCode, RestErrorC
 SCHEMA_NAME: Final = "Problem"
 _CODES: Final = sorted({*get_args(LedgerErrorCode), *get_args(RestErrorCode)})
 
+_ANYWHERE: Final[tuple[ErrorCode, ...]] = ("rate_limited", "overloaded", "internal")
+
 SCHEMA: Final[dict[str, Any]] = {
     "title": SCHEMA_NAME,
     "description": "A problem document (RFC 9457); `code` is stable, `details` are for programs.",
@@ -27,9 +29,13 @@ SCHEMA: Final[dict[str, Any]] = {
 }
 
 
-def answers(*codes: ErrorCode) -> dict[int | str, dict[str, Any]]:
-    """The documented problems of a route by their status: those given, and ``internal``, which any route may answer."""
-    every: tuple[ErrorCode, ...] = (*codes, "internal")
+def answers(*codes: ErrorCode, limited: bool = True) -> dict[int | str, dict[str, Any]]:
+    """The documented problems of a route by their status: those given, and those that any route may answer.
+
+    A route that no limit on requests is for says so with ``limited``.
+    """
+    anywhere = _ANYWHERE if limited else _ANYWHERE[1:]
+    every: tuple[ErrorCode, ...] = (*codes, *(code for code in anywhere if code not in codes))
     statuses = sorted({REST_STATUS[code] for code in every})
     return {status: _answer(status, [code for code in every if REST_STATUS[code] == status]) for status in statuses}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Final
 from urllib.parse import urlsplit
@@ -14,6 +15,8 @@ from pydantic_settings import NoDecode
 
 _DURATION: Final = re.compile(r"\s*(?P<count>[0-9]{1,9})\s*(?P<unit>[smhd]?)\s*")
 _SECONDS: Final = {"": 1, "s": 1, "m": 60, "h": 3_600, "d": 86_400}
+_COUNT: Final = re.compile(r"[1-9][0-9]{0,5}|1000000")
+_RATE_TIME_MAX: Final = timedelta(days=1)
 _DURATION_MAX: Final = timedelta(days=3_650)
 
 
@@ -31,6 +34,32 @@ def duration(value: object) -> timedelta:
     if read > _DURATION_MAX:
         raise ValueError("is a duration of more than ten years")
     return read
+
+
+@dataclass(frozen=True)
+class Rate:
+    """So many in a time: ``30/15m``."""
+
+    count: int
+    per: timedelta
+
+
+def rate(value: object) -> Rate:
+    """Reads a number and a duration of a day at most. Raises ``ValueError`` for anything else, and for none at all."""
+    count, _, per = str(value).partition("/")
+    if _COUNT.fullmatch(count.strip()) is None or not per:
+        raise ValueError("is no rate such as 30/15m, of 1 to 1000000 in a time")
+    read = Rate(int(count), duration(per))
+    if read.per > _RATE_TIME_MAX:
+        raise ValueError("is a rate over more than a day")
+    return read
+
+
+def _public_url(value: object) -> str:
+    parts = urlsplit(str(value))
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.path.strip("/") or parts.query:
+        raise ValueError("is no address such as https://mana.example.com, without a path")
+    return f"{parts.scheme}://{parts.netloc}"
 
 
 def _origins(value: object) -> tuple[str, ...]:
@@ -81,4 +110,6 @@ AmqpUrl = Annotated[str, _url("amqp", "amqps")]
 RedisUrl = Annotated[str, _url("redis", "rediss")]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Origins = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_origins)]
+PublicUrl = Annotated[str, BeforeValidator(_public_url)]
+RateField = Annotated[Rate, NoDecode, PlainValidator(rate)]
 SecretKey = Annotated[bytes, PlainValidator(_secret_key)]

@@ -10,7 +10,9 @@ from urllib.parse import quote
 from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from api.setting_fields import AmqpUrl, Duration, Origins, Pem, Port, PostgresUrl, RedisUrl, SecretKey
+from api.setting_fields import AmqpUrl, Origins, Port, PostgresUrl, PublicUrl, RedisUrl
+from api.settings_abuse import AbuseSettings
+from api.settings_sign_in import SignInSettings
 from api.settings_to_come import SettingsToCome
 
 _CRASH_SETTINGS: Final = "MANA_CRASH_"
@@ -23,7 +25,7 @@ def _refuse_crash_settings(values: Any) -> Any:
     return values
 
 
-class Settings(SettingsToCome):
+class Settings(SignInSettings, AbuseSettings, SettingsToCome):
     """What the HTTP front needs to know; times are durations such as ``15m``, credits are whole numbers."""
 
     model_config = SettingsConfigDict(extra="ignore", frozen=True, env_ignore_empty=True, validate_default=False)
@@ -36,20 +38,15 @@ class Settings(SettingsToCome):
     redis_port: Port = 6379
     redis_password: str | None = None
 
+    mana_environment: Literal["production", "development"] = "production"
     mana_bind_host: str = "127.0.0.1"
     port: Port = 3001
+    public_url: PublicUrl = "http://127.0.0.1:3001"
+    site_name: str = Field(default="Mana", min_length=1, max_length=100)
     cors_origins: Origins = ()
 
-    mana_secret_key: SecretKey
-    jwt_issuer: str = Field(default="mana", min_length=1)
-    jwt_audience: str = Field(default="mana", min_length=1)
-    jwt_private_key: Pem | None = None
-    jwt_public_key: Pem | None = None
-    jwt_access_token_expiry: Duration = timedelta(minutes=15)
-    jwt_refresh_token_expiry: Duration = timedelta(days=7)
-    session_expiry: Duration = timedelta(days=30)
-
     credits_signup_bonus: int = Field(default=150, ge=0, le=1_000_000_000)
+    credits_signup_bonus_at: Literal["registration", "verified_email"] = "registration"
     credits_daily_free: int = Field(default=5, ge=0, le=1_000_000_000)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from contracts.commands import Command, Expire, Open, ReadBalance, Refund, Use
+from contracts.commands import Command, Expire, Freeze, Grant, Open, ReadBalance, Refund, Unfreeze, Use
 from contracts.errors import Error
 from contracts.replies import Origin
 from contracts.topology import ADMIN_LOGIN, FRONT_LOGIN, WORKER_LOGIN
 
 _APP_COMMANDS: Final = (Use, Refund, ReadBalance)
-_FRONT_COMMANDS: Final = (Use, Refund, ReadBalance, Open)
+_FRONTS_OWN_COMMANDS: Final = (Open, Freeze, Unfreeze)
+SIGNUP_BONUS_KEY: Final = "mana:signup-bonus"
+"""The one key that the front may grant under: so once for each user, however often it is asked."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +43,10 @@ def authorise(login: str | None, command: Command, logins: Logins) -> Actor | Er
         return Error("forbidden", "the property user_id, which proves the login, is missing")
     if login in logins.system:
         return Actor("system")
-    if login in logins.front and isinstance(command, _FRONT_COMMANDS):
-        return Actor("system" if isinstance(command, Open) else "user")
+    if login in logins.front and _is_fronts_own(command):
+        return Actor("system")
+    if login in logins.front and isinstance(command, _APP_COMMANDS):
+        return Actor("user")
     if login in logins.admin and not isinstance(command, Expire):
         return Actor("app")
     if login in logins.front or not isinstance(command, _APP_COMMANDS):
@@ -50,3 +54,10 @@ def authorise(login: str | None, command: Command, logins: Logins) -> Actor | Er
     if isinstance(command, Use) and command.app_id != login:
         return Error("app_mismatch", "the login belongs to another app than appId")
     return Actor("app", app_id=login)
+
+
+def _is_fronts_own(command: Command) -> bool:
+    """True for what the front decides itself: opening, an administrator's ban and its end, the bonus for signing up."""
+    if isinstance(command, Grant):
+        return command.idempotency_key == SIGNUP_BONUS_KEY
+    return isinstance(command, _FRONTS_OWN_COMMANDS)

@@ -10,6 +10,8 @@ COMMANDS_EXCHANGE: Final = "credits.commands"
 EVENTS_EXCHANGE: Final = "credits.events"
 DEAD_QUEUE: Final = "credits.dead"
 EVENTS_LOG: Final = "credits.events.log"
+MAIL_EXCHANGE: Final = "mana.mail"
+MAIL_QUEUE: Final = "mana.mail"
 DIRECT_REPLY_TO: Final = "amq.rabbitmq.reply-to"
 
 PARTITIONS_DEFAULT: Final = 32
@@ -31,6 +33,8 @@ COMMAND_QUEUE_BYTES: Final = 256 * 1024 * 1024
 DEAD_QUEUE_LENGTH: Final = 1_000_000
 DEAD_QUEUE_BYTES: Final = 2 * 1024 * 1024 * 1024
 EVENTS_LOG_BYTES: Final = 5_000_000_000
+MAIL_QUEUE_LENGTH: Final = 100_000
+MAIL_QUEUE_BYTES: Final = 64 * 1024 * 1024
 DELIVERY_LIMIT: Final = 1_000_000
 """Never reached: poison is told by our own means, since a broker's count rises with every lost connection."""
 
@@ -44,6 +48,8 @@ COMMAND_QUEUE_ARGUMENTS: Final[dict[str, Any]] = {
     "x-delivery-limit": DELIVERY_LIMIT,
 }
 DEAD_QUEUE_ARGUMENTS: Final[dict[str, Any]] = {"x-queue-type": "quorum", "x-overflow": "reject-publish"}
+MAIL_QUEUE_ARGUMENTS: Final[dict[str, Any]] = {"x-queue-type": "quorum", "x-overflow": "reject-publish"}
+"""A bell that is refused, or given up after too many deliveries, is rung again: the order's row is what counts."""
 EVENTS_LOG_ARGUMENTS: Final[dict[str, Any]] = {"x-queue-type": "stream"}
 
 
@@ -110,13 +116,15 @@ class BrokerTopology:
 ADMIN_LOGIN: Final = "mana-admin"
 FRONT_LOGIN: Final = "mana-front"
 WORKER_LOGIN: Final = "mana-worker"
+MAIL_LOGIN: Final = "mana-mail"
 
 _COMMAND_QUEUES: Final = r"credits\.commands\.[0-9]+"
 _KEEPING_QUEUES: Final = r"credits\.dead|credits\.events\.log"
 
 LOGINS: Final = (
     BrokerLogin(ADMIN_LOGIN, configure=".*", write=".*", read=".*", tags=("administrator",)),
-    BrokerLogin(FRONT_LOGIN, configure="^$", write=r"^credits\.commands$", read="^$"),
+    BrokerLogin(FRONT_LOGIN, configure="^$", write=r"^(credits\.commands|mana\.mail)$", read="^$"),
+    BrokerLogin(MAIL_LOGIN, configure="^$", write="^$", read=r"^mana\.mail$"),
     # A worker declares its own queues again (which checks their arguments, and brings a deleted one back with its
     # binding) and those that keep what nothing else remembers, replies and keeps dead copies by the default exchange,
     # and sends the clock's commands.
@@ -158,13 +166,22 @@ def broker_topology(partitions: int, queue_length: int = QUEUE_LENGTH_DEFAULT) -
     in_order = map(command_queue, in_ring_order(range(partitions)))
     bindings = [Binding(COMMANDS_EXCHANGE, queue, routing_key="1") for queue in in_order]
     return BrokerTopology(
-        exchanges=(Exchange(COMMANDS_EXCHANGE, "x-consistent-hash"), Exchange(EVENTS_EXCHANGE, "topic")),
+        exchanges=(
+            Exchange(COMMANDS_EXCHANGE, "x-consistent-hash"),
+            Exchange(EVENTS_EXCHANGE, "topic"),
+            Exchange(MAIL_EXCHANGE, "fanout"),
+        ),
         queues=(
             *queues,
             Queue(DEAD_QUEUE, DEAD_QUEUE_ARGUMENTS),
             Queue(EVENTS_LOG, EVENTS_LOG_ARGUMENTS),
+            Queue(MAIL_QUEUE, MAIL_QUEUE_ARGUMENTS),
         ),
-        bindings=(*bindings, Binding(EVENTS_EXCHANGE, EVENTS_LOG, routing_key="#")),
+        bindings=(
+            *bindings,
+            Binding(EVENTS_EXCHANGE, EVENTS_LOG, routing_key="#"),
+            Binding(MAIL_EXCHANGE, MAIL_QUEUE, routing_key=""),
+        ),
         policies=(
             Policy(
                 "mana-commands",
@@ -177,5 +194,10 @@ def broker_topology(partitions: int, queue_length: int = QUEUE_LENGTH_DEFAULT) -
                 {"max-length": DEAD_QUEUE_LENGTH, "max-length-bytes": DEAD_QUEUE_BYTES},
             ),
             Policy("mana-events-log", r"^credits\.events\.log$", {"max-length-bytes": EVENTS_LOG_BYTES}),
+            Policy(
+                "mana-mail",
+                r"^mana\.mail$",
+                {"max-length": MAIL_QUEUE_LENGTH, "max-length-bytes": MAIL_QUEUE_BYTES},
+            ),
         ),
     )

@@ -2,7 +2,7 @@
 
 ``-- phase: expand`` (running programs of before keep working) or ``-- phase: contract`` (they do not) is required.
 ``-- mana: no-transaction`` is for what PostgreSQL refuses inside one (CREATE INDEX CONCURRENTLY): such a file holds
-one statement, and may be run again.
+one statement, and may be run again: an index that a broken-off run left unfinished is dropped before.
 """
 
 from __future__ import annotations

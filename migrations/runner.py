@@ -21,8 +21,15 @@ _LOCK: Final = 0x6D616E61
 """Key of the advisory lock that two runs exclude each other by ("mana")."""
 _LOCK_PATIENCE_S: Final = 60.0
 _TRIES: Final = 10
-"""How often a file is tried that waits for a table longer than the lock time-out (2 s), so as not to hold up others."""
+"""How often a file is tried that waits for a lock longer than the lock time-out (2 s), so as not to hold up others, or
+that waits for who waits for it."""
 _PAUSE_S: Final = 0.5
+_UNFINISHED: Final = r"""
+SELECT indexrelid::regclass::text AS name
+FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid
+WHERE NOT indisvalid AND relkind = 'i' AND $1 ~ ('\m' || relname || '\M')
+"""
+"""Indexes that a statement names, and whose building was broken off: nothing uses them, and they stand in the way."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +100,7 @@ async def _apply_patiently(connection: asyncpg.Connection, migration: Migration,
     for attempt in range(1, _TRIES + 1):
         try:
             await _apply(connection, migration)
-        except asyncpg.LockNotAvailableError:
+        except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError):
             if attempt == _TRIES:
                 raise
             tell(f"{migration.label} waits for a lock, try {attempt} of {_TRIES}")
@@ -104,6 +111,8 @@ async def _apply_patiently(connection: asyncpg.Connection, migration: Migration,
 
 async def _apply(connection: asyncpg.Connection, migration: Migration) -> None:
     if not migration.in_transaction:
+        for index in await connection.fetch(_UNFINISHED, migration.sql):
+            await connection.execute(f"DROP INDEX CONCURRENTLY {index['name']}")
         await connection.execute(migration.sql)
         await history.record(connection, migration)
         return

@@ -22,7 +22,7 @@ from ops.status import Board
 # Below this RabbitMQ would soon block every publisher (its own limit is 1 GiB).
 _MIB = 1024 * 1024
 _DISK_NEEDED = 1536 * _MIB
-_OURS = ("api", "relay", "clock", "workers")
+_OURS = ("api", "relay", "clock", "mail", "workers")
 _SERVER_PATIENCE = 120.0
 _PROCESS_PATIENCE = 90.0
 

@@ -16,10 +16,21 @@ from ops.boot import Wish
 from ops.errors import LauncherError
 from ops.launch import launch
 from ops.place import Place
-from ops.programs import surroundings
+from ops.programs import FRONTS_OWN, MAILS_OWN, surroundings
 from ops.settings import Settings
 from ops.state import State
 from ops.status import Status
+
+_LIMITS = (
+    "LOGIN", "LOGIN_NETWORK", "REGISTER", "REFRESH", "MAIL", "MAIL_ADDRESSEE", "LINK", "SECOND_FACTOR", "EXPORT",
+    "ADMIN",
+)  # fmt: skip
+UNHINDERED: Mapping[str, str] = {
+    "RATE_LIMIT_MAX": "1000000",
+    "RATE_LIMIT_TTL": "1s",
+    **{f"RATE_LIMIT_{name}": "1000000/1s" for name in _LIMITS},
+}
+"""Settings of a front that no limit on requests holds up: for all that tests and benchmarks of something else do."""
 
 
 @dataclass(frozen=True)
@@ -54,9 +65,10 @@ def private(
     """An instance in a temporary place, stopped and removed at the end.
 
     With servers, roles, migrations, topology and logins; with front, relay, clock and workers unless
-    `with_processes` is false. `environment` adds settings for the processes, `database` is where the ledger is, `data`
-    the folder of the servers' data, which is removed too (by default it is in the temporary place). Given servers
-    (DATABASE_URL …) of the surroundings are not used: who asks for a private instance may break it.
+    `with_processes` is false. `environment` adds settings for the processes, which are unhindered else; `database` is
+    where the ledger is, `data` the folder of the servers' data, which is removed too (by default it is in the temporary
+    place). Given servers (DATABASE_URL …) of the surroundings are not used: who asks for a private instance may break
+    it.
     Raises LauncherError when it does not come up.
     """
     packages.ensure(Settings.model_construct(), watch=lambda _line: None)
@@ -66,7 +78,7 @@ def private(
         if data is not None:
             place.home.mkdir(mode=0o711)
             state.save(place.state, State(data=str(data)))
-        settings = {**surroundings(front=True), **(environment or {})}
+        settings = {**surroundings(*FRONTS_OWN, *MAILS_OWN), **UNHINDERED, **(environment or {})}
         launched = launch(place, Wish(workers, partitions, with_processes, database), settings, attached=True)
         try:
             launched.wait_until_ready(lambda _status: None)

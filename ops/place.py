@@ -49,6 +49,11 @@ class Place:
         return self.home / "logs"
 
     @property
+    def mails(self) -> Path:
+        """Where mails lie that no server was named for."""
+        return self.home / "mail"
+
+    @property
     def data_inside(self) -> Path:
         """The servers' data, where their users can reach it."""
         return self.home / "data"

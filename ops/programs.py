@@ -4,13 +4,15 @@ import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
-from contracts.topology import FRONT_LOGIN, WORKER_LOGIN
+from contracts.topology import FRONT_LOGIN, MAIL_LOGIN, WORKER_LOGIN
 from ops import ports, probes
 from ops.addresses import Addresses
 from ops.identity import Identity
 from ops.place import CHECKOUT
 from ops.program import Program
+from ops.state import DatabaseRole
 
 # Secrets and addresses of the surroundings. Each process gets its own ones back, never an administrator's.
 _GUARDED = (
@@ -22,6 +24,8 @@ _GUARDED = (
     "METRICS_PORT",
     "JWT_",
     "STRIPE_",
+    "SMTP_",
+    "MAIL_",
     "MANA_HOME",
     "MANA_TAKE_OVER",
     "MANA_SECRET_KEY",
@@ -33,16 +37,13 @@ _GUARDED = (
     "MANA_METRICS_URLS",
     "PG",
 )
-_FRONT_ONLY = ("JWT_", "STRIPE_")
+FRONTS_OWN = ("JWT_", "STRIPE_")
+MAILS_OWN = ("SMTP_", "MAIL_")
 
 
-def surroundings(*, front: bool = False) -> dict[str, str]:
-    """The environment that we were started in, without what is guarded; the front keeps its own secrets."""
-    return {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith(_GUARDED) or (front and name.startswith(_FRONT_ONLY))
-    }
+def surroundings(*kept: str) -> dict[str, str]:
+    """The environment that we were started in, without what is guarded; names that begin like `kept` stay."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(_GUARDED) or name.startswith(kept)}
 
 
 def reachable_host(bound: str | None) -> str:
@@ -57,9 +58,9 @@ def python(module: str) -> list[str]:
     return [sys.executable, "-P", "-m", module]
 
 
-def run_environment(extra: Mapping[str, str], *, front: bool = False) -> dict[str, str]:
-    """The whole environment of one of our processes."""
-    return {**surroundings(front=front), "PYTHONPATH": str(CHECKOUT), "PYTHONUNBUFFERED": "1", **extra}
+def run_environment(extra: Mapping[str, str], *kept: str) -> dict[str, str]:
+    """The whole environment of one of our processes; `kept` as for `surroundings`."""
+    return {**surroundings(*kept), "PYTHONPATH": str(CHECKOUT), "PYTHONUNBUFFERED": "1", **extra}
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,22 @@ class ProcessSettings:
             "MANA_SECRET_KEY": os.environ.get("MANA_SECRET_KEY") or self.addresses.secrets.front_key,
         }
 
+    def mail(self) -> dict[str, str]:
+        """The mail worker's."""
+        return {
+            "DATABASE_URL": self.addresses.database_as("mana_mail"),
+            "AMQP_URL": self.addresses.amqp_as(MAIL_LOGIN),
+        }
+
+    def operator(self, role: DatabaseRole) -> dict[str, str]:
+        """A program of an operator's (`api.operators`): the front's settings, but the database as that role, and the
+        administrator's login at the broker."""
+        return {
+            **self.api(),
+            "DATABASE_URL": self.addresses.database_as(role),
+            "MANA_AMQP_URL": self.addresses.amqp,
+        }
+
 
 class Programs:
     """Makes the programs of one instance."""
@@ -122,14 +139,35 @@ class Programs:
         """The HTTP front, on the first free port from `preferred` upwards."""
         port = ports.choose_upwards(preferred, self._others("api"))
         self._ports["api"] = port
-        environment = run_environment({**self._settings.api(), "PORT": str(port)}, front=True)
-        return self._program("api", "api", environment, port)
+        own = {**self._settings.api(), "PORT": str(port), **self._front_door()}
+        return self._program("api", "api", run_environment(own, *FRONTS_OWN), port)
 
-    def _behind_metrics(self, name: str, module: str, environment: dict[str, str]) -> Program:
+    def mail(self, folder: Path) -> Program:
+        """Sends the mails that wait, or writes them to `folder` where no server was named for them.
+
+        Made after the front, whose address their links have.
+        """
+        own = {**self._settings.mail(), **self._front_door()}
+        if not (os.environ.get("SMTP_URL") or os.environ.get("MAIL_FOLDER")):
+            own["MAIL_FOLDER"] = str(folder)
+        return self._behind_metrics("mail", "workers.mail", own, *MAILS_OWN)
+
+    def _front_door(self) -> dict[str, str]:
+        """Where users reach the front, and whether they are real ones: what nobody said is said here.
+
+        A process that is told nothing is in production; what the launcher starts is not.
+        """
+        own = f"http://{reachable_host(os.environ.get('MANA_BIND_HOST'))}:{self._ports['api']}"
+        return {
+            "PUBLIC_URL": os.environ.get("PUBLIC_URL") or own,
+            "MANA_ENVIRONMENT": os.environ.get("MANA_ENVIRONMENT") or "development",
+        }
+
+    def _behind_metrics(self, name: str, module: str, environment: dict[str, str], *kept: str) -> Program:
         port = ports.choose(self._ports.get(name), self._others(name))
         self._ports[name] = port
         own = {"MANA_PROCESS_NAME": name, "METRICS_PORT": str(port)}
-        return self._program(name, module, run_environment({**environment, **own}), port)
+        return self._program(name, module, run_environment({**environment, **own}, *kept), port)
 
     def _others(self, name: str) -> set[int]:
         return {port for owner, port in self._ports.items() if owner != name}

@@ -8,7 +8,7 @@ from ops.place import Place
 
 
 def purge(place: Place) -> list[str]:
-    """Delete the data, the secrets and the logs of a stopped instance; answer which servers were given to it.
+    """Delete data, secrets, mails and logs of a stopped instance; answer which servers were given to it.
 
     Where any was, the secrets stay: roles and logins there have these passwords, and the front's key seals what
     that database holds. The lock file stays too: others may wait on it.
@@ -21,6 +21,7 @@ def purge(place: Place) -> list[str]:
         place.state.unlink(missing_ok=True)
     for path in (place.status, place.env):
         path.unlink(missing_ok=True)
-    if place.logs.exists():
-        shutil.rmtree(place.logs)
+    for folder in (place.logs, place.mails):
+        if folder.exists():
+            shutil.rmtree(folder)
     return given

@@ -1,4 +1,4 @@
-"""The database and its five login roles, made with the administrator's address.
+"""The database and its login roles, made with the administrator's address.
 
 What a role may do to tables is the migrations' business; here is only who exists, and who may connect.
 """
@@ -104,6 +104,6 @@ async def _establish_database(connection: asyncpg.Connection, database: str) -> 
     if not await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", database):
         with contextlib.suppress(*_DUPLICATE):
             await connection.execute(f"CREATE DATABASE {name} OWNER mana_owner")
-        await connection.execute(f"REVOKE ALL ON DATABASE {name} FROM PUBLIC")
+    await connection.execute(f"REVOKE ALL ON DATABASE {name} FROM PUBLIC")
     await connection.execute(f"GRANT ALL ON DATABASE {name} TO mana_owner")
     await connection.execute(f"GRANT CONNECT ON DATABASE {name} TO {', '.join(DATABASE_ROLES)}")

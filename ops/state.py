@@ -10,11 +10,11 @@ import msgspec
 from ops import private_file
 from ops.errors import LauncherError
 
-DatabaseRole = Literal["mana_owner", "mana_api", "mana_worker", "mana_relay", "mana_readonly"]
+DatabaseRole = Literal["mana_owner", "mana_api", "mana_worker", "mana_relay", "mana_mail", "mana_readonly"]
 DATABASE_ROLES: tuple[DatabaseRole, ...] = get_args(DatabaseRole)
 
 PortName = Literal[
-    "postgres", "redis", "amqp", "management", "prometheus", "stream", "dist", "epmd", "api", "relay", "clock"
+    "postgres", "redis", "amqp", "management", "prometheus", "stream", "dist", "epmd", "api", "relay", "clock", "mail"
 ]
 
 
@@ -23,15 +23,23 @@ def _password() -> str:
 
 
 class Secrets(msgspec.Struct):
-    """Made once, at the first start. Hexadecimal, so that they need no escaping in URLs and configuration files."""
+    """Made once, at the first start, or at the first one that needs them; saved by whoever loaded them.
+
+    Hexadecimal, so that they need no escaping in URLs and configuration files.
+    """
 
     postgres_admin: str = msgspec.field(default_factory=_password)
     redis: str = msgspec.field(default_factory=_password)
     erlang_cookie: str = msgspec.field(default_factory=_password)
-    roles: dict[str, str] = msgspec.field(default_factory=lambda: {r: _password() for r in DATABASE_ROLES})
+    roles: dict[str, str] = msgspec.field(default_factory=dict[str, str])
     logins: dict[str, str] = msgspec.field(default_factory=dict[str, str])
     # Encrypts the signing keys in the database: losing it loses every session.
     front_key: str = msgspec.field(default_factory=lambda: base64.b64encode(random_source.token_bytes(32)).decode())
+
+    def __post_init__(self) -> None:
+        """Gives each role a password, also one that the instance was first started without."""
+        for role in DATABASE_ROLES:
+            self.roles.setdefault(role, _password())
 
     def login(self, name: str) -> str:
         """The password of a broker login, made when it is first asked for."""

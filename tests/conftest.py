@@ -9,21 +9,35 @@ import os
 
 from hypothesis import HealthCheck, settings
 
+pytest_plugins = ("tests.checklist",)
+
 # The public settings, by name or by the prefix that they share.
 _SETTINGS = (
     "AMQP_URL",
     "CORS_ORIGINS",
     "CREDITS_",
     "DATABASE_URL",
+    "EMAIL_VERIFY_EXPIRY",
     "JWT_",
+    "MAIL_",
     "MANA_",
     "METRICS_PORT",
+    "PASSWORD_HASH_THREADS",
+    "PASSWORD_RESET_EXPIRY",
     "PORT",
+    "PUBLIC_URL",
     "RABBITMQ_",
     "RATE_LIMIT_",
+    "RECENT_SIGN_IN",
     "REDIS_",
+    "REFRESH_GRACE_SECONDS",
+    "SESSIONS_MAX",
+    "SESSION_EXPIRY",
+    "SITE_NAME",
+    "SMTP_",
     "STRIPE_",
     "TRUSTED_PROXIES",
+    "TWO_FACTOR_WINDOW",
 )
 _KEPT = ("MANA_TEST_",)
 """What a test run itself is told by."""

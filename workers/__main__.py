@@ -19,4 +19,4 @@ def _ledger_worker(settings: Settings) -> Process:
 
 
 if __name__ == "__main__":
-    sys.exit(start(_ledger_worker))
+    sys.exit(start(Settings, _ledger_worker))

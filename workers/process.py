@@ -15,7 +15,7 @@ from faststream.asgi import AsgiFastStream
 from faststream.asgi.types import ASGIApp
 
 from workers.broker.lazy import LazyBroker
-from workers.settings import Settings
+from workers.process_settings import ProcessSettings
 
 _log = structlog.get_logger(__name__)
 
@@ -36,7 +36,7 @@ class Process:
     """Runs some work, with FastStream's ``broker`` as part of the application."""
 
     def __init__(
-        self, work: Work, broker: LazyBroker, routes: Sequence[tuple[str, ASGIApp]], settings: Settings
+        self, work: Work, broker: LazyBroker, routes: Sequence[tuple[str, ASGIApp]], settings: ProcessSettings
     ) -> None:
         self._work = work
         self._failed = False

@@ -9,27 +9,27 @@ from typing import Final
 
 import uvloop
 
-from workers import logs, settings
+from workers import logs
 from workers.process import Process
-from workers.settings import Settings
+from workers.process_settings import Kind, SettingsError, read
 
 _COLLECT_AFTER: Final = 50_000
 """New containers between two looks for garbage cycles: some batches' worth. Commands make none, and Python's own 700
 made the collector take a twelfth of the worker's time."""
 
 
-def start(make: Callable[[Settings], Process]) -> int:
-    """Reads the settings, makes the process and runs it; answers its exit status (2 for wrong settings)."""
+def start(kind: type[Kind], make: Callable[[Kind], Process]) -> int:
+    """Reads settings of that kind, makes the process and runs it; answers its exit status (2 for wrong settings)."""
     try:
-        given = settings.load()
-    except settings.SettingsError as error:
+        given = read(kind)
+    except SettingsError as error:
         sys.stderr.write(f"{error}\n")
         return 2
     logs.configure(given.mana_process_name, given.log_level)
     return uvloop.run(_run(make, given))
 
 
-async def _run(make: Callable[[Settings], Process], given: Settings) -> int:
+async def _run(make: Callable[[Kind], Process], given: Kind) -> int:
     process = make(given)
     gc.freeze()
     gc.set_threshold(_COLLECT_AFTER)

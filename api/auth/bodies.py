@@ -13,7 +13,8 @@ from api.auth import emails
 from api.auth.emails import Email
 from api.auth.hashing import normalised
 from api.auth.model import User
-from api.auth.sign_in import Grant
+from api.auth.starting import Grant
+from api.auth.two_factor.challenge import Challenge
 from api.text import PlainText, is_plain
 
 PASSWORD_LENGTH_MIN: Final = 12
@@ -123,6 +124,18 @@ class GrantView(_Body):
             refresh_token=grant.refresh_token,
             expires_in=grant.expires_in,
         )
+
+
+class ChallengeView(_Body):
+    """The password was right; a session starts once a second factor has answered the challenge."""
+
+    two_factor_required: Literal[True] = True
+    challenge: str
+
+    @classmethod
+    def of(cls, challenge: Challenge) -> ChallengeView:
+        """The view of a challenge."""
+        return cls.model_construct(challenge=challenge.token)
 
 
 class DoneView(_Body):

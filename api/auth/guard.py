@@ -27,6 +27,13 @@ class Guard:
             raise _unauthorized()
         return claims
 
+    async def admit_surely(self, request: Request) -> Claims:
+        """The same by the database itself, whatever this process remembers."""
+        claims = await self._tokens.verify(_bearer(request))
+        if claims is None or not await self._sessions.is_stored_live(claims):
+            raise _unauthorized()
+        return claims
+
 
 class _Bearer(SecurityBase):
     """The dependency of every route that needs a signed-in user; the guard itself is the application's."""
@@ -40,8 +47,27 @@ class _Bearer(SecurityBase):
         return await guard.admit(request)
 
 
+class _SureBearer(_Bearer):
+    async def __call__(self, request: Request) -> Claims:
+        guard: Guard = request.app.state.guard
+        return await guard.admit_surely(request)
+
+
+class _AdminBearer(_SureBearer):
+    async def __call__(self, request: Request) -> Claims:
+        claims = await super().__call__(request)
+        if claims.role != "admin":
+            raise refuse("forbidden", "this is for administrators")
+        return claims
+
+
 SignedIn: TypeAlias = Annotated[Claims, Security(_Bearer())]
 """Parameter of a route that only a signed-in user may use."""
+SurelySignedIn: TypeAlias = Annotated[Claims, Security(_SureBearer())]
+"""The same for what must not be done with a session that ended a moment ago: the database is asked each time.
+It may end while the request waits for the user's lock: under ``standing.seize`` it is looked at again."""
+Admin: TypeAlias = Annotated[Claims, Security(_AdminBearer())]
+"""Parameter of an administrator's route. The token's role may be minutes old: each act asks the database's as well."""
 
 
 def _bearer(request: Request) -> str:

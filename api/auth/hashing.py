@@ -1,4 +1,4 @@
-"""Argon2id hashes of passwords, computed in two threads of their own and never in more.
+"""Argon2id hashes of passwords, computed in threads of their own and never in more.
 
 The limit is the executor's, not a semaphore's: one is released by a cancelled request while its thread runs on.
 """
@@ -16,9 +16,8 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 from api.errors import Unavailable
 
-THREADS: Final = 2
 WAITING_MAX: Final = 64
-"""Hashes that may wait: about a second and a half at 25 ms each in two threads."""
+"""Hashes that may wait: about a second and a half at 25 ms each in one thread."""
 MEMORY_KIB: Final = 19_456
 ROUNDS: Final = 2
 MEMORY_KIB_MAX: Final = 4 * MEMORY_KIB
@@ -34,11 +33,13 @@ def normalised(password: str) -> str:
 
 
 class Hasher:
-    """Makes and checks hashes; ``started`` counts them, so that tests can see equal work instead of timing it."""
+    """Makes and checks hashes in ``threads`` threads; ``started`` counts them, so that tests can see equal work instead
+    of timing it."""
 
-    def __init__(self) -> None:
+    def __init__(self, threads: int) -> None:
+        self._threads = threads
         self._argon2 = argon2.PasswordHasher(time_cost=ROUNDS, memory_cost=MEMORY_KIB, parallelism=1)
-        self._executor = ThreadPoolExecutor(THREADS, thread_name_prefix="argon2")
+        self._executor = ThreadPoolExecutor(threads, thread_name_prefix="argon2")
         self._absent: str | None = None
         self._underway = 0
         self.started = 0
@@ -47,11 +48,14 @@ class Hasher:
         """The hash in PHC form. Raises ``Unavailable`` where too many wait."""
         return await self._run(lambda: self._argon2.hash(normalised(password)))
 
-    async def verify(self, password: str, stored: str | None) -> bool:
+    async def verify(self, password: str, stored: str | None, subject: bytes) -> bool:
         """Whether the password fits; without a stored hash as much work is done, and it never fits.
 
+        ``subject`` is whom was asked for, known or not: it may choose among kinds of work that stand for nobody's
+        hash, where there are several. Today there is one.
         Raises ``Unavailable`` where too many wait.
         """
+        _ = subject
         if stored is None or not _affordable(stored):
             if self._absent is None:
                 self._absent = await self._run(lambda: self._argon2.hash(_ABSENT))
@@ -79,7 +83,7 @@ class Hasher:
             return False
 
     async def _run(self, work: Callable[[], Result]) -> Result:
-        if self._underway >= THREADS + WAITING_MAX:
+        if self._underway >= self._threads + WAITING_MAX:
             raise Unavailable("passwords", "too many sign-ins at once")
         self._underway += 1
         self.started += 1

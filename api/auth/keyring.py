@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any, Final
 
-from api.auth.keys import SigningKey
+from api.auth.keys import SigningKey, VerifyingKey
 from api.auth.keystore import KeyStore, StoredKey
 from api.clock import Clock
 from api.errors import Unavailable
@@ -25,30 +25,34 @@ class Keyring:
         self._clock = clock
         self._keys: dict[str, StoredKey] = {}
         self._looked_at = float("-inf")
+        self._loaded_at = float("-inf")
         self._established = False
         self._looking = asyncio.Lock()
 
     async def current(self) -> SigningKey:
-        """The key to sign with: the newest that is not retired."""
+        """The key to sign with: the newest that is in force and not retired."""
         if self._clock() - self._looked_at > REFRESH_SECONDS:
             await self._look()
         for stored in self._keys.values():
-            if not stored.retired:
-                return stored.key
+            if stored.signing is not None:
+                return stored.signing
         raise Unavailable("keys", "there is no key to sign with")
 
-    async def find(self, kid: str) -> SigningKey | None:
-        """The key of that name, or ``None``."""
+    async def find(self, kid: str) -> VerifyingKey | None:
+        """The key of that name, or ``None``, also where it verifies no more."""
         if kid not in self._keys and self._clock() - self._looked_at > LOOK_AGAIN_SECONDS:
             await self._look()
         stored = self._keys.get(kid)
-        return None if stored is None else stored.key
+        return stored.key if stored is not None and self._verifies(stored) else None
 
     async def jwks(self) -> dict[str, list[dict[str, Any]]]:
         """The public halves, as they are published."""
         if self._clock() - self._looked_at > REFRESH_SECONDS:
             await self._look()
-        return {"keys": [stored.key.jwk for stored in self._keys.values()]}
+        return {"keys": [stored.key.jwk for stored in self._keys.values() if self._verifies(stored)]}
+
+    def _verifies(self, stored: StoredKey) -> bool:
+        return stored.seconds_left is None or self._clock() < self._loaded_at + stored.seconds_left
 
     async def _look(self) -> None:
         """Loads the keys, once for all who ask meanwhile; while the database is away the keys that are known stay."""
@@ -67,4 +71,6 @@ class Keyring:
         if not self._established:
             await self._store.establish(self._imported)
             self._established = True
+        before = self._clock()
         self._keys = {stored.key.kid: stored for stored in await self._store.load()}
+        self._loaded_at = before

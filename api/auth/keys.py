@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -13,20 +14,21 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 from jwt.algorithms import OKPAlgorithm, RSAAlgorithm
+from jwt.exceptions import InvalidKeyError
 
 Algorithm = Literal["EdDSA", "RS256"]
 PrivateKey: TypeAlias = Ed25519PrivateKey | RSAPrivateKey
 PublicKey: TypeAlias = Ed25519PublicKey | RSAPublicKey
 
 _RSA_BITS_MIN = 2048
+_JWK_KINDS = {"OKP": OKPAlgorithm, "RSA": RSAAlgorithm}
 _THUMBPRINT_MEMBERS = {"OKP": ("crv", "kty", "x"), "RSA": ("e", "kty", "n")}
 
 
 @dataclass(frozen=True)
-class SigningKey:
-    """A key pair; its ``kid`` is its thumbprint, so the same key has the same name wherever it is imported."""
+class VerifyingKey:
+    """A public half; its ``kid`` is its thumbprint, so the same key has the same name wherever it is imported."""
 
-    private: PrivateKey
     public: PublicKey
     algorithm: Algorithm
     kid: str
@@ -35,6 +37,13 @@ class SigningKey:
     def jwk(self) -> dict[str, Any]:
         """The public half as it is published."""
         return {**_public_jwk(self.public), "kid": self.kid, "alg": self.algorithm, "use": "sig"}
+
+
+@dataclass(frozen=True)
+class SigningKey(VerifyingKey):
+    """A key pair."""
+
+    private: PrivateKey
 
     @property
     def pkcs8(self) -> bytes:
@@ -54,6 +63,19 @@ def from_pkcs8(der: bytes) -> SigningKey:
     return _of(serialization.load_der_private_key(der, password=None))
 
 
+def from_jwk(jwk: Mapping[str, Any]) -> VerifyingKey:
+    """The key whose published half this is. Raises ``ValueError``."""
+    try:
+        public = _JWK_KINDS[jwk["kty"]].from_jwk(dict(jwk))
+    except (KeyError, InvalidKeyError) as error:
+        raise ValueError("is no JWK of an Ed25519 or RSA key") from error
+    if isinstance(public, Ed25519PublicKey):
+        return VerifyingKey(public, "EdDSA", thumbprint(public))
+    if isinstance(public, RSAPublicKey):
+        return VerifyingKey(public, "RS256", thumbprint(public))
+    raise ValueError("is no public half of an Ed25519 or RSA key")
+
+
 def from_pem(private_pem: str, public_pem: str | None) -> SigningKey:
     """Imports a key. Raises ``ValueError`` naming the setting that is wrong."""
     try:
@@ -70,10 +92,10 @@ def from_pem(private_pem: str, public_pem: str | None) -> SigningKey:
 def _of(private: object) -> SigningKey:
     if isinstance(private, Ed25519PrivateKey):
         public = private.public_key()
-        return SigningKey(private, public, "EdDSA", thumbprint(public))
+        return SigningKey(public, "EdDSA", thumbprint(public), private)
     if isinstance(private, RSAPrivateKey) and private.key_size >= _RSA_BITS_MIN:
         rsa_public = private.public_key()
-        return SigningKey(private, rsa_public, "RS256", thumbprint(rsa_public))
+        return SigningKey(rsa_public, "RS256", thumbprint(rsa_public), private)
     raise ValueError("is neither an Ed25519 key nor an RSA key of 2048 bits or more")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
@@ -9,8 +10,35 @@ from uuid import UUID
 
 EndReason = Literal["logout", "reuse", "revoked", "banned", "password", "deleted"]
 EventType = Literal[
-    "user.registered", "sign_in.succeeded", "sign_in.failed", "session.ended", "refresh.retried", "refresh.reused"
+    "user.registered",
+    "user.banned",
+    "user.unbanned",
+    "user.role_changed",
+    "user.exported",
+    "user.deleted",
+    "sign_in.succeeded",
+    "sign_in.failed",
+    "session.ended",
+    "session.listed_end",
+    "session.all_ended",
+    "refresh.retried",
+    "refresh.reused",
+    "password.changed",
+    "password.reset",
+    "email.verified",
+    "email.changed",
+    "two_factor.enabled",
+    "two_factor.disabled",
+    "two_factor.failed",
+    "recovery.used",
+    "recovery.renewed",
+    "admin.sessions_ended",
+    "admin.viewed",
+    "keys.rotated",
+    "mail.failed",
+    "abuse.pressure",
 ]
+Language = Literal["de", "en"]
 
 
 @dataclass(frozen=True)
@@ -32,6 +60,21 @@ class SignInCandidate:
     user_id: UUID
     password_hash: str | None
     banned: bool
+    credential_epoch: int
+    known_device: bool
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A user whose row is locked: as it will be until the transaction's end.
+
+    ``epoch`` rises with each change of what proves the user: what was begun under an earlier one is not finished.
+    """
+
+    user: User
+    banned: bool
+    epoch: int
+    language: Language
 
 
 @dataclass(frozen=True)
@@ -52,21 +95,26 @@ class Device:
 
 @dataclass(frozen=True)
 class Lifetimes:
-    """How long a refresh token lives unused, and a session at all."""
+    """How long a refresh token lives unused, a session at all, and a spent token for who lost the answer."""
 
     refresh: timedelta
     session: timedelta
+    grace: timedelta
 
 
 @dataclass(frozen=True)
 class SecurityEvent:
-    """One security-relevant act; ``subject_hash`` is the keyed hash of an address that nobody has."""
+    """One security-relevant act; ``subject_hash`` is the keyed hash of an address that nobody has.
+
+    ``details`` hold what an auditor needs besides, and never a secret.
+    """
 
     type: EventType
     client: Client
     user_id: UUID | None = None
     session_id: UUID | None = None
     subject_hash: bytes | None = None
+    details: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -78,4 +126,6 @@ class PresentedToken:
     session_generation: int
     since_rotation: timedelta
     expired: bool
+    session_expired: bool
+    session_expires_at: datetime
     sealed_successor: bytes | None

@@ -15,8 +15,6 @@ from api.auth.model import PresentedToken
 from api.auth.sealing import derive, seal, unseal
 
 _BYTES: Final = 32
-GRACE: Final = timedelta(seconds=10)
-"""For so long a client that lost the answer gets the same successor again."""
 _PURPOSE: Final = b"mana: successor of a refresh token"
 
 
@@ -71,7 +69,13 @@ class Meaning(Enum):
 
 
 def judge(presented: PresentedToken, grace: timedelta) -> Meaning:
-    """Compares generations, never times of tokens: two rotations within one second confuse nobody."""
+    """Compares generations, never times of tokens: two rotations within one second confuse nobody.
+
+    Within ``grace`` of a rotation a client that lost the answer gets the same successor again. Nothing outlives the
+    session.
+    """
+    if presented.session_expired:
+        return Meaning.EXPIRED
     behind = presented.session_generation - presented.token_generation
     if behind == 0:
         return Meaning.EXPIRED if presented.expired else Meaning.CURRENT

@@ -10,9 +10,11 @@ import uuid_utils.compat
 from api.auth import store
 from api.auth.emails import Email
 from api.auth.hashing import Hasher
-from api.auth.model import Client, SecurityEvent, User
+from api.auth.model import Client, Language, SecurityEvent, User
+from api.auth.passwords.strength import weakness
 from api.crash import crash
 from api.database import Database
+from api.errors import refuse_field
 from api.outbox import store as outbox
 from api.outbox.delivery import Delivery
 from api.outbox.store import PendingCommand
@@ -29,27 +31,35 @@ class NewUser:
     email: Email
     password: str
     name: str | None
+    language: Language
 
 
 class Registration:
-    """Makes users; ``signup_bonus`` says whether their accounts open with one."""
+    """Makes users; ``signup_bonus`` says whether accounts open with one, ``site`` is what the service is called."""
 
-    def __init__(self, database: Database, hasher: Hasher, delivery: Delivery, *, signup_bonus: bool) -> None:
+    def __init__(
+        self, database: Database, hasher: Hasher, delivery: Delivery, *, signup_bonus: bool, site: str
+    ) -> None:
         self._database = database
         self._hasher = hasher
         self._delivery = delivery
         self._signup_bonus = signup_bonus
+        self._site = site
 
     async def register(self, new: NewUser, client: Client) -> User:
         """Returns once the account is open in the ledger, or 2 s after the user was committed.
 
-        Raises ``Refusal`` (``email_taken``), and ``Unavailable``.
+        Raises ``Refusal`` (``email_taken``, ``invalid_request`` for a weak password), and ``Unavailable``.
         """
+        if wrong := weakness(new.password, new.email, new.name, self._site):
+            raise refuse_field("password", wrong)
         password_hash = await self._hasher.hash(new.password)
         user_id = uuid_utils.compat.uuid7()
         opening = self._opening(user_id)
         async with self._database.as_user(user_id) as connection:
-            user = await store.register(connection, user_id, new.email, new.name, password_hash)
+            user = await store.register(
+                connection, user_id, new.email, name=new.name, language=new.language, password_hash=password_hash
+            )
             await outbox.add(connection, opening)
             await store.add_event(connection, SecurityEvent("user.registered", client, user_id))
         crash("signup_after_commit")

@@ -9,6 +9,7 @@ import msgspec
 from fastapi import APIRouter, Request, Response
 
 from api.auth.bodies import (
+    ChallengeView,
     DoneView,
     GrantView,
     KeySetView,
@@ -22,13 +23,17 @@ from api.auth.bodies import (
 from api.auth.client import client_of
 from api.auth.guard import SignedIn
 from api.auth.keyring import Keyring
+from api.auth.language import preferred
 from api.auth.model import Device
 from api.auth.registration import NewUser, Registration
 from api.auth.sessions import Sessions
 from api.auth.sign_in import Credentials, SignIn
 from api.auth.tokens import Tokens
+from api.auth.two_factor.challenge import Challenge
 from api.paths import BASE
 from api.problems_documented import answers
+from api.throttle.classes import ClassName
+from api.throttle.limited import limited
 from contracts.errors import ErrorCode
 
 _KEYS_AGE: Final = "public, max-age=300"
@@ -48,31 +53,43 @@ class AuthRoutes:
         """The routes below ``/auth``."""
         router = APIRouter(prefix=f"{BASE}/auth", tags=["auth"])
 
-        def post(path: str, handler: Any, *codes: ErrorCode, status: int = 200) -> None:
-            responses = answers("overloaded", "payload_too_large", *codes)
-            router.add_api_route(path, handler, methods=["POST"], status_code=status, responses=responses)
+        def post(path: str, handler: Any, *codes: ErrorCode, status: int = 200, limit: ClassName | None = None) -> None:
+            router.add_api_route(
+                path,
+                handler,
+                methods=["POST"],
+                status_code=status,
+                responses=answers("payload_too_large", *codes),
+                dependencies=[limited(limit)] if limit else [],
+            )
 
-        post("/register", self.register, "email_taken", "invalid_request", status=201)
-        post("/login", self.login, "unauthorized", "invalid_request")
-        post("/refresh", self.refresh, "unauthorized", "invalid_request")
+        post("/register", self.register, "email_taken", "invalid_request", status=201, limit="register")
+        post("/login", self.login, "unauthorized", "invalid_request", limit="login")
+        post("/refresh", self.refresh, "unauthorized", "invalid_request", limit="refresh")
         post("/logout", self.logout, "unauthorized")
         post("/validate", self.validate, "invalid_request")
-        keys = answers("overloaded")
-        router.add_api_route("/jwks", self.jwks, methods=["GET"], response_model=KeySetView, responses=keys)
+        router.add_api_route("/jwks", self.jwks, methods=["GET"], response_model=KeySetView, responses=answers())
+        return router
+
+    def well_known(self) -> APIRouter:
+        """The keys where programs of others look for them, at the root."""
+        router = APIRouter(tags=["auth"])
+        router.add_api_route("/.well-known/jwks.json", self.jwks, methods=["GET"], include_in_schema=False)
         return router
 
     async def register(self, body: RegisterBody, request: Request, response: Response) -> UserView:
         """Makes a user; the account opens with the signup bonus."""
         _keep_out_of_caches(response)
-        new = NewUser(body.email, body.password, body.name)
+        new = NewUser(body.email, body.password, body.name, preferred(request.headers.get("accept-language")))
         return UserView.of(await self.registration.register(new, client_of(request)))
 
-    async def login(self, body: LoginBody, request: Request, response: Response) -> GrantView:
-        """Starts a session."""
+    async def login(self, body: LoginBody, request: Request, response: Response) -> GrantView | ChallengeView:
+        """Starts a session, or asks for the second factor of a user who has one."""
         _keep_out_of_caches(response)
         device = Device(body.device_id, body.device_name)
         credentials = Credentials(body.email, body.password)
-        return GrantView.of(await self.sign_in.sign_in(credentials, client_of(request), device))
+        outcome = await self.sign_in.sign_in(credentials, client_of(request), device)
+        return ChallengeView.of(outcome) if isinstance(outcome, Challenge) else GrantView.of(outcome)
 
     async def refresh(self, body: RefreshBody, request: Request, response: Response) -> GrantView:
         """Spends a refresh token for a new pair; the use of a spent one ends its session."""

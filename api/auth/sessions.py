@@ -3,30 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from api.auth import store
+from api.auth import standing, store
 from api.auth.ended_sessions import EndedSessions
 from api.auth.model import Client, Lifetimes, PresentedToken, SecurityEvent, User
-from api.auth.refresh_tokens import GRACE, Meaning, RefreshToken, judge
-from api.auth.sign_in import Grant
+from api.auth.refresh_tokens import Meaning, RefreshToken, judge
+from api.auth.starting import Grant, Started, grant
 from api.auth.tokens import Claims, Tokens
 from api.database import Connection, Database
 from api.errors import Refusal, Unavailable, refuse
 
 LIVENESS_SECONDS_MAX: Final = 1.0
 """So long a request waits for whether its session lives: its own deadline has only begun by then."""
-
-
-@dataclass(frozen=True)
-class _Continued:
-    """A session that goes on, with its newest refresh token."""
-
-    user: User
-    session_id: UUID
-    token: RefreshToken
 
 
 def not_refreshed() -> Refusal:
@@ -49,13 +39,12 @@ class Sessions:
         continued = None if token is None else await self._refresh(token, client)
         if continued is None:
             raise not_refreshed()
-        user = continued.user
-        access_token = await self._tokens.issue(user.id, user.email, user.role, continued.session_id)
-        return Grant(user, access_token, continued.token.text, self._tokens.life_seconds)
+        return await grant(self._tokens, continued)
 
     async def end(self, claims: Claims, client: Client) -> None:
         """Logs the session out, in this process at once and in every other within moments."""
         async with self._database.as_user(claims.user_id) as connection:
+            await standing.enter(connection, claims.user_id)
             if await store.end_session(connection, claims.session_id, "logout"):
                 event = SecurityEvent("session.ended", client, claims.user_id, claims.session_id)
                 await store.add_event(connection, event)
@@ -87,28 +76,32 @@ class Sessions:
 
     async def is_stored_live(self, claims: Claims) -> bool:
         """Whether the session lives, by the database itself."""
-        async with self._database.as_user(claims.user_id) as connection:
-            return await store.is_session_live(connection, claims.session_id)
+        async with self._database.statement() as connection:
+            return await store.is_session_live(connection, claims.session_id, claims.user_id)
 
-    async def _refresh(self, token: RefreshToken, client: Client) -> _Continued | None:
+    async def _refresh(self, token: RefreshToken, client: Client) -> Started | None:
         """What the database decides is committed before anybody is refused: a revocation must not be rolled back."""
-        async with self._database.transaction() as connection:
+        async with self._database.statement() as connection:
             owner = await store.find_refresh_token_owner(connection, token.hash)
         if owner is None:
             return None
         async with self._database.as_user(owner) as connection:
-            presented = await store.lock_presented_token(connection, token.hash)
-            user = None if presented is None else await store.get_user(connection, owner)
-            if presented is None or user is None:
+            now = await standing.enter(connection, owner)
+            if now is None or now.banned:
                 return None
-            successor = await self._successor(connection, token, presented, user, client)
-        return None if successor is None else _Continued(user, presented.session_id, successor)
+            presented = await store.lock_presented_token(connection, token.hash)
+            if presented is None:
+                return None
+            successor = await self._successor(connection, token, presented, now.user, client)
+        if successor is None:
+            return None
+        return Started(now.user, presented.session_id, successor, presented.session_expires_at)
 
     async def _successor(
         self, connection: Connection, token: RefreshToken, presented: PresentedToken, user: User, client: Client
     ) -> RefreshToken | None:
         session_id = presented.session_id
-        match judge(presented, GRACE):
+        match judge(presented, self._lifetimes.grace):
             case Meaning.CURRENT:
                 return await self._rotate(connection, session_id, token)
             case Meaning.LOST_ANSWER:

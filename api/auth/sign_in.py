@@ -8,15 +8,18 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from api.auth import store
+from api.auth import standing, store
+from api.auth.devices import Devices
 from api.auth.emails import Email
 from api.auth.hashing import Hasher
-from api.auth.model import Client, Device, Lifetimes, SecurityEvent, SignInCandidate, User
-from api.auth.refresh_tokens import RefreshToken
+from api.auth.model import Client, Device, SecurityEvent, SignInCandidate
 from api.auth.sealing import derive
+from api.auth.starting import Grant, Started, Starting, grant
 from api.auth.tokens import Tokens
+from api.auth.two_factor.challenge import Challenge, after_password
 from api.database import Database
-from api.errors import Refusal, refuse
+from api.errors import Refusal, Unavailable, refuse
+from api.throttle.attempts import Attempts, Reservation
 
 _NOBODY: Final = UUID(int=0)
 
@@ -29,58 +32,77 @@ class Credentials:
     password: str
 
 
-@dataclass(frozen=True)
-class Grant:
-    """What a sign-in or a refresh gives: tokens, and whose they are; ``expires_in`` in seconds."""
-
-    user: User
-    access_token: str
-    refresh_token: str
-    expires_in: int
-
-
 def not_signed_in() -> Refusal:
     """The one answer to wrong, unknown, banned and password-less alike."""
     return refuse("unauthorized", "the e-mail address or the password is wrong")
 
 
 class SignIn:
-    """Checks passwords and starts sessions."""
+    """Checks passwords, and starts sessions or asks for more; ``secret`` keys the hashes of addresses nobody has."""
 
     def __init__(
-        self, database: Database, hasher: Hasher, tokens: Tokens, *, lifetimes: Lifetimes, secret: bytes
+        self,
+        database: Database,
+        hasher: Hasher,
+        tokens: Tokens,
+        *,
+        starting: Starting,
+        attempts: Attempts,
+        devices: Devices,
+        secret: bytes,
     ) -> None:
         self._database = database
         self._hasher = hasher
         self._tokens = tokens
-        self._lifetimes = lifetimes
+        self._starting = starting
+        self._attempts = attempts
+        self._devices = devices
         self._subject_key = derive(secret, b"mana: addresses in security events")
 
-    async def sign_in(self, credentials: Credentials, client: Client, device: Device) -> Grant:
-        """Starts a session. Raises ``Refusal`` (``unauthorized``), and ``Unavailable``."""
-        async with self._database.transaction() as connection:
-            candidate = await store.find_sign_in(connection, credentials.email)
-        stored = None if candidate is None else candidate.password_hash
-        fits = await self._hasher.verify(credentials.password, stored)
-        if candidate is None or stored is None or not fits or candidate.banned:
-            await self._note_failure(candidate, credentials.email, client)
-            raise not_signed_in()
-        if self._hasher.is_outdated(stored):
-            await self._upgrade(candidate.user_id, credentials.password, stored)
-        return await self._start(candidate.user_id, client, device)
+    async def sign_in(self, credentials: Credentials, client: Client, device: Device) -> Grant | Challenge:
+        """A session, or what must be answered first.
 
-    async def _start(self, user_id: UUID, client: Client, device: Device) -> Grant:
-        token = RefreshToken.new()
-        async with self._database.as_user(user_id) as connection:
-            user = await store.get_user(connection, user_id)
-            if user is None:
-                raise not_signed_in()
-            session_id = await store.start_session(
-                connection, user_id, token.hash, client=client, device=device, lifetimes=self._lifetimes
-            )
-            await store.add_event(connection, SecurityEvent("sign_in.succeeded", client, user_id, session_id))
-        access_token = await self._tokens.issue(user_id, user.email, user.role, session_id)
-        return Grant(user, access_token, token.text, self._tokens.life_seconds)
+        Raises ``Refusal`` (``unauthorized``, ``rate_limited``), and ``Unavailable``.
+        """
+        email, device_hash = credentials.email, self._devices.hash_of(device)
+        async with self._database.statement() as connection:
+            candidate = await store.find_sign_in(connection, email, device_hash)
+        known = candidate is not None and candidate.known_device
+        attempt = await self._attempts.reserve(email.key.encode(), device_hash if known else None)
+        fits = await self._verify(credentials, None if candidate is None else candidate.password_hash, attempt)
+        outcome = None
+        if candidate is not None and fits:
+            outcome = await self._proceed(candidate, credentials, client, device)
+        if outcome is None:
+            await self._note_failure(candidate, email, client)
+            raise not_signed_in()
+        if isinstance(outcome, Challenge):
+            return outcome
+        await attempt.succeeded()
+        return await grant(self._tokens, outcome)
+
+    async def _verify(self, credentials: Credentials, stored: str | None, attempt: Reservation) -> bool:
+        """One hash, whatever is stored. A guess that nobody looked at is given back."""
+        try:
+            return await self._hasher.verify(credentials.password, stored, credentials.email.key.encode())
+        except Unavailable:
+            await attempt.returned()
+            raise
+
+    async def _proceed(
+        self, candidate: SignInCandidate, credentials: Credentials, client: Client, device: Device
+    ) -> Started | Challenge | None:
+        """Goes on where the password was right: ``None`` for the banned, and where what proves the user was changed
+        since it was read."""
+        if candidate.banned:
+            return None
+        await self._upgrade(candidate, credentials.password)
+        async with self._database.as_user(candidate.user_id) as connection:
+            now = await standing.enter(connection, candidate.user_id)
+            if now is None or now.banned or now.epoch != candidate.credential_epoch:
+                return None
+            challenge = await after_password(connection, now, device)
+            return challenge or await self._starting.start(connection, now, client, device)
 
     async def _note_failure(self, candidate: SignInCandidate | None, email: Email, client: Client) -> None:
         """As much work for an address that nobody has; that one is kept as a keyed hash only."""
@@ -90,7 +112,11 @@ class SignIn:
         async with self._database.as_user(user_id or _NOBODY) as connection:
             await store.add_event(connection, event)
 
-    async def _upgrade(self, user_id: UUID, password: str, stored: str) -> None:
+    async def _upgrade(self, candidate: SignInCandidate, password: str) -> None:
+        """Keeps the same password by today's parameters, where its hash was made with others."""
+        stored = candidate.password_hash
+        if stored is None or not self._hasher.is_outdated(stored):
+            return
         replacement = await self._hasher.hash(password)
-        async with self._database.as_user(user_id) as connection:
-            await store.replace_password_hash(connection, user_id, stored, replacement)
+        async with self._database.as_user(candidate.user_id) as connection:
+            await store.replace_password_hash(connection, candidate.user_id, stored, replacement)

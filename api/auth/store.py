@@ -6,15 +6,27 @@ what is committed together.
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 from uuid import UUID
 
 import asyncpg
+import msgspec
 import uuid_utils.compat
 
 from api.auth.emails import Email
-from api.auth.model import Client, Device, EndReason, Lifetimes, PresentedToken, SecurityEvent, SignInCandidate, User
+from api.auth.model import (
+    Client,
+    Device,
+    EndReason,
+    Language,
+    Lifetimes,
+    PresentedToken,
+    SecurityEvent,
+    SignInCandidate,
+    User,
+)
 from api.database import Connection, one
 from api.errors import refuse
 from api.sql import Statements
@@ -22,26 +34,22 @@ from api.sql import Statements
 _SQL: Final = Statements(Path(__file__).parent / "sql")
 
 
-async def register(connection: Connection, user_id: UUID, email: Email, name: str | None, password_hash: str) -> User:
+async def register(
+    connection: Connection, user_id: UUID, email: Email, *, name: str | None, language: Language, password_hash: str
+) -> User:
     """Adds a user with a password. Raises ``Refusal`` (``email_taken``)."""
     try:
-        row = await connection.fetchrow(_SQL["register_user"], user_id, email.address, email.key, name)
+        row = await connection.fetchrow(_SQL["register_user"], user_id, email.address, email.key, name, language)
     except asyncpg.UniqueViolationError as error:
         raise refuse("email_taken", "somebody has registered with this e-mail address") from error
     await connection.execute(_SQL["add_password"], user_id, password_hash)
     return User(**one(row))
 
 
-async def find_sign_in(connection: Connection, email: Email) -> SignInCandidate | None:
-    """Who has this address, in a transaction without a user."""
-    row = await connection.fetchrow(_SQL["find_sign_in"], email.key)
+async def find_sign_in(connection: Connection, email: Email, device_hash: bytes | None) -> SignInCandidate | None:
+    """Who has this address, and whether they have signed in from that device, in a transaction without a user."""
+    row = await connection.fetchrow(_SQL["find_sign_in"], email.key, device_hash)
     return None if row is None else SignInCandidate(**row)
-
-
-async def get_user(connection: Connection, user_id: UUID) -> User | None:
-    """The user, unless banned."""
-    row = await connection.fetchrow(_SQL["get_user"], user_id)
-    return None if row is None else User(**row)
 
 
 async def replace_password_hash(connection: Connection, user_id: UUID, old: str, new: str) -> None:
@@ -60,15 +68,16 @@ async def add_event(connection: Connection, event: SecurityEvent) -> None:
         event.subject_hash,
         event.client.address,
         event.client.user_agent,
+        None if event.details is None else msgspec.json.encode(event.details).decode(),
     )
 
 
 async def start_session(
     connection: Connection, user_id: UUID, token_hash: bytes, *, client: Client, device: Device, lifetimes: Lifetimes
-) -> UUID:
-    """Starts a session with its first refresh token."""
+) -> tuple[UUID, datetime]:
+    """Starts a session with its first refresh token; returns its id, and when it ends at the latest."""
     session_id = uuid_utils.compat.uuid7()
-    await connection.execute(
+    row = await connection.fetchrow(
         _SQL["start_session"],
         session_id,
         user_id,
@@ -79,7 +88,7 @@ async def start_session(
         lifetimes.session,
     )
     await add_refresh_token(connection, session_id, token_hash, lifetimes)
-    return session_id
+    return session_id, one(row)["expires_at"]
 
 
 async def add_refresh_token(connection: Connection, session_id: UUID, token_hash: bytes, lifetimes: Lifetimes) -> None:
@@ -87,9 +96,9 @@ async def add_refresh_token(connection: Connection, session_id: UUID, token_hash
     await connection.execute(_SQL["add_refresh_token"], token_hash, session_id, lifetimes.refresh)
 
 
-async def is_session_live(connection: Connection, session_id: UUID) -> bool:
-    """Whether the session is neither ended nor expired, and its user not banned."""
-    return bool(await connection.fetchval(_SQL["is_session_live"], session_id))
+async def is_session_live(connection: Connection, session_id: UUID, user_id: UUID) -> bool:
+    """Whether that user's session is neither ended nor expired, and the user not banned. One statement, no user set."""
+    return bool(await connection.fetchval(_SQL["is_session_live"], session_id, user_id))
 
 
 async def end_session(connection: Connection, session_id: UUID, reason: EndReason) -> bool:

@@ -64,7 +64,7 @@ class CreditsRoutes:
         )
 
         def read(path: str, handler: Any, shape: Any, *codes: ErrorCode) -> None:
-            responses = result(shape) | answers("unauthorized", "overloaded", *codes)
+            responses = result(shape) | answers("unauthorized", *codes)
             router.add_api_route(path, handler, methods=["GET"], responses=responses)
 
         read("/balance", self.balance, BalanceView, "unknown_user")

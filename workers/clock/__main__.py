@@ -21,4 +21,4 @@ def _clock(settings: Settings) -> Process:
 
 
 if __name__ == "__main__":
-    sys.exit(start(_clock))
+    sys.exit(start(Settings, _clock))

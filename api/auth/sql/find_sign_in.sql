@@ -1,2 +1,2 @@
-SELECT user_id, password_hash, banned
-FROM auth.find_sign_in($1)
+SELECT user_id, password_hash, banned, credential_epoch, known_device
+FROM auth.find_sign_in($1, $2)

@@ -1,4 +1,5 @@
--- Every signing key, the newest first.
-SELECT kid, sealed_private_key, retired_at IS NOT NULL AS retired
+-- Every signing key, the one that signs first where several may; seconds_left as a verifying key, NULL without an end.
+SELECT kid, public_jwk, sealed_private_key, retired_at IS NULL AND active_from <= clock_timestamp() AS signs,
+       extract(epoch FROM verify_until - clock_timestamp())::float8 AS seconds_left
 FROM auth.signing_keys
-ORDER BY created_at DESC, kid
+ORDER BY active_from DESC, kid

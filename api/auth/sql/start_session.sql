@@ -1,2 +1,3 @@
 INSERT INTO auth.sessions (id, user_id, device_id, device_name, address, user_agent, expires_at)
 VALUES ($1, $2, $3, $4, $5::text::inet, $6, now() + $7::interval)
+RETURNING expires_at

@@ -12,7 +12,7 @@ from typing import Final, Self
 
 from contracts.topology import FRONT_LOGIN
 from ops import ports
-from ops.instance import Instance
+from ops.instance import UNHINDERED, Instance
 from ops.program import Program
 from ops.programs import Programs, python
 from ops.status import Board
@@ -113,7 +113,8 @@ class Front:
 
         def program() -> Program:
             made = programs.relay() if kind == "relay" else programs.api(taken.get("api", port))
-            return replace(made, name=name, argv=python(_MODULE), env={**made.env, "MANA_TEST_PROCESS": kind})
+            own = {**made.env, **UNHINDERED, "MANA_TEST_PROCESS": kind}
+            return replace(made, name=name, argv=python(_MODULE), env=own)
 
         first = {**given, "MANA_CRASH_AT": crash} if crash else given
         return Kept(recipe(program, first, given), self._folder, self._board)

@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 
 from ops import ports
-from ops.instance import Instance
+from ops.instance import UNHINDERED, Instance
 from ops.programs import ProcessSettings, python, run_environment
 
 PARTITIONS = 4
@@ -53,10 +53,11 @@ async def started(module: str, environment: Mapping[str, str], port: int, log: P
 
 @asynccontextmanager
 async def front(instance: Instance, folder: Path, **settings: str) -> AsyncGenerator[Process]:
-    """A front on the instance's servers."""
+    """A front on the instance's servers; no limit on requests holds it up unless ``settings`` say so."""
     port = ports.choose(None, ())
     own = ProcessSettings(instance.addresses, PARTITIONS).api()
-    async with started("api", {**own, "PORT": str(port), **settings}, port, folder / f"api-{port}.log") as process:
+    environment = {**own, **UNHINDERED, "MANA_ENVIRONMENT": "development", "PORT": str(port), **settings}
+    async with started("api", environment, port, folder / f"api-{port}.log") as process:
         yield process
 
 

@@ -56,7 +56,7 @@ async def test_openapi_names_the_codes_that_a_route_can_answer_and_no_others(htt
             if content is not None
         }
 
-    everywhere = {"500": ["internal"], "503": ["overloaded"]}
+    everywhere = {"429": ["rate_limited"], "500": ["internal"], "503": ["overloaded"]}
     assert codes("post", "/auth/register") == everywhere | {
         "409": ["email_taken"],
         "413": ["payload_too_large"],

@@ -18,7 +18,7 @@ from tests.integration.api.process import PARTITIONS
 async def _run(module: str, environment: dict[str, str]) -> tuple[int | None, str]:
     child = await asyncio.create_subprocess_exec(
         *python(module),
-        env=run_environment(environment),
+        env=run_environment({"MANA_ENVIRONMENT": "development", **environment}),
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,
     )

@@ -64,6 +64,7 @@ class Server:
         admin = await asyncpg.connect(self.admin)
         try:
             await admin.execute(f"CREATE DATABASE {name} TEMPLATE {template or self.template} OWNER mana_owner")
+            await admin.execute(f"REVOKE ALL ON DATABASE {name} FROM PUBLIC")
             await admin.execute(f"GRANT CONNECT ON DATABASE {name} TO {', '.join(DATABASE_ROLES)}")
             yield Database(name, _with_database(self.admin, name))
             await admin.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")

@@ -18,6 +18,10 @@ from ops.place import CHECKOUT
 from tests.integration.ledger.server import Database
 
 EXPAND = "-- phase: expand\n"
+_WAITING = (
+    "SELECT EXISTS (SELECT FROM pg_stat_activity"
+    " WHERE application_name = 'mana-migrations' AND datname = current_database() AND wait_event_type = 'Lock')"
+)
 
 
 @dataclass
@@ -57,6 +61,36 @@ async def test_each_file_is_applied_once(folder: Folder, by_hand: asyncpg.Connec
     assert await folder.migrate() == ["nothing to apply"]
     rows = await by_hand.fetch("SELECT number, name, phase FROM mana.migrations ORDER BY number")
     assert [tuple(row) for row in rows] == [(1, "first", "expand"), (2, "second", "expand")]
+
+
+async def test_who_waits_for_the_runner_is_let_go_first(folder: Folder, by_hand: asyncpg.Connection) -> None:
+    """A deadlock with a program that goes on: the file is tried again."""
+    await folder.migrate()
+    folder.write("0003_third.sql", "LOCK one.a; SELECT pg_sleep(0.5); ALTER TABLE one.b ADD COLUMN m integer;")
+    await by_hand.execute("SET deadlock_timeout = '1min'")
+    async with by_hand.transaction():
+        await by_hand.execute("LOCK one.b IN ACCESS SHARE MODE")
+        running = asyncio.create_task(folder.migrate())
+        held = "SELECT count(*) FROM pg_locks WHERE relation = 'one.a'::regclass AND granted"
+        while not await by_hand.fetchval(held):
+            await asyncio.sleep(0.02)
+        await by_hand.execute("LOCK one.a IN ACCESS SHARE MODE")
+    assert await running == ["0003_third waits for a lock, try 1 of 10", "applied 0003_third"]
+
+
+async def test_an_index_that_was_left_unfinished_is_built_anew(folder: Folder, by_hand: asyncpg.Connection) -> None:
+    await folder.migrate()
+    folder.write(
+        "0003_third.sql", "-- mana: no-transaction\nCREATE INDEX CONCURRENTLY IF NOT EXISTS by_n ON one.a (n);"
+    )
+    async with by_hand.transaction():
+        await by_hand.execute("INSERT INTO one.a VALUES (1)")
+        running = asyncio.create_task(folder.migrate())
+        left = "SELECT count(*) FROM pg_index WHERE NOT indisvalid AND indrelid = 'one.a'::regclass"
+        while not await by_hand.fetchval(left) or (not running.done() and await by_hand.fetchval(_WAITING)):
+            await asyncio.sleep(0.02)
+    assert await running == ["0003_third waits for a lock, try 1 of 10", "applied 0003_third"]
+    assert await by_hand.fetchval("SELECT indisvalid FROM pg_index WHERE indexrelid = 'one.by_n'::regclass")
 
 
 async def test_up_to_a_number_and_then_the_rest(folder: Folder) -> None:

@@ -47,6 +47,21 @@ def test_import_and_storage_keep_the_key(private: PrivateKeyTypes) -> None:
 
 
 @pytest.mark.parametrize(
+    "private", [Ed25519PrivateKey.generate(), generate_private_key(65_537, 2_048)], ids=["Ed25519", "RSA"]
+)
+def test_the_published_half_verifies(private: PrivateKeyTypes) -> None:
+    imported = keys.from_pem(_pem(private), None)
+    published = keys.from_jwk(imported.jwk)
+    assert (published.kid, published.algorithm, published.jwk) == (imported.kid, imported.algorithm, imported.jwk)
+
+
+@pytest.mark.parametrize("jwk", [{}, {"kty": "oct", "k": "AA"}, {"kty": "OKP", "crv": "Ed25519", "x": "AA"}])
+def test_published_halves_that_are_none(jwk: dict[str, str]) -> None:
+    with pytest.raises(ValueError, match="JWK"):
+        keys.from_jwk(jwk)
+
+
+@pytest.mark.parametrize(
     "pem",
     [
         "nonsense",

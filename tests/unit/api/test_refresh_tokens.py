@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from uuid_utils.compat import uuid7
@@ -14,13 +14,17 @@ from api.auth.sealing import Unreadable
 GRACE = timedelta(seconds=10)
 
 
-def _presented(behind: int, seconds: float, *, expired: bool = False, sealed: bool = True) -> PresentedToken:
+def _presented(
+    behind: int, seconds: float, *, expired: bool = False, sealed: bool = True, over: bool = False
+) -> PresentedToken:
     return PresentedToken(
         session_id=uuid7(),
         token_generation=5,
         session_generation=5 + behind,
         since_rotation=timedelta(seconds=seconds),
         expired=expired,
+        session_expired=over,
+        session_expires_at=datetime.now(UTC) + timedelta(days=30),
         sealed_successor=b"x" if sealed else None,
     )
 
@@ -37,6 +41,9 @@ def _presented(behind: int, seconds: float, *, expired: bool = False, sealed: bo
         (_presented(1, 0, sealed=False), Meaning.REUSED),
         (_presented(2, 0), Meaning.REUSED),
         (_presented(2, 0, expired=True), Meaning.REUSED),
+        (_presented(0, 0, over=True), Meaning.EXPIRED),
+        (_presented(1, 0, over=True), Meaning.EXPIRED),
+        (_presented(2, 0, over=True), Meaning.EXPIRED),
     ],
 )
 def test_meanings(presented: PresentedToken, meaning: Meaning) -> None:

@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 from pydantic import ValidationError
 
-from api.setting_fields import duration
+from api.setting_fields import Rate, duration
 from api.settings import RelaySettings, Settings, complaints
 
 KEY = base64.b64encode(os.urandom(32)).decode()
@@ -33,6 +33,24 @@ def test_defaults_are_the_contracts(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings.jwt_refresh_token_expiry == timedelta(days=7)
     assert (settings.credits_signup_bonus, settings.credits_daily_free) == (150, 5)
     assert settings.redis_address == "redis://127.0.0.1:6379/0"
+    assert settings.mana_environment == "production"
+    assert (settings.rate_limit_ttl, settings.rate_limit_max) == (timedelta(seconds=60), 100)
+    assert settings.rate_limit_login == Rate(30, timedelta(minutes=15))
+    assert settings.trusted_proxies == ()
+    assert settings.password_hash_threads >= 1
+
+
+def test_a_rate_is_so_many_in_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert _settings(monkeypatch, RATE_LIMIT_LOGIN="5 / 1 h").rate_limit_login == Rate(5, timedelta(hours=1))
+
+
+def test_the_public_address_is_an_origin(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert _settings(monkeypatch, PUBLIC_URL="https://mana.example:8443/").public_url == "https://mana.example:8443"
+
+
+def test_whose_word_about_addresses_is_believed(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = _settings(monkeypatch, TRUSTED_PROXIES="10.0.0.0/8, 192.0.2.1, 2001:db8::/32")
+    assert [str(network) for network in given.trusted_proxies] == ["10.0.0.0/8", "192.0.2.1/32", "2001:db8::/32"]
 
 
 def test_a_variable_of_the_crash_points_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -74,6 +92,24 @@ def test_redis_by_its_parts(monkeypatch: pytest.MonkeyPatch) -> None:
         ("RATE_LIMIT_TTL", "2d", "less than or equal to"),
         ("RATE_LIMIT_MAX", "0", "greater than"),
         ("RATE_LIMIT_MAX", "many", "integer"),
+        ("RATE_LIMIT_LOGIN", "30", "no rate"),
+        ("RATE_LIMIT_LOGIN", "0/15m", "no rate"),
+        ("RATE_LIMIT_LOGIN", "-1/15m", "no rate"),
+        ("RATE_LIMIT_LOGIN", "1000001/15m", "no rate"),
+        ("RATE_LIMIT_MAIL", "10/soon", "no duration"),
+        ("RATE_LIMIT_EXPORT", "3/2d", "more than a day"),
+        ("MANA_ENVIRONMENT", "staging", "production"),
+        ("PUBLIC_URL", "mana.example", "no address"),
+        ("PUBLIC_URL", "https://mana.example/path", "without a path"),
+        ("SITE_NAME", "x" * 101, "100 characters"),
+        ("JWT_ALGORITHM", "HS256", "EdDSA"),
+        ("JWT_KEY_ROTATION", "1m", "greater than"),
+        ("REFRESH_GRACE_SECONDS", "61", "less than"),
+        ("SESSIONS_MAX", "0", "greater than"),
+        ("RECENT_SIGN_IN", "2d", "less than"),
+        ("PASSWORD_HASH_THREADS", "0", "greater than"),
+        ("TWO_FACTOR_WINDOW", "2", "less than"),
+        ("CREDITS_SIGNUP_BONUS_AT", "never", "verified_email"),
         ("TRUSTED_PROXIES", "10.0.0.1, proxy.example", "no IP address or network"),
         ("TRUSTED_PROXIES", "10.0.0.1/8", "no IP address or network"),
         ("STRIPE_SECRET_KEY", "pk_test_0123456789", "begins with sk_ or rk_"),
@@ -98,16 +134,12 @@ def test_a_wrong_setting_is_named(monkeypatch: pytest.MonkeyPatch, name: str, va
 
 def test_settings_that_nothing_reads_yet(monkeypatch: pytest.MonkeyPatch) -> None:
     bare = _settings(monkeypatch)
-    assert (bare.rate_limit_ttl, bare.rate_limit_max) == (timedelta(seconds=60), 100)
-    assert (bare.trusted_proxies, bare.stripe_secret_key, bare.stripe_webhook_secret) == ((), None, None)
+    assert (bare.stripe_secret_key, bare.stripe_webhook_secret) == (None, None)
     given = _settings(
         monkeypatch,
-        RATE_LIMIT_TTL="60 s",
-        TRUSTED_PROXIES="10.0.0.0/8, 192.0.2.1, 2001:db8::/32",
         STRIPE_SECRET_KEY="rk_live_0123456789abcdef",
         STRIPE_WEBHOOK_SECRET="whsec_0123456789abcdef",
     )
-    assert [str(network) for network in given.trusted_proxies] == ["10.0.0.0/8", "192.0.2.1/32", "2001:db8::/32"]
     assert "0123456789abcdef" not in repr(given)
 
 
@@ -115,6 +147,7 @@ def test_settings_that_nothing_reads_yet(monkeypatch: pytest.MonkeyPatch) -> Non
     "name",
     [
         *("PORT", "REDIS_URL", "JWT_PRIVATE_KEY", "JWT_REFRESH_TOKEN_EXPIRY", "CORS_ORIGINS", "MANA_BIND_HOST"),
+        *("RATE_LIMIT_LOGIN", "PUBLIC_URL", "MANA_ENVIRONMENT", "PASSWORD_HASH_THREADS", "SITE_NAME"),
         *("RATE_LIMIT_TTL", "RATE_LIMIT_MAX", "TRUSTED_PROXIES", "STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET"),
     ],
 )

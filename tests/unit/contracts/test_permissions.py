@@ -5,9 +5,9 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from contracts.commands import COMMANDS, Refund, Use
+from contracts.commands import COMMANDS, Grant, Refund, Use
 from contracts.errors import Error
-from contracts.permissions import Actor, Logins, authorise
+from contracts.permissions import SIGNUP_BONUS_KEY, Actor, Logins, authorise
 from tests.unit.contracts.examples import MINIMAL, USER
 
 LOGINS = Logins()
@@ -24,8 +24,8 @@ TABLE: dict[str, dict[str | None, Actor | str]] = {
     "credits.grant": {"mana-admin": ANY_APP, "mana-front": "forbidden", "mana-worker": OURS, "chat": "forbidden"},
     "credits.adjust": {"mana-admin": ANY_APP, "mana-front": "forbidden", "mana-worker": OURS, "chat": "forbidden"},
     "account.open": {"mana-admin": ANY_APP, "mana-front": OURS, "mana-worker": OURS, "chat": "forbidden"},
-    "account.freeze": {"mana-admin": ANY_APP, "mana-front": "forbidden", "mana-worker": OURS, "chat": "forbidden"},
-    "account.unfreeze": {"mana-admin": ANY_APP, "mana-front": "forbidden", "mana-worker": OURS, "chat": "forbidden"},
+    "account.freeze": {"mana-admin": ANY_APP, "mana-front": OURS, "mana-worker": OURS, "chat": "forbidden"},
+    "account.unfreeze": {"mana-admin": ANY_APP, "mana-front": OURS, "mana-worker": OURS, "chat": "forbidden"},
     "credits.expire": {"mana-admin": "forbidden", "mana-front": "forbidden", "mana-worker": OURS, "chat": "forbidden"},
 }  # fmt: skip
 CASES = [
@@ -40,6 +40,15 @@ def test_rights(name: str, login: str | None, verdict: Actor | str) -> None:
     body = MINIMAL.get(name, {"userId": USER})
     decided = authorise(login, msgspec.convert(body, COMMANDS[name]), LOGINS)
     assert (decided.code if isinstance(decided, Error) else decided) == verdict
+
+
+def test_the_front_grants_the_bonus_for_signing_up_and_nothing_else() -> None:
+    for key in ("mana:signup-bonus2", "mana:open", "mana:signup-bonus "):
+        grant = msgspec.convert({**MINIMAL["credits.grant"], "idempotencyKey": key}, Grant)
+        assert isinstance(authorise("mana-front", grant, LOGINS), Error)
+    bonus = msgspec.convert({**MINIMAL["credits.grant"], "idempotencyKey": SIGNUP_BONUS_KEY}, Grant)
+    assert authorise("mana-front", bonus, LOGINS) == OURS
+    assert isinstance(authorise("chat", bonus, LOGINS), Error)
 
 
 def test_every_command_is_in_the_table() -> None:

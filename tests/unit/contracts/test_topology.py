@@ -15,6 +15,7 @@ def test_exchanges() -> None:
     assert [(exchange.name, exchange.type, exchange.durable) for exchange in TOPOLOGY.exchanges] == [
         ("credits.commands", "x-consistent-hash", True),
         ("credits.events", "topic", True),
+        ("mana.mail", "fanout", True),
     ]
 
 
@@ -34,6 +35,7 @@ def test_queues_and_their_arguments() -> None:
         "credits.commands.2": commands,
         "credits.dead": {"x-queue-type": "quorum", "x-overflow": "reject-publish"},
         "credits.events.log": {"x-queue-type": "stream"},
+        "mana.mail": {"x-queue-type": "quorum", "x-overflow": "reject-publish"},
     }
 
 
@@ -43,6 +45,7 @@ def test_bindings_in_the_order_of_the_partitions_each_of_weight_1() -> None:
         ("credits.commands", "credits.commands.1", "1"),
         ("credits.commands", "credits.commands.2", "1"),
         ("credits.events", "credits.events.log", "#"),
+        ("mana.mail", "mana.mail", ""),
     ]
 
 
@@ -69,7 +72,8 @@ def login(name: str) -> BrokerLogin:
 @pytest.mark.parametrize(
     ("name", "configure", "write", "read"),
     [
-        ("mana-front", set[str](), {"credits.commands"}, set[str]()),
+        ("mana-front", set[str](), {"credits.commands", "mana.mail"}, set[str]()),
+        ("mana-mail", set[str](), set[str](), {"mana.mail"}),
         (
             "mana-worker",
             {"credits.commands.0", "credits.commands.31", "credits.dead", "credits.events.log"},
@@ -83,6 +87,7 @@ def test_logins_may_what_they_need_and_no_more(name: str, configure: set[str], w
         "amq.default", "credits.commands", "credits.events", "credits.dead", "credits.events.log", "stripe.events",
         command_queue(0), command_queue(31), "credits.commands.x", "xcredits.commands.0", "credits.commands.0x", "x",
         "credits.dead.x", "xcredits.dead", "credits.events.log.x", "xcredits.events.log",
+        "mana.mail", "mana.mail.x", "xmana.mail",
     }  # fmt: skip
     permissions = login(name)
     for pattern, allowed in ((permissions.configure, configure), (permissions.write, write), (permissions.read, read)):

@@ -9,11 +9,18 @@ import pytest
 from pydantic_settings import BaseSettings
 
 import api.settings
+import workers.mail.settings
 import workers.settings
 from ops.settings import Settings as LauncherSettings
 
 EXAMPLE = (Path(__file__).resolve().parents[3] / ".env.example").read_text()
-ALL = [LauncherSettings, api.settings.Settings, api.settings.RelaySettings, workers.settings.Settings]
+ALL = [
+    LauncherSettings,
+    api.settings.Settings,
+    api.settings.RelaySettings,
+    workers.settings.Settings,
+    workers.mail.settings.MailSettings,
+]
 NEEDED = {
     "DATABASE_URL": "postgresql://u:p@h/d",
     "AMQP_URL": "amqp://u:p@h/",

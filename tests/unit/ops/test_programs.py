@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from ops.addresses import Addresses
-from ops.programs import Programs, reachable_host
+from ops.programs import ProcessSettings, Programs, reachable_host
 from ops.state import Secrets
 
 ADMINISTRATOR = "postgresql://boss:hunter2@db:5432/ledger"
@@ -20,6 +21,7 @@ SURROUNDINGS = {
     "JWT_PRIVATE_KEY": "hunter2 pem",
     "PGPASSWORD": "hunter2",
     "MANA_DATABASE_OWNER_URL": ADMINISTRATOR,
+    "SMTP_URL": "smtp://hunter2@mx",
     "CREDITS_DAILY_FREE": "7",
     "LOG_LEVEL": "DEBUG",
 }
@@ -74,8 +76,48 @@ def test_the_front_gets_the_secrets_that_are_its_own(programs: Programs) -> None
     assert {name for name, value in env.items() if "hunter2" in value} == {"STRIPE_SECRET_KEY", "JWT_PRIVATE_KEY"}
 
 
+def test_the_mail_worker_gets_its_own_logins_and_the_mail_servers(programs: Programs) -> None:
+    programs.api(20_000)
+    env = programs.mail(Path("/mails")).env
+    assert env["DATABASE_URL"].startswith("postgresql://mana_mail:")
+    assert env["AMQP_URL"].startswith("amqp://mana-mail:")
+    assert {name for name, value in env.items() if "hunter2" in value} == {"SMTP_URL"}
+    assert "MAIL_FOLDER" not in env
+
+
+def test_an_operators_program_acts_as_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    env = ProcessSettings(GIVEN, partitions=16).operator("mana_owner")
+    assert env["DATABASE_URL"].startswith("postgresql://mana_owner:")
+    assert env["MANA_AMQP_URL"] == GIVEN.amqp
+    assert env["MANA_SECRET_KEY"] == GIVEN.secrets.front_key
+
+
+def test_mails_without_a_server_are_written_to_the_instances_folder(
+    programs: Programs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    programs.api(20_000)
+    monkeypatch.delenv("SMTP_URL")
+    assert programs.mail(Path("/mails")).env["MAIL_FOLDER"] == "/mails"
+    monkeypatch.setenv("MAIL_FOLDER", "/elsewhere")
+    assert programs.mail(Path("/mails")).env["MAIL_FOLDER"] == "/elsewhere"
+
+
+def test_links_lead_to_where_the_front_really_is(programs: Programs, monkeypatch: pytest.MonkeyPatch) -> None:
+    front = programs.api(20_000)
+    assert front.env["PUBLIC_URL"] == front.url == programs.mail(Path("/mails")).env["PUBLIC_URL"]
+    monkeypatch.setenv("PUBLIC_URL", "https://mana.example")
+    assert programs.api(20_000).env["PUBLIC_URL"] == "https://mana.example"
+
+
+def test_what_nobody_calls_production_is_none(programs: Programs, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert programs.api(20_000).env["MANA_ENVIRONMENT"] == "development"
+    monkeypatch.setenv("MANA_ENVIRONMENT", "production")
+    assert programs.api(20_000).env["MANA_ENVIRONMENT"] == "production"
+
+
 def test_every_process_has_a_port_of_its_own(programs: Programs) -> None:
     ours = [programs.worker(0), programs.worker(1), programs.clock(), programs.relay(), programs.api(20_000)]
+    ours.append(programs.mail(Path("/mails")))
     assert len({program.url for program in ours}) == len(ours)
 
 

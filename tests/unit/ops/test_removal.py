@@ -23,6 +23,8 @@ def stopped(home: Path, *given: str) -> Place:
 
 def test_a_private_instances_data_and_secrets_go_together(tmp_path: Path) -> None:
     place = stopped(tmp_path)
+    place.mails.mkdir()
+    (place.mails / "1.eml").touch()
     assert running.purge(place) == "The data is deleted."
     assert [path.name for path in tmp_path.iterdir()] == ["lock"]
 

@@ -19,6 +19,17 @@ def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
+def test_a_role_that_came_later_gets_a_password(tmp_path: Path) -> None:
+    path = tmp_path / "state.json"
+    earlier = state.State(data="/data")
+    del earlier.secrets.roles["mana_mail"]
+    state.save(path, earlier)
+    remembered = state.load(path)
+    assert remembered is not None
+    assert remembered.secrets.roles.pop("mana_mail")
+    assert remembered == earlier
+
+
 def test_secrets_are_never_twice_the_same() -> None:
     first, second = state.Secrets(), state.Secrets()
     secrets = [*first.roles.values(), *second.roles.values(), first.redis, second.redis, first.front_key]

@@ -1,4 +1,4 @@
-"""Joins the front's parts, and takes them apart again. The only place that knows them all."""
+"""The front, from its settings to its application, and while it runs."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
 
 import structlog
 from prometheus_client import CollectorRegistry
 from starlette.types import ASGIApp
 
 from api import app
+from api.auth.devices import Devices
 from api.auth.ended_sessions import EndedSessions
 from api.auth.guard import Guard
 from api.auth.hashing import Hasher
@@ -19,25 +22,26 @@ from api.auth.keyring import Keyring
 from api.auth.keys import SigningKey, from_pem
 from api.auth.keystore import KeyStore
 from api.auth.model import Lifetimes
-from api.auth.registration import Registration
-from api.auth.routes import AuthRoutes
 from api.auth.sealing import Unreadable
 from api.auth.sessions import Sessions
-from api.auth.sign_in import SignIn
+from api.auth.starting import Starting
 from api.auth.tokens import TokenRules, Tokens
 from api.broker.client import BrokerClient
-from api.credits.operations import Operations
-from api.credits.routes import CreditsRoutes
-from api.credits.spending import Spending
-from api.credits.store import CreditsStore
 from api.credits.tries import Tries
 from api.database import Database
 from api.errors import Unavailable
-from api.health import Health
-from api.metrics import BrokerMetrics, HttpMetrics
+from api.metrics import BrokerMetrics
 from api.outbox.delivery import Delivery
 from api.running import running
 from api.settings import Settings
+from api.throttle.attempts import Attempts
+from api.throttle.limiter import NoLimiter
+from api.wiring import admin, mail_links, me, operation, passwords, sessions, two_factor
+from api.wiring import credits as credits_room
+from api.wiring.layers import layers
+from api.wiring.parts import Parts
+
+_ROOMS: Final = (sessions, passwords, mail_links, two_factor, me, admin, credits_room, operation)
 
 _log = structlog.get_logger(__name__)
 
@@ -54,18 +58,6 @@ class Front:
     stop_waiting: Callable[[], None]
 
 
-@dataclass(frozen=True)
-class _Parts:
-    """What lives as long as the process does."""
-
-    database: Database
-    broker: BrokerClient
-    ended: EndedSessions
-    hasher: Hasher
-    tries: Tries
-    registry: CollectorRegistry
-
-
 def imported_key(settings: Settings) -> SigningKey | None:
     """The key that the settings bring along. Raises ``ValueError`` naming the setting that is wrong."""
     if settings.jwt_private_key is None:
@@ -77,27 +69,50 @@ def imported_key(settings: Settings) -> SigningKey | None:
 async def front(settings: Settings) -> AsyncGenerator[Front]:
     """The running front. It starts while its servers are away, and says so at ``/health/ready``."""
     imported = imported_key(settings)
-    registry = CollectorRegistry()
     async with (
         Database.connected(settings.database_url, settings.database_pool_size, "mana-api") as database,
         Tries.connected(settings.redis_address) as tries,
     ):
-        parts = _Parts(
-            database,
-            BrokerClient(settings.amqp_url, BrokerMetrics(registry)),
-            EndedSessions(settings.database_url, settings.jwt_access_token_expiry, time.time),
-            Hasher(),
-            tries,
-            registry,
-        )
+        parts = _parts(settings, database, tries, imported)
         await parts.hasher.prepare()
-        keyring = Keyring(KeyStore(database, settings.mana_secret_key), imported, time.time)
-        await _look_at(keyring)
+        await _look_at(parts.keyring)
         async with running(parts.broker.keep_connected(), parts.ended.follow()):
             try:
-                yield Front(_application(settings, parts, keyring), parts.broker.stop_waiting)
+                yield Front(_application(parts), parts.broker.stop_waiting)
             finally:
                 parts.hasher.close()
+
+
+def _parts(settings: Settings, database: Database, tries: Tries, imported: SigningKey | None) -> Parts:
+    clock, registry = time.time, CollectorRegistry()
+    lifetimes = Lifetimes(
+        settings.jwt_refresh_token_expiry, settings.session_expiry, timedelta(seconds=settings.refresh_grace_seconds)
+    )
+    rules = TokenRules(settings.jwt_issuer, settings.jwt_audience, settings.jwt_access_token_expiry)
+    broker = BrokerClient(settings.amqp_url, BrokerMetrics(registry))
+    keyring = Keyring(KeyStore(database, settings.mana_secret_key), imported, clock)
+    tokens = Tokens(keyring, rules, clock)
+    ended = EndedSessions(settings.database_url, settings.jwt_access_token_expiry, clock)
+    devices = Devices(settings.mana_secret_key)
+    limiter = NoLimiter()
+    return Parts(
+        settings=settings,
+        clock=clock,
+        registry=registry,
+        database=database,
+        broker=broker,
+        tries=tries,
+        delivery=Delivery(database, broker),
+        hasher=Hasher(settings.password_hash_threads),
+        keyring=keyring,
+        tokens=tokens,
+        ended=ended,
+        sessions=Sessions(database, tokens, ended, lifetimes),
+        starting=Starting(lifetimes, devices),
+        devices=devices,
+        limiter=limiter,
+        attempts=Attempts(limiter),
+    )
 
 
 async def _look_at(keyring: Keyring) -> None:
@@ -110,22 +125,6 @@ async def _look_at(keyring: Keyring) -> None:
         _log.warning("the signing keys are loaded later", reason=str(error))
 
 
-def _application(settings: Settings, parts: _Parts, keyring: Keyring) -> ASGIApp:
-    rules = TokenRules(settings.jwt_issuer, settings.jwt_audience, settings.jwt_access_token_expiry)
-    tokens = Tokens(keyring, rules, time.time)
-    lifetimes = Lifetimes(settings.jwt_refresh_token_expiry, settings.session_expiry)
-    sessions = Sessions(parts.database, tokens, parts.ended, lifetimes)
-    delivery = Delivery(parts.database, parts.broker)
-    registration = Registration(parts.database, parts.hasher, delivery, signup_bonus=settings.credits_signup_bonus > 0)
-    sign_in = SignIn(parts.database, parts.hasher, tokens, lifetimes=lifetimes, secret=settings.mana_secret_key)
-    store = CreditsStore(parts.database, settings.credits_daily_free)
-    routes = app.Routes(
-        AuthRoutes(registration, sign_in, sessions, tokens, keyring),
-        CreditsRoutes(store, Operations(store, parts.tries), Spending(parts.broker, delivery, parts.tries)),
-        _health(parts),
-    )
-    return app.build(routes, Guard(tokens, sessions), HttpMetrics(parts.registry), settings.cors_origins)
-
-
-def _health(parts: _Parts) -> Health:
-    return Health({"postgresql": parts.database.ping, "rabbitmq": parts.broker.check}, parts.registry)
+def _application(parts: Parts) -> ASGIApp:
+    routers = [room.router(parts) for room in _ROOMS]
+    return app.build(routers, Guard(parts.tokens, parts.sessions), layers(parts))

@@ -1,0 +1,3 @@
+INSERT INTO auth.devices (user_id, device_hash)
+VALUES ($1, $2)
+ON CONFLICT (user_id, device_hash) DO UPDATE SET last_seen_at = now()

@@ -1,0 +1,63 @@
+"""Where every session begins, whatever proved its user; and what a client is given for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from api.auth import store
+from api.auth.devices import Devices
+from api.auth.model import Client, Device, Lifetimes, SecurityEvent, Standing, User
+from api.auth.refresh_tokens import RefreshToken
+from api.auth.tokens import Tokens
+from api.database import Connection
+
+
+@dataclass(frozen=True)
+class Started:
+    """A session that goes on, with its newest refresh token; ``expires_at`` is its end, however often refreshed."""
+
+    user: User
+    session_id: UUID
+    token: RefreshToken
+    expires_at: datetime
+
+
+@dataclass(frozen=True)
+class Grant:
+    """What a sign-in or a refresh gives: tokens, and whose they are; ``expires_in`` in seconds."""
+
+    user: User
+    access_token: str
+    refresh_token: str
+    expires_in: int
+
+
+class Starting:
+    """Begins sessions."""
+
+    def __init__(self, lifetimes: Lifetimes, devices: Devices) -> None:
+        self._lifetimes = lifetimes
+        self._devices = devices
+
+    async def start(self, connection: Connection, standing: Standing, client: Client, device: Device) -> Started:
+        """A new session, committed with whatever else the transaction does.
+
+        ``standing`` was entered in this transaction, is not banned, and of the epoch in which the user's proof was
+        looked at: both are for the caller to see to.
+        """
+        user, token = standing.user, RefreshToken.new()
+        session_id, expires_at = await store.start_session(
+            connection, user.id, token.hash, client=client, device=device, lifetimes=self._lifetimes
+        )
+        await self._devices.remember(connection, user.id, device)
+        await store.add_event(connection, SecurityEvent("sign_in.succeeded", client, user.id, session_id))
+        return Started(user, session_id, token, expires_at)
+
+
+async def grant(tokens: Tokens, started: Started) -> Grant:
+    """The tokens of a session, after the transaction that began or continued it. Raises ``Unavailable``."""
+    user = started.user
+    access_token = await tokens.issue(user.id, user.email, user.role, started.session_id)
+    return Grant(user, access_token, started.token.text, tokens.life_seconds)

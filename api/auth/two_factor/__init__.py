@@ -1,0 +1,1 @@
+"""The second factor. To come but for its place in a sign-in."""

@@ -1,0 +1,18 @@
+"""The routes of credits."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from api.credits.operations import Operations
+from api.credits.routes import CreditsRoutes
+from api.credits.spending import Spending
+from api.credits.store import CreditsStore
+from api.wiring.parts import Parts
+
+
+def router(parts: Parts) -> APIRouter:
+    """Below ``/credits``."""
+    store = CreditsStore(parts.database, parts.settings.credits_daily_free)
+    spending = Spending(parts.broker, parts.delivery, parts.tries)
+    return CreditsRoutes(store, Operations(store, parts.tries), spending).router()

@@ -1,0 +1,45 @@
+"""What lives as long as the front's process does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from prometheus_client import CollectorRegistry
+
+from api.auth.devices import Devices
+from api.auth.ended_sessions import EndedSessions
+from api.auth.hashing import Hasher
+from api.auth.keyring import Keyring
+from api.auth.sessions import Sessions
+from api.auth.starting import Starting
+from api.auth.tokens import Tokens
+from api.broker.client import BrokerClient
+from api.clock import Clock
+from api.credits.tries import Tries
+from api.database import Database
+from api.outbox.delivery import Delivery
+from api.settings import Settings
+from api.throttle.attempts import Attempts
+from api.throttle.limiter import Limiter
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Rooms take from here what they need."""
+
+    settings: Settings
+    clock: Clock
+    registry: CollectorRegistry
+    database: Database
+    broker: BrokerClient
+    tries: Tries
+    delivery: Delivery
+    hasher: Hasher
+    keyring: Keyring
+    tokens: Tokens
+    ended: EndedSessions
+    sessions: Sessions
+    starting: Starting
+    devices: Devices
+    limiter: Limiter
+    attempts: Attempts

@@ -1,0 +1,36 @@
+"""The routes of sign-in, sessions and tokens."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from api.auth.registration import Registration
+from api.auth.routes import AuthRoutes
+from api.auth.sign_in import SignIn
+from api.wiring.parts import Parts
+
+
+def router(parts: Parts) -> APIRouter:
+    """Below ``/auth``, and the published keys at the root."""
+    settings = parts.settings
+    registration = Registration(
+        parts.database,
+        parts.hasher,
+        parts.delivery,
+        signup_bonus=settings.credits_signup_bonus > 0,
+        site=settings.site_name,
+    )
+    sign_in = SignIn(
+        parts.database,
+        parts.hasher,
+        parts.tokens,
+        starting=parts.starting,
+        attempts=parts.attempts,
+        devices=parts.devices,
+        secret=settings.mana_secret_key,
+    )
+    routes = AuthRoutes(registration, sign_in, parts.sessions, parts.tokens, parts.keyring)
+    both = APIRouter()
+    both.include_router(routes.router())
+    both.include_router(routes.well_known())
+    return both
