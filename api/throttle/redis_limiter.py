@@ -1,8 +1,8 @@
-"""Counters in Redis, where every front finds the same. Whatever is wrong with it is told in bounded time."""
+"""Counters in Redis, where every front finds the same."""
 
 from __future__ import annotations
 
-import asyncio
+import hashlib
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from functools import lru_cache
@@ -10,24 +10,14 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 import msgspec
-from redis.asyncio import BlockingConnectionPool, Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
 
 from api.throttle import buckets, verdicts
 from api.throttle.classes import Backoff, LimitClass
 from api.throttle.counters import CounterNames
 from api.throttle.limiter import Charge, Verdict
+from api.throttle.redis_line import SECONDS_MAX, RedisLine
 
-SECONDS_MAX: Final = 0.05
-"""No request waits longer than this for its counters."""
-_CONNECTIONS_MAX: Final = 32
-_SCRIPT: Final = (Path(__file__).parent / "counters.lua").read_text(encoding="utf-8")
-
-
-class CountersAway(Exception):  # noqa: N818 - says what is the matter
-    """Redis did not answer in time, or could not count: it is away, full, or loading its data."""
+SCRIPT: Final = (Path(__file__).parent / "counters.lua").read_text(encoding="utf-8")
 
 
 @lru_cache(64)
@@ -38,26 +28,19 @@ def _rule(limit: LimitClass | Backoff) -> bytes:
 class RedisLimiter:
     """Every method raises ``CountersAway``, and may then have been carried out all the same."""
 
-    def __init__(self, redis: Redis, names: CounterNames) -> None:
-        self._redis = redis
+    def __init__(self, line: RedisLine, names: CounterNames, script: str) -> None:
+        self._line = line
         self._names = names
-        self._script = redis.register_script(_SCRIPT)
+        self._sha = hashlib.sha1(script.encode(), usedforsecurity=False).hexdigest()
 
     @classmethod
     @asynccontextmanager
-    async def connected(cls, url: str, names: CounterNames) -> AsyncGenerator[RedisLimiter]:
+    async def connected(
+        cls, url: str, names: CounterNames, *, script: str = SCRIPT, patience: float = SECONDS_MAX
+    ) -> AsyncGenerator[RedisLimiter]:
         """Connects when it is first needed, so a Redis that is away stops no start."""
-        pool = BlockingConnectionPool.from_url(
-            url,
-            max_connections=_CONNECTIONS_MAX,
-            timeout=SECONDS_MAX,
-            decode_responses=True,
-            client_name="mana-api-limits",
-            # Once more at once, for a connection that died while nobody used it.
-            retry=Retry(NoBackoff(), 1),
-        )
-        async with Redis.from_pool(pool) as redis:
-            yield cls(redis, names)
+        async with RedisLine.connected(url, script, patience) as line:
+            yield cls(line, names, script)
 
     async def take(self, *charges: Charge) -> Verdict:
         """Takes all charges or none."""
@@ -72,16 +55,9 @@ class RedisLimiter:
 
     async def forget(self, *charges: Charge) -> None:
         """Begins anew for these."""
-        try:
-            async with asyncio.timeout(SECONDS_MAX):
-                await self._redis.delete(*(self._names.of(charge) for charge in charges))
-        except (RedisError, OSError, TimeoutError) as error:
-            raise CountersAway from error
+        await self._line.ask("DEL", *(self._names.of(charge) for charge in charges))
 
     async def _run(self, what: Literal["take", "give_back"], charges: tuple[Charge, ...]) -> Any:
         names = [self._names.of(charge) for charge in charges]
-        try:
-            async with asyncio.timeout(SECONDS_MAX):
-                return await self._script(names, [what, *(_rule(charge.limit) for charge in charges)])
-        except (RedisError, OSError, TimeoutError) as error:
-            raise CountersAway from error
+        rules = [_rule(charge.limit) for charge in charges]
+        return await self._line.ask("EVALSHA", self._sha, str(len(names)), *names, what, *rules)

@@ -11,7 +11,8 @@ import structlog
 from api.throttle.circuit import Circuit
 from api.throttle.limiter import Charge, Limiter, Verdict
 from api.throttle.metrics import LimitMetrics
-from api.throttle.redis_limiter import CountersAway, RedisLimiter
+from api.throttle.redis_limiter import RedisLimiter
+from api.throttle.redis_line import CountersAway
 
 Result = TypeVar("Result")
 

@@ -30,7 +30,7 @@ from api.broker.client import BrokerClient
 from api.credits.tries import Tries
 from api.database import Database
 from api.errors import Unavailable
-from api.metrics import BrokerMetrics
+from api.metrics import BrokerMetrics, count_hashes
 from api.outbox.delivery import Delivery
 from api.running import running
 from api.settings import Settings
@@ -75,6 +75,7 @@ async def front(settings: Settings) -> AsyncGenerator[Front]:
     ):
         parts = _parts(settings, database, tries, limited, registry=registry, imported=imported)
         await parts.hasher.prepare()
+        count_hashes(registry, lambda: parts.hasher.started)
         await _look_at(parts.keyring)
         async with running(parts.broker.keep_connected(), parts.ended.follow()):
             try:

@@ -11,7 +11,7 @@ import pytest
 from api.production import dangers
 from api.settings import Settings
 
-GOOD: dict[str, Any] = {
+GOOD = {
     "database_url": "postgresql://a:b@h/d",
     "amqp_url": "amqp://a:b@h/",
     "mana_secret_key": base64.b64encode(os.urandom(32)).decode(),
@@ -21,8 +21,12 @@ GOOD: dict[str, Any] = {
 }
 
 
+def _settings(**change: Any) -> Settings:
+    return Settings.model_validate({**GOOD, **change})
+
+
 def test_nothing_is_dangerous_in_good_settings() -> None:
-    assert dangers(Settings(**GOOD)) == []
+    assert dangers(_settings()) == []
 
 
 @pytest.mark.checklist(62)
@@ -41,11 +45,11 @@ def test_nothing_is_dangerous_in_good_settings() -> None:
     ids=str,
 )
 def test_a_danger_is_told_in_a_sentence(change: dict[str, Any], begins: str) -> None:
-    (sentence,) = dangers(Settings(**{**GOOD, **change}))
+    (sentence,) = dangers(_settings(**change))
     assert sentence.startswith(begins)
     assert sentence.endswith("set MANA_ENVIRONMENT=development.")
-    assert dangers(Settings(**{**GOOD, **change, "mana_environment": "development"})) == []
+    assert dangers(_settings(**change, mana_environment="development")) == []
 
 
 def test_a_limit_may_be_raised_within_reason() -> None:
-    assert dangers(Settings(**{**GOOD, "rate_limit_max": 10_000, "rate_limit_login": "3000/15m"})) == []
+    assert dangers(_settings(rate_limit_max=10_000, rate_limit_login="3000/15m")) == []
