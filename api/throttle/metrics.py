@@ -17,6 +17,9 @@ class LimitMetrics:
         self._alone = Gauge(
             "mana_limits_counted_alone", "1 while Redis is away, and this process counts by itself", registry=registry
         )
+        self._failures = Counter(
+            "mana_limits_redis_failures", "Charges that Redis did not judge in time", registry=registry
+        )
         self._pressure = Gauge(
             "mana_sign_in_pressure", "1 while more sign-ins fail than people mistype", registry=registry
         )
@@ -28,6 +31,10 @@ class LimitMetrics:
     def counted_alone(self, alone: bool) -> None:
         """Tells where is counted."""
         self._alone.set(alone)
+
+    def failed(self) -> None:
+        """Counts a charge for which Redis was waited in vain."""
+        self._failures.inc()
 
     def pressure(self, is_on: Callable[[], bool]) -> None:
         """Whom to ask whether sign-ins are under pressure."""

@@ -69,6 +69,7 @@ class TwoPlaces:
         if not self._circuit.is_open:
             _log.warning("limits are counted in this process alone", reason=repr(error.__cause__))
         self._circuit.failed()
+        self._metrics.failed()
         self._metrics.counted_alone(True)
 
     def _found(self) -> None:
