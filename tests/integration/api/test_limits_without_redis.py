@@ -1,4 +1,4 @@
-"""S37, and SECURITY.md 32: whatever becomes of Redis, limits hold, answers come soon, and credits are read and spent."""
+"""S37, and SECURITY.md 32: whatever becomes of Redis, limits hold and answers come soon; credits are read and spent."""
 
 from __future__ import annotations
 

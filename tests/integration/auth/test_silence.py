@@ -25,14 +25,17 @@ async def test_whoever_waits_for_a_front_that_stands_still_goes_on(
 ) -> None:
     """And the front that went on too late is told that it came to nothing, in words that ask for another try."""
     user = await add_user(owner)
+
+    async def stand_still(pool: Pool) -> None:
+        async with pool.as_user(user) as still:
+            await still.execute("SET LOCAL idle_in_transaction_session_timeout = '200ms'")
+            await standing.seize(still, user)
+            async with asyncio.timeout(10), acting(front, user):
+                assert await standing.seize(front, user)
+            await standing.bump(still, user)
+
     async with Pool.connected(database.url("mana_api"), 1, "test") as pool:
         with pytest.raises(Unavailable):
-            async with pool.as_user(user) as still:
-                await still.execute("SET LOCAL idle_in_transaction_session_timeout = '200ms'")
-                await standing.seize(still, user)
-                async with asyncio.timeout(10), acting(front, user):
-                    assert await standing.seize(front, user)
-                await asyncio.sleep(0)
-                await standing.bump(still, user)
+            await stand_still(pool)
         async with pool.as_user(user) as again:
             assert await standing.enter(again, user)
