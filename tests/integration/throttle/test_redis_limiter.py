@@ -161,3 +161,18 @@ async def _until_it_takes(limiter: RedisLimiter) -> None:
                 await asyncio.sleep(0.02)
             else:
                 return
+
+
+async def test_a_burst_goes_in_parts_and_whoever_left_is_no_matter(redis: Redis, redis_url: str) -> None:
+    """A thousand at once over one connection, every third of whom is gone before he is answered."""
+    async with _limiter(redis_url) as limiter:
+        tasks = [asyncio.create_task(limiter.take(five(b"%d" % number))) for number in range(1_000)]
+        await asyncio.sleep(0)
+        for task in tasks[::3]:
+            task.cancel()
+        outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+        assert {outcome.remaining for outcome in outcomes if isinstance(outcome, Verdict)} == {4}
+        assert sum(isinstance(outcome, Verdict) for outcome in outcomes) == 666
+        ours = [client for client in await redis.client_list() if client["name"] == "mana-api-limits"]
+        assert len(ours) == 1
+        assert (await limiter.take(five(b"1"))).remaining == 3
