@@ -1,4 +1,4 @@
-"""One connection to Redis, over which what is asked meanwhile goes together; and a bound on how long that may take.
+"""One connection to Redis, over which what is asked at a time goes together; and a bound on how long that may take.
 
 Together it costs a fraction of the CPU. And the answers of a hundred requests are there when this process comes to look
 at them, however busy it was meanwhile: with a connection for each, a burst of requests would find Redis slow, when it
@@ -22,8 +22,10 @@ from redis.exceptions import NoScriptError, RedisError
 SECONDS_MAX: Final = 0.05
 """No request waits longer than this for its counters."""
 _TOGETHER_MAX: Final = 256
+_CONNECT_SECONDS_MAX: Final = 5.0
 _TURNS: Final = 10
 """Turns of the event loop in which an answer that came in time is read, decoded and handed on."""
+_AWAY: Final = (RedisError, OSError, TimeoutError)
 
 
 class CountersAway(Exception):  # noqa: N818 - says what is the matter
@@ -45,6 +47,7 @@ class RedisLine:
         self._patience = patience
         self._waiting: list[_Asked] = []
         self._sending: Task[None] | None = None
+        self._connecting: Future[Any] | None = None
 
     @classmethod
     @asynccontextmanager
@@ -54,6 +57,8 @@ class RedisLine:
             url,
             decode_responses=True,
             client_name="mana-api-limits",
+            socket_connect_timeout=_CONNECT_SECONDS_MAX,
+            socket_timeout=_CONNECT_SECONDS_MAX,
             # Once more at once, for a connection that died while nobody used it.
             retry=Retry(NoBackoff(), 1),
         )
@@ -78,13 +83,16 @@ class RedisLine:
             together, self._waiting = self._waiting[:_TOGETHER_MAX], self._waiting[_TOGETHER_MAX:]
             try:
                 answers = await _in_time(self._exchange([asked.command for asked in together]), self._patience)
-            except (RedisError, OSError, TimeoutError) as error:
+            except Exception as error:
+                if self._connecting is not None and self._connecting.done():
+                    self._connecting = None
                 away, self._waiting = [*together, *self._waiting], []
                 _hand_on(away, [error] * len(away))
             else:
                 _hand_on(together, answers)
 
     async def _exchange(self, commands: Sequence[tuple[str | bytes, ...]]) -> list[Any]:
+        await self._until_connected()
         answers = await self._pipelined(commands)
         untold = [index for index, answer in enumerate(answers) if isinstance(answer, NoScriptError)]
         if untold:
@@ -94,6 +102,12 @@ class RedisLine:
                 answers[index] = answer
         return answers
 
+    async def _until_connected(self) -> None:
+        """Connecting may take longer than anybody waits, by TLS to a host far away: it goes on without them."""
+        if self._connecting is None:
+            self._connecting = asyncio.ensure_future(self._redis.ping())
+        await asyncio.shield(self._connecting)
+
     async def _pipelined(self, commands: Sequence[tuple[str | bytes, ...]]) -> list[Any]:
         async with self._redis.pipeline(transaction=False) as pipeline:
             for command in commands:
@@ -101,19 +115,22 @@ class RedisLine:
             return await pipeline.execute(raise_on_error=False)
 
     async def _close(self) -> None:
-        if self._sending is not None:
-            self._sending.cancel()
-            await asyncio.wait({self._sending})
+        left = [task for task in (self._sending, self._connecting) if task is not None]
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
 
 
 def _hand_on(together: Sequence[_Asked], answers: Sequence[Any]) -> None:
     for asked, answer in zip(together, answers, strict=True):
         if asked.answer.done():  # whoever asked is gone
             continue
-        if isinstance(answer, RedisError | OSError | TimeoutError):
+        if isinstance(answer, _AWAY):
             away = CountersAway("limits could not be counted in Redis")
             away.__cause__ = answer
             asked.answer.set_exception(away)
+        elif isinstance(answer, Exception):
+            asked.answer.set_exception(answer)
         else:
             asked.answer.set_result(answer)
 

@@ -176,3 +176,17 @@ async def test_a_burst_goes_in_parts_and_whoever_left_is_no_matter(redis: Redis,
         ours = [client for client in await redis.client_list() if client["name"] == "mana-api-limits"]
         assert len(ours) == 1
         assert (await limiter.take(five(b"1"))).remaining == 3
+
+
+async def test_connecting_may_take_longer_than_anybody_waits(redis: Redis, redis_url: str) -> None:
+    """A Redis far away, whose handshake alone takes longer than a request has: it is found all the same."""
+    assert await redis.ping()
+    async with Proxy.before(redis_url) as proxy, RedisLimiter.connected(proxy.url(redis_url), NAMES) as limiter:
+        proxy.delay(0.06, direction="down")
+        with pytest.raises(CountersAway):
+            await limiter.take(five())
+        await asyncio.sleep(2)
+        proxy.delay(0.0)
+        accepted = proxy.accepted
+        await _until_it_takes(limiter)
+        assert proxy.accepted == accepted == 1
