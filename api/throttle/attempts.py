@@ -15,7 +15,8 @@ from api.throttle.pressure import Pressure
 
 @dataclass(frozen=True)
 class Reservation:
-    """One guess that was counted as wrong beforehand, so that guesses side by side cannot share a place."""
+    """One guess that was counted as wrong beforehand, so that guesses side by side cannot share a place; by
+    ``pressure`` too, where that is given."""
 
     limiter: Limiter
     charge: Charge
@@ -53,10 +54,13 @@ class Attempts:
         ``account`` is the key of the typed e-mail address, known or not; ``address`` the client's.
         Raises ``Refusal`` (``rate_limited``) where there is none left, in words that are the same for every reason.
         """
-        guess = Charge(ACCOUNT, account) if device is None else Charge(DEVICE, account + b"\0" + device)
+        guess = _guess(account, device)
         await charge(self._limiter, guess)
-        reservation = Reservation(self._limiter, guess, self._pressure)
-        if await self._is_pressed() and device is None:
+        if self._pressure is None:
+            return Reservation(self._limiter, guess)
+        counted = await self._pressure.count()
+        reservation = Reservation(self._limiter, guess, self._pressure if counted else None)
+        if self._pressure.is_on() and device is None:
             await self._charge_address(reservation, address)
         return reservation
 
@@ -69,12 +73,10 @@ class Attempts:
         await charge(self._limiter, guess)
         return Reservation(self._limiter, guess)
 
-    async def forget(self, account: bytes) -> None:
-        """Whoever can read the account's mail has proven more than a guess can: its counter begins anew."""
-        await self._limiter.forget(Charge(ACCOUNT, account))
-
-    async def _is_pressed(self) -> bool:
-        return self._pressure is not None and await self._pressure.count()
+    async def forget(self, account: bytes, device: bytes | None = None) -> None:
+        """Begins the counter anew that ``reserve`` takes from: whoever signed in with all that was asked for, or can
+        read the account's mail, has proven more than a guess can."""
+        await self._limiter.forget(_guess(account, device))
 
     async def _charge_address(self, reservation: Reservation, address: str | None) -> None:
         if self._pressed is None:
@@ -84,3 +86,7 @@ class Attempts:
         except (Refusal, Unavailable):
             await reservation.returned()
             raise
+
+
+def _guess(account: bytes, device: bytes | None) -> Charge:
+    return Charge(ACCOUNT, account) if device is None else Charge(DEVICE, account + b"\0" + device)

@@ -45,15 +45,15 @@ class Pressure:
         return self._clock() < self._until
 
     async def count(self) -> bool:
-        """Counts a guess; whether sign-ins are under pressure with it. Raises ``Unavailable``."""
+        """Counts a guess; false where they are too many already to be counted. Raises ``Unavailable``."""
         verdict = await self._limiter.take(self._charge)
         if not verdict.allowed:
             began, self._until = not self.is_on(), self._clock() + LASTS_SECONDS
             if began:
                 _log.warning("sign-ins are under pressure", failures=verdict.quota, seconds=verdict.window)
                 await self._announce()
-        return self.is_on()
+        return verdict.allowed
 
     async def uncount(self) -> None:
-        """The guess was none, or was never looked at."""
+        """A guess that was counted was none, or was never looked at."""
         await self._limiter.give_back(self._charge)

@@ -55,6 +55,8 @@ async def test_a_right_guess_begins_its_counter_anew() -> None:
     for _ in range(10):
         await attempts.reserve(ADA, None)
     await _refused(attempts, ADA, None)
+    await attempts.forget(ADA, PHONE)
+    await _refused(attempts, ADA, None)
     await attempts.forget(ADA)
     assert await attempts.reserve(ADA, None)
 
@@ -101,7 +103,15 @@ async def test_under_pressure_strangers_have_less_and_known_devices_as_much() ->
     await _refused(pressed.attempts, b"9@example.com", None, "192.0.2.1")
     assert await pressed.attempts.reserve(b"9@example.com", None, "192.0.2.2")
     assert await pressed.attempts.reserve(ADA, PHONE, "192.0.2.1")
-    pressed.now += 61
+    # What is refused under pressure takes nothing of it away.
+    for _ in range(10):
+        await _refused(pressed.attempts, b"9@example.com", None, "192.0.2.1")
+    pressed.now += 59
+    assert pressed.pressure.is_on()
+    await _refused(pressed.attempts, b"9@example.com", None, "192.0.2.1")
+    pressed.now += 59
+    assert pressed.pressure.is_on()
+    pressed.now += 2
     assert not pressed.pressure.is_on()
 
 
