@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import uvloop
 from pydantic import ValidationError
 
-from api import logs, wiring
+from api import logs, production, wiring
 from api.listening import CannotListen, bind
 from api.serving import serve
 from api.settings import Settings, complaints
@@ -21,7 +21,7 @@ async def _run(settings: Settings, sockets: Sequence[socket.socket]) -> None:
 
 
 def main() -> int:
-    """Exit status 0 after a stop that was asked for, 2 for wrong settings."""
+    """Exit status 0 after a stop that was asked for, 2 for wrong settings and for dangerous ones."""
     try:
         settings = Settings()  # pyright: ignore[reportCallIssue] - the environment gives them
         wiring.imported_key(settings)
@@ -30,6 +30,9 @@ def main() -> int:
         return 2
     except ValueError as error:
         sys.stderr.write(f"{error}.\n")
+        return 2
+    if dangers := production.dangers(settings):
+        sys.stderr.write("\n".join(dangers) + "\n")
         return 2
     logs.configure(settings.log_level)
     try:

@@ -11,12 +11,13 @@ from starlette.types import ASGIApp
 from api import errors
 from api.auth.guard import Guard
 from api.openapi import Documentation
+from api.throttle.throttle import Throttle
 
 Layer: TypeAlias = Callable[[ASGIApp], ASGIApp]
 """Puts something around an application."""
 
 
-def build(routers: Iterable[APIRouter], guard: Guard, layers: Sequence[Layer]) -> ASGIApp:
+def build(routers: Iterable[APIRouter], guard: Guard, throttle: Throttle, layers: Sequence[Layer]) -> ASGIApp:
     """The whole application as uvicorn serves it; of ``layers`` the first is the outermost."""
     app = FastAPI(
         title="Mana",
@@ -28,6 +29,7 @@ def build(routers: Iterable[APIRouter], guard: Guard, layers: Sequence[Layer]) -
         redirect_slashes=False,
     )
     app.state.guard = guard
+    app.state.throttle = throttle
     errors.install(app)
     for router in routers:
         app.include_router(router)

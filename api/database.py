@@ -25,6 +25,7 @@ _AWAY: Final = (
     asyncpg.PostgresConnectionError,
     asyncpg.InsufficientResourcesError,
     asyncpg.OperatorInterventionError,
+    asyncpg.IdleInTransactionSessionTimeoutError,  # of a process that stood still
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.TransactionRollbackError,
     asyncpg.InvalidCachedStatementError,

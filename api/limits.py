@@ -1,4 +1,4 @@
-"""The bound on a request's body: told by its length before it is read, or found while it comes in chunks.
+"""The bounds on a request's body: told by its length before it is read, or found while it comes in chunks.
 
 The framework has such a limit of its own, which answers in plain text; ours is a problem document.
 """
@@ -12,9 +12,13 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.errors import problem
+from api.paths import BASE
 from contracts.errors import Error
 
 BODY_BYTES_MAX: Final = 64 * 1024
+SMALL_BODY_BYTES_MAX: Final = 16 * 1024
+"""Of sign-in and administration, whose bodies are a few fields: some of them are hashed."""
+_SMALL: Final = (f"{BASE}/auth/", f"{BASE}/admin/")
 
 
 class BodyLimit:
@@ -25,10 +29,13 @@ class BodyLimit:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one request."""
-        length = Headers(scope=scope).get("content-length", "") if scope["type"] == "http" else ""
-        if length.isdecimal() and int(length[:20]) > BODY_BYTES_MAX:
-            refusal = problem(Error("payload_too_large", f"a body has at most {BODY_BYTES_MAX} bytes"))
-            await refusal(scope, receive, send)
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        most = SMALL_BODY_BYTES_MAX if scope["path"].startswith(_SMALL) else BODY_BYTES_MAX
+        length = Headers(scope=scope).get("content-length", "")
+        if length.isdecimal() and int(length[:20]) > most:
+            await problem(Error("payload_too_large", f"a body has at most {most} bytes here"))(scope, receive, send)
             return
         received = 0
 
@@ -36,7 +43,7 @@ class BodyLimit:
             nonlocal received
             message = await receive()
             received += len(message.get("body", b""))
-            if received > BODY_BYTES_MAX:
+            if received > most:
                 # Of the framework's own kind, because it lets no other pass while it reads a body.
                 raise HTTPException(413)
             return message

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -26,6 +27,12 @@ class HttpMetrics:
         """Counts one answer; methods that nobody knows are counted as one."""
         known = method if method in _METHODS else "other"
         self._seconds.labels(known, route, str(status)).observe(seconds)
+
+
+def count_hashes(registry: CollectorRegistry, started: Callable[[], float]) -> None:
+    """``mana_password_hashes``: what guesses at passwords cost us, and how many were looked at at all."""
+    hashes = Gauge("mana_password_hashes", "Hashes of passwords begun since the start", registry=registry)
+    hashes.set_function(started)
 
 
 class BrokerMetrics:

@@ -43,7 +43,9 @@ def answers(*codes: ErrorCode, limited: bool = True) -> dict[int | str, dict[str
 def _answer(status: int, codes: list[ErrorCode]) -> dict[str, Any]:
     narrowed = {"properties": {"code": {"enum": codes}}}
     schema = {"allOf": [{"$ref": f"#/components/schemas/{SCHEMA_NAME}"}, narrowed]}
+    fields = ("RateLimit", "RateLimit-Policy", "Retry-After") if "rate_limited" in codes else ()
     return {
         "description": f"{HTTPStatus(status).phrase}: {', '.join(f'`{code}`' for code in codes)}",
+        "headers": {name: {"schema": {"type": "string"}} for name in fields},
         "content": {PROBLEM_TYPE: {"schema": schema}},
     }

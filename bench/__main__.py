@@ -18,9 +18,10 @@ BENCHMARKS: Final = {
     "overload": "three times the capacity for a minute: what is refused, what is answered, and when it is quick again",
     "faults": "no measurement: faults under load, and what became of every command (not part of a run without a name)",
     "front": "the HTTP front: requests per second and latencies, CPU for each request",
+    "attack": "no measurement: guesses at passwords from everywhere, and whether owners get in (only by its name)",
 }
 
-_BY_NAME_ONLY: Final = frozenset({"faults"})
+_BY_NAME_ONLY: Final = frozenset({"faults", "attack"})
 
 
 def main(arguments: list[str]) -> int:

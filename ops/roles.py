@@ -12,8 +12,12 @@ from ops import taken, urls
 from ops.errors import LauncherError
 from ops.state import DATABASE_ROLES
 
-# A worker that falls silent must lose its leases soon: they are advisory locks of its connection.
-_WORKER_SETTINGS = {"idle_session_timeout": "10s", "idle_in_transaction_session_timeout": "10s"}
+_SETTINGS: Mapping[str, Mapping[str, str]] = {
+    # A worker that falls silent must lose its leases soon: they are advisory locks of its connection.
+    "mana_worker": {"idle_session_timeout": "10s", "idle_in_transaction_session_timeout": "10s"},
+    # A front that falls silent must not keep its users' rows, nor administration, locked.
+    "mana_api": {"idle_in_transaction_session_timeout": "10s"},
+}
 _DUPLICATE = (asyncpg.DuplicateObjectError, asyncpg.UniqueViolationError, asyncpg.DuplicateDatabaseError)
 
 
@@ -46,8 +50,9 @@ async def _establish(administrator_url: str, database: str, passwords: Mapping[s
     try:
         for role in DATABASE_ROLES:
             await _establish_role(connection, role, passwords[role])
-        for name, value in _WORKER_SETTINGS.items():
-            await connection.execute(f"ALTER ROLE mana_worker SET {name} = '{value}'")
+        for role, settings in _SETTINGS.items():
+            for name, value in settings.items():
+                await connection.execute(f"ALTER ROLE {role} SET {name} = '{value}'")
         await _establish_database(connection, database)
     finally:
         await connection.close()

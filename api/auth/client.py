@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import ipaddress
-
 from fastapi import Request
 
+from api import client_address
 from api.auth.model import Client
 from api.text import printable
 
@@ -13,7 +12,8 @@ _USER_AGENT_LENGTH_MAX = 500
 
 
 def client_of(request: Request) -> Client:
-    """The peer's address and what it calls itself; control characters are replaced."""
+    """The client's address, by whatever proxies of ours told, and what it calls itself; control characters are
+    replaced."""
     agent = request.headers.get("user-agent")
     return Client(
         address=None if request.client is None else _address(request.client.host),
@@ -22,7 +22,5 @@ def client_of(request: Request) -> Client:
 
 
 def _address(host: str) -> str | None:
-    try:
-        return str(ipaddress.ip_address(host.partition("%")[0]))
-    except ValueError:
-        return None
+    address = client_address.parse(host)
+    return None if address is None else str(address)

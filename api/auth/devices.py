@@ -18,6 +18,8 @@ from api.sql import Statements
 
 _SQL: Final = Statements(Path(__file__).parent / "sql")
 _PURPOSE: Final = b"mana: known devices"
+REMEMBERED_MAX: Final = 50
+"""A client that calls itself something new at each sign-in must not fill the table."""
 
 
 class Devices:
@@ -31,6 +33,8 @@ class Devices:
         return None if device.id is None else hmac.digest(self._key, device.id.encode(), hashlib.sha256)
 
     async def remember(self, connection: Connection, user_id: UUID, device: Device) -> None:
-        """Notes that the user has signed in from it, in the transaction of that sign-in."""
-        if device_hash := self.hash_of(device):
-            await connection.execute(_SQL["remember_device"], user_id, device_hash)
+        """Notes that the user has signed in from it, in the transaction of that sign-in. Of a user's devices the
+        ``REMEMBERED_MAX`` last seen stay known."""
+        device_hash = self.hash_of(device)
+        if device_hash and await connection.fetchval(_SQL["remember_device"], user_id, device_hash):
+            await connection.execute(_SQL["forget_old_devices"], user_id, REMEMBERED_MAX)

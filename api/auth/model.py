@@ -79,7 +79,7 @@ class Standing:
 
 @dataclass(frozen=True)
 class Client:
-    """Where a request came from: its peer's address, and what it calls itself."""
+    """Where a request came from: its client's address, and what it calls itself."""
 
     address: str | None
     user_agent: str | None

@@ -68,7 +68,7 @@ class SignIn:
         async with self._database.statement() as connection:
             candidate = await store.find_sign_in(connection, email, device_hash)
         known = candidate is not None and candidate.known_device
-        attempt = await self._attempts.reserve(email.key.encode(), device_hash if known else None)
+        attempt = await self._attempts.reserve(email.key.encode(), device_hash if known else None, client.address)
         fits = await self._verify(credentials, None if candidate is None else candidate.password_hash, attempt)
         outcome = None
         if candidate is not None and fits:

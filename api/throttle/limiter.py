@@ -1,11 +1,11 @@
-"""The face of what counts requests, and a stand-in that counts nothing until there is one."""
+"""The face of what counts requests and attempts."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Protocol
 
-from api.throttle.classes import LimitClass
+from api.throttle.classes import Backoff, LimitClass
 
 
 @dataclass(frozen=True)
@@ -15,13 +15,17 @@ class Charge:
     The subject never leaves the process as it is, only its keyed hash.
     """
 
-    limit: LimitClass
+    limit: LimitClass | Backoff
     subject: bytes
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether all charges were taken, and the figures of the tightest of them; times in whole seconds."""
+    """Whether all charges were taken, and the figures of the tightest of them; times in whole seconds.
+
+    ``reset`` is the time until the whole quota is there again, or, where nothing was taken, until something can be
+    (``retry_after``, 0 else).
+    """
 
     allowed: bool
     limit: str
@@ -33,7 +37,10 @@ class Verdict:
 
 
 class Limiter(Protocol):
-    """Counts by class and subject; never "no limit", also where the counters' server is away."""
+    """Counts by class and subject; never "no limit", also where the counters' server is away.
+
+    All of it raises ``Unavailable`` where nothing can be counted, which then must not be done.
+    """
 
     async def take(self, *charges: Charge) -> Verdict:
         """Takes all charges or none."""
@@ -49,13 +56,11 @@ class Limiter(Protocol):
 
 
 class NoLimiter:
-    """Stand-in: takes every charge and remembers none."""
+    """Takes every charge and remembers none: for tests of something else, never for a front."""
 
     async def take(self, *charges: Charge) -> Verdict:
         """Allowed, always."""
-        limit = charges[0].limit
-        window = int(limit.window.total_seconds())
-        return Verdict(True, limit.name, limit.quota, window, limit.quota, 0, 0)
+        return Verdict(True, charges[0].limit.name, 1, 1, 1, 0, 0)
 
     async def give_back(self, *charges: Charge) -> None:
         """Nothing was taken."""

@@ -30,15 +30,14 @@ from api.broker.client import BrokerClient
 from api.credits.tries import Tries
 from api.database import Database
 from api.errors import Unavailable
-from api.metrics import BrokerMetrics
+from api.metrics import BrokerMetrics, count_hashes
 from api.outbox.delivery import Delivery
 from api.running import running
 from api.settings import Settings
-from api.throttle.attempts import Attempts
-from api.throttle.limiter import NoLimiter
 from api.wiring import admin, mail_links, me, operation, passwords, sessions, two_factor
 from api.wiring import credits as credits_room
 from api.wiring.layers import layers
+from api.wiring.limits import Limits, limits
 from api.wiring.parts import Parts
 
 _ROOMS: Final = (sessions, passwords, mail_links, two_factor, me, admin, credits_room, operation)
@@ -68,13 +67,15 @@ def imported_key(settings: Settings) -> SigningKey | None:
 @asynccontextmanager
 async def front(settings: Settings) -> AsyncGenerator[Front]:
     """The running front. It starts while its servers are away, and says so at ``/health/ready``."""
-    imported = imported_key(settings)
+    imported, registry = imported_key(settings), CollectorRegistry()
     async with (
         Database.connected(settings.database_url, settings.database_pool_size, "mana-api") as database,
         Tries.connected(settings.redis_address) as tries,
+        limits(settings, database, registry) as limited,
     ):
-        parts = _parts(settings, database, tries, imported)
+        parts = _parts(settings, database, tries, limited, registry=registry, imported=imported)
         await parts.hasher.prepare()
+        count_hashes(registry, lambda: parts.hasher.started)
         await _look_at(parts.keyring)
         async with running(parts.broker.keep_connected(), parts.ended.follow()):
             try:
@@ -83,8 +84,16 @@ async def front(settings: Settings) -> AsyncGenerator[Front]:
                 parts.hasher.close()
 
 
-def _parts(settings: Settings, database: Database, tries: Tries, imported: SigningKey | None) -> Parts:
-    clock, registry = time.time, CollectorRegistry()
+def _parts(
+    settings: Settings,
+    database: Database,
+    tries: Tries,
+    limited: Limits,
+    *,
+    registry: CollectorRegistry,
+    imported: SigningKey | None,
+) -> Parts:
+    clock = time.time
     lifetimes = Lifetimes(
         settings.jwt_refresh_token_expiry, settings.session_expiry, timedelta(seconds=settings.refresh_grace_seconds)
     )
@@ -94,7 +103,6 @@ def _parts(settings: Settings, database: Database, tries: Tries, imported: Signi
     tokens = Tokens(keyring, rules, clock)
     ended = EndedSessions(settings.database_url, settings.jwt_access_token_expiry, clock)
     devices = Devices(settings.mana_secret_key)
-    limiter = NoLimiter()
     return Parts(
         settings=settings,
         clock=clock,
@@ -110,8 +118,9 @@ def _parts(settings: Settings, database: Database, tries: Tries, imported: Signi
         sessions=Sessions(database, tokens, ended, lifetimes),
         starting=Starting(lifetimes, devices),
         devices=devices,
-        limiter=limiter,
-        attempts=Attempts(limiter),
+        throttle=limited.throttle,
+        limiter=limited.throttle.limiter,
+        attempts=limited.attempts,
     )
 
 
@@ -127,4 +136,4 @@ async def _look_at(keyring: Keyring) -> None:
 
 def _application(parts: Parts) -> ASGIApp:
     routers = [room.router(parts) for room in _ROOMS]
-    return app.build(routers, Guard(parts.tokens, parts.sessions), layers(parts))
+    return app.build(routers, Guard(parts.tokens, parts.sessions), parts.throttle, layers(parts))

@@ -9,10 +9,21 @@ from api.app import Layer
 from api.edge import Edge
 from api.limits import BodyLimit
 from api.metrics import HttpMetrics
+from api.proxies import Proxies
+from api.security_headers import SecurityHeaders
+from api.throttle.gate import Gate
 from api.wiring.parts import Parts
 
 
 def layers(parts: Parts) -> Sequence[Layer]:
-    """The edge sees every answer; pages of other origins can read what the inner ones refuse."""
-    metrics = HttpMetrics(parts.registry)
-    return (lambda app: Edge(app, metrics), cross_origin.layer(parts.settings.cors_origins), BodyLimit)
+    """The edge sees every answer; pages of other origins can read what the inner ones refuse; nothing is read of a
+    body before its sender was counted."""
+    metrics, settings = HttpMetrics(parts.registry), parts.settings
+    return (
+        lambda app: Edge(app, metrics),
+        SecurityHeaders,
+        cross_origin.layer(settings.cors_origins),
+        lambda app: Proxies(app, settings.trusted_proxies),
+        lambda app: Gate(app, parts.throttle),
+        BodyLimit,
+    )

@@ -21,6 +21,7 @@ from api.outbox.delivery import Delivery
 from api.settings import Settings
 from api.throttle.attempts import Attempts
 from api.throttle.limiter import Limiter
+from api.throttle.throttle import Throttle
 
 
 @dataclass(frozen=True)
@@ -41,5 +42,6 @@ class Parts:
     sessions: Sessions
     starting: Starting
     devices: Devices
+    throttle: Throttle
     limiter: Limiter
     attempts: Attempts

@@ -27,7 +27,8 @@ _OPENED = (
 @asynccontextmanager
 async def _front(servers: Instance, logs: Path, crash_at: str) -> AsyncGenerator[tuple[Running, str]]:
     port = ports.choose(None, set())
-    settings = {**ProcessSettings(servers.addresses, PARTITIONS).api(), "PORT": str(port), "MANA_CRASH_AT": crash_at}
+    own = {**ProcessSettings(servers.addresses, PARTITIONS).api(), "MANA_ENVIRONMENT": "development"}
+    settings = {**own, "PORT": str(port), "MANA_CRASH_AT": crash_at}
     async with running(servers, logs, "tests.faults.front", settings) as front:
         url = f"http://127.0.0.1:{port}"
         await until(lambda: _answers(url), "the front answers", front.log)

@@ -145,17 +145,18 @@ async def test_a_stop_answers_whoever_waits(servers: Instance, ledger: ScriptedL
 
 
 async def test_pages_of_other_origins(servers: Instance, user: SignedIn, owner: asyncpg.Connection, logs: Path) -> None:
-    """Only origins that are named may call from a browser, with a token and never with cookies."""
+    """[59]: only origins that are named may call from a browser, with a token or with their user's cookies."""
     origins = "https://app.example, https://other.example:8443"
     async with front(servers, logs, CORS_ORIGINS=origins) as process, httpx.AsyncClient(base_url=process.url) as http:
         asks = {"access-control-request-method": "POST", "access-control-request-headers": "authorization"}
         named = await http.options(f"{BASE}/credits/use", headers={"origin": "https://app.example", **asks})
         assert named.headers["access-control-allow-origin"] == "https://app.example"
-        assert "access-control-allow-credentials" not in named.headers
+        assert named.headers["access-control-allow-credentials"] == "true"
         stranger = await http.options(f"{BASE}/credits/use", headers={"origin": "https://evil.example", **asks})
         assert "access-control-allow-origin" not in stranger.headers
         problem = await http.get("/nothing", headers={"origin": "https://app.example"})
         assert "X-Request-Id" in problem.headers["access-control-expose-headers"]
+        assert "RateLimit" in problem.headers["access-control-expose-headers"]
         large = await http.post(f"{BASE}/auth/login", content=b"x" * 70_000, headers={"origin": "https://app.example"})
         assert_problem(large, 413, "payload_too_large")
         assert large.headers["access-control-allow-origin"] == "https://app.example"

@@ -269,7 +269,7 @@ async def test_validate_tells_what_the_token_says(http: httpx.AsyncClient, user:
     assert (answer["payload"]["sub"], answer["payload"]["email"]) == (user.id, user.email)
 
 
-@pytest.mark.parametrize("token", ["", "x", "a.b.c", "a\0b", "e30.e30.", "x" * 20_000], ids=len)
+@pytest.mark.parametrize("token", ["", "x", "a.b.c", "a\0b", "e30.e30.", "x" * 12_000], ids=len)
 async def test_validate_of_anything_not_good(http: httpx.AsyncClient, token: str) -> None:
     answer = await http.post(f"{BASE}/auth/validate", json={"token": token})
     assert (answer.status_code, answer.json()) == (200, {"valid": False, "payload": None})

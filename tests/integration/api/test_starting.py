@@ -67,3 +67,16 @@ async def test_another_secret_than_the_one_that_sealed_the_keys(servers: Instanc
     good = ProcessSettings(servers.addresses, PARTITIONS).api()
     status, said = await _run("api", {**good, "MANA_SECRET_KEY": other, "PORT": "31999"})
     assert (status, said) == (2, "MANA_SECRET_KEY is not the key that the signing keys were sealed with.\n")
+
+
+@pytest.mark.checklist(62)
+async def test_dangerous_settings_in_production(servers: Instance) -> None:
+    good = ProcessSettings(servers.addresses, PARTITIONS).api()
+    dangerous = {"TRUSTED_PROXIES": "0.0.0.0/0", "RATE_LIMIT_LOGIN": "1000000/1s"}
+    status, said = await _run("api", {**good, "MANA_ENVIRONMENT": "production", **dangerous})
+    assert status == 2
+    assert [sentence.split()[0] for sentence in said.splitlines()] == [
+        "PUBLIC_URL",
+        "TRUSTED_PROXIES",
+        "RATE_LIMIT_LOGIN",
+    ]
