@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry
 
+from api.auth.browser.mode import Browsers
 from api.auth.devices import Devices
 from api.auth.ended_sessions import EndedSessions
 from api.auth.hashing import Hasher
@@ -41,5 +42,6 @@ class Parts:
     sessions: Sessions
     starting: Starting
     devices: Devices
+    browsers: Browsers
     limiter: Limiter
     attempts: Attempts
