@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final, Literal
+from typing import Final, Literal
 from uuid import UUID
 
 import jwt
@@ -16,6 +16,7 @@ import msgspec
 import uuid_utils
 
 from api.auth.keyring import Keyring
+from api.auth.keys import VerifyingKey
 from api.clock import Clock
 from api.lru import LeastRecentlyUsed
 from contracts.fields import Uuid
@@ -132,16 +133,16 @@ class Tokens:
         if kid is None or (key := await self._keyring.find(kid)) is None:
             return None
         try:
-            claims = self._decode(token, key.public, key.algorithm)
+            claims = self._decode(token, key)
             return _Verified(claims, kid) if claims.iat <= self._clock() + CLOCK_SKEW_SECONDS else None
         except (jwt.InvalidTokenError, msgspec.ValidationError, ValueError):
             return None
 
-    def _decode(self, token: str, public: Any, algorithm: str) -> Claims:
+    def _decode(self, token: str, key: VerifyingKey) -> Claims:
         payload = jwt.decode(
             token,
-            public,
-            algorithms=[algorithm],
+            key.public,
+            algorithms=[key.algorithm],
             audience=self._rules.audience,
             issuer=self._rules.issuer,
             # Times are judged by our own clock, above; the library would ask the machine's.

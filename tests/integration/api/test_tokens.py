@@ -39,7 +39,7 @@ async def key(servers: Instance, user: SignedIn) -> AsyncGenerator[SigningKey]:
     """The key that the front signs with: so that each forgery differs from a good token in one thing only."""
     async with Database.connected(servers.addresses.database_as("mana_api"), 1, "test") as database:
         store = KeyStore(database, base64.b64decode(servers.addresses.secrets.front_key))
-        yield next(stored.signing for stored in await store.load() if stored.signing is not None)
+        yield next(stored.signing for stored in (await store.load()).keys if stored.signing is not None)
 
 
 def _parts(token: str) -> tuple[Json, Json]:
