@@ -9,7 +9,8 @@ from starlette.types import ASGIApp
 
 
 def layer(origins: Sequence[str]) -> Callable[[ASGIApp], ASGIApp]:
-    """Lets pages of exactly these call with a token, never with cookies; without any, nothing is put around."""
+    """Lets pages of exactly these call, with a token or with the cookies of their user's session; without any, nothing
+    is put around. What a request with cookies may do is decided where they are read."""
 
     def around(app: ASGIApp) -> ASGIApp:
         if not origins:
@@ -18,8 +19,16 @@ def layer(origins: Sequence[str]) -> Callable[[ASGIApp], ASGIApp]:
             app,
             allow_origins=origins,
             allow_methods=["GET", "POST", "PATCH", "DELETE"],
-            allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "Prefer", "X-Request-Id"],
-            expose_headers=["Link", "Location", "Retry-After", "X-Request-Id"],
+            allow_headers=[
+                "Authorization",
+                "Content-Type",
+                "Idempotency-Key",
+                "Prefer",
+                "X-Mana-Session",
+                "X-Request-Id",
+            ],
+            allow_credentials=True,
+            expose_headers=["Link", "Location", "RateLimit", "RateLimit-Policy", "Retry-After", "X-Request-Id"],
         )
 
     return around

@@ -68,8 +68,8 @@ def test_when_a_key_is_due(keys: list[KeyTimes], imported: str | None, adds: boo
 
 def test_the_wanted_algorithm_signs_where_there_is_one() -> None:
     old, new = _key("old", NOW - DAY), _key("new", NOW - 1, "RS256")
-    for algorithm, expected in (("EdDSA", old), ("RS256", new)):
-        assert signer([old, new], NOW, KeyRules(algorithm)) == expected
+    assert signer([old, new], NOW, KeyRules("EdDSA")) == old
+    assert signer([old, new], NOW, KeyRules("RS256")) == new
     assert signer([old], NOW, KeyRules("RS256")) == old
 
 
