@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -28,7 +27,7 @@ from api.auth.browser.cookies import (
     with_refresh_cookie,
     without_refresh_cookie,
 )
-from api.auth.browser.mode import Browsers, Mode, mode_of, not_ours
+from api.auth.browser.mode import DOCUMENTED, Browsers, Mode, mode_of, not_ours
 from api.auth.caching import keep_out_of_caches
 from api.auth.client import client_of
 from api.auth.guard import SignedIn
@@ -64,24 +63,22 @@ class AuthRoutes:
         """The routes below ``/auth``."""
         router = APIRouter(prefix=f"{BASE}/auth", tags=["auth"])
 
-        def post(
-            path: str, handler: Any, *codes: ErrorCode, status: int = 200, first: Sequence[params.Depends] = ()
-        ) -> None:
+        def post(path: str, handler: Any, *codes: ErrorCode, **more: Any) -> None:
             router.add_api_route(
-                path,
-                handler,
-                methods=["POST"],
-                status_code=status,
-                responses=answers("payload_too_large", *codes),
-                dependencies=first,
+                path, handler, methods=["POST"], responses=answers("payload_too_large", *codes), **more
             )
 
-        browser = Depends(self.browsers.check)
-        in_any_mode: tuple[ErrorCode, ...] = ("unauthorized", "forbidden", "invalid_request")
-        post("/register", self.register, "email_taken", "invalid_request", status=201, first=[limited("register")])
-        post("/login", self.login, *in_any_mode, first=[limited("login"), browser])
-        post("/refresh", self.refresh, *in_any_mode, first=[limited("refresh"), browser])
-        post("/logout", self.logout, *in_any_mode, first=[browser])
+        def post_in_any_mode(path: str, handler: Any, *first: params.Depends) -> None:
+            """For clients with tokens of their own, and for browsers."""
+            dependencies = [*first, Depends(self.browsers.check)]
+            codes: tuple[ErrorCode, ...] = ("unauthorized", "forbidden", "invalid_request")
+            post(path, handler, *codes, dependencies=dependencies, openapi_extra=DOCUMENTED)
+
+        counted = {"status_code": 201, "dependencies": [limited("register")]}
+        post("/register", self.register, "email_taken", "invalid_request", **counted)
+        post_in_any_mode("/login", self.login, limited("login"))
+        post_in_any_mode("/refresh", self.refresh, limited("refresh"))
+        post_in_any_mode("/logout", self.logout)
         post("/validate", self.validate, "invalid_request")
         router.add_api_route("/jwks", self.jwks, methods=["GET"], response_model=KeySetView, responses=answers())
         return router

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from enum import Enum
-from typing import Final
+from typing import Any, Final
 
 from fastapi import Request
 
@@ -17,6 +17,18 @@ from api.errors import Refusal, refuse, refuse_field
 HEADER: Final = "X-Mana-Session"
 REFRESH_COOKIE: Final = "__Host-mana_refresh"
 _COOKIE_MODE: Final = "cookie"
+DOCUMENTED: Final[dict[str, Any]] = {
+    "parameters": [
+        {
+            "name": HEADER,
+            "in": "header",
+            "required": False,
+            "description": "`cookie`: the refresh token is in a cookie, for pages of our own origins.",
+            "schema": {"type": "string", "enum": [_COOKIE_MODE]},
+        }
+    ]
+}
+"""What OpenAPI says of a route that knows cookie mode."""
 
 
 class Mode(Enum):

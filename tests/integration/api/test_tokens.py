@@ -28,7 +28,7 @@ from api.auth.keys import SigningKey
 from api.auth.keystore import KeyStore
 from api.database import Database
 from ops.instance import Instance
-from tests.integration.api.process import Process, front, until_ready
+from tests.integration.api.process import front, until_ready
 from tests.integration.api.users import BASE, SignedIn, assert_problem, login, sign_up
 
 Json = dict[str, Any]

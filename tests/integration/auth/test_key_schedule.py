@@ -64,7 +64,7 @@ async def _kids(owner: asyncpg.Connection) -> list[str]:
 async def test_fronts_that_start_together_make_one_key(
     stores: list[KeyStore], owner: asyncpg.Connection, algorithm: keys.Algorithm
 ) -> None:
-    """[18]."""
+    """[18] [19]."""
     rings = [Keyring(store, None, Clock(), KeyRules(algorithm)) for store in stores]
     signing = await asyncio.gather(*(ring.current() for ring in rings))
     assert len({key.kid for key in signing}) == 1
@@ -74,6 +74,9 @@ async def test_fronts_that_start_together_make_one_key(
         "SELECT details ->> 'reason' AS why FROM auth.security_events WHERE type = 'keys.rotated'"
     )
     assert [row["why"] for row in events] == ["first"]
+    kept = await owner.fetchval("SELECT sealed_private_key FROM auth.signing_keys")
+    assert kept, "as it is sealed"
+    assert signing[0].pkcs8[-32:] not in kept, "which for Ed25519 is the seed"
 
 
 async def test_fronts_that_find_a_key_old_together_make_one_new_one(
