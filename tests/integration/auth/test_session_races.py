@@ -63,7 +63,7 @@ async def _refreshed(front: Front, token: str) -> Grant | None:
 async def test_a_refresh_beside_the_end_brings_nothing_back(
     here: Front, there: Front, user: UUID, owner: asyncpg.Connection, everywhere: bool
 ) -> None:
-    """[6]: 200 rounds in all, the end now earlier, now later; whoever wins, no token of the session works afterwards."""
+    """[6]: 200 rounds in all, the end now earlier, now later; whoever wins, no token works afterwards."""
     end = there.sessions.end_all if everywhere else there.sessions.end
     for number in range(100):
         given, claims = await here.begin(user)
