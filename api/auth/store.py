@@ -134,6 +134,4 @@ async def rotate(
     connection: Connection, session_id: UUID, *, spent: bytes, successor: bytes, sealed: bytes, lifetimes: Lifetimes
 ) -> None:
     """Spends the token with hash ``spent``; the one with hash ``successor`` takes its place."""
-    await connection.execute(_SQL["advance_session"], session_id)
-    await add_refresh_token(connection, session_id, successor, lifetimes)
-    await connection.execute(_SQL["seal_successor"], session_id, spent, sealed)
+    await connection.execute(_SQL["rotate"], session_id, spent, successor, sealed, lifetimes.refresh)

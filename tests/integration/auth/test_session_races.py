@@ -77,6 +77,21 @@ async def test_a_refresh_beside_the_end_brings_nothing_back(
     assert await owner.fetchval(LIVE) == 0
 
 
+async def test_one_token_of_a_session_lives_and_one_seal(here: Front, user: UUID, owner: asyncpg.Connection) -> None:
+    """[2]: however often it went on, and however often an answer was lost."""
+    token = (await here.begin(user))[0].refresh_token
+    for _ in range(4):
+        lost = await here.sessions.refresh(token, SOMEWHERE)
+        again = await here.sessions.refresh(token, SOMEWHERE)
+        assert again.refresh_token == lost.refresh_token
+        token = lost.refresh_token
+    rows = await owner.fetch(
+        "SELECT refresh_tokens.generation = sessions.generation AS lives, sealed_successor IS NOT NULL AS sealed"
+        " FROM auth.refresh_tokens JOIN auth.sessions ON sessions.id = session_id ORDER BY refresh_tokens.generation"
+    )
+    assert [(row["lives"], row["sealed"]) for row in rows] == [*[(False, False)] * 3, (False, True), (True, False)]
+
+
 async def test_no_more_sessions_than_may_be_however_many_start_at_once(
     here: Front, there: Front, user: UUID, owner: asyncpg.Connection
 ) -> None:
