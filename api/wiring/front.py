@@ -116,11 +116,11 @@ def _parts(settings: Settings, database: Database, tries: Tries, imported: Signi
         hasher=Hasher(settings.password_hash_threads),
         keyring=keyring,
         tokens=tokens,
+        browsers=Browsers((settings.public_url, *settings.cors_origins)),
         ended=ended,
         sessions=Sessions(database, tokens, ended, lifetimes),
         starting=Starting(lifetimes, devices, settings.sessions_max),
         devices=devices,
-        browsers=Browsers((settings.public_url, *settings.cors_origins)),
         limiter=limiter,
         attempts=Attempts(limiter),
     )

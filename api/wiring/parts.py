@@ -38,10 +38,10 @@ class Parts:
     hasher: Hasher
     keyring: Keyring
     tokens: Tokens
+    browsers: Browsers
     ended: EndedSessions
     sessions: Sessions
     starting: Starting
     devices: Devices
-    browsers: Browsers
     limiter: Limiter
     attempts: Attempts
