@@ -100,7 +100,7 @@ def _superseded(keys: Sequence[KeyTimes], current: KeyTimes, now: float) -> tupl
 
 
 def _is_active(key: KeyTimes, now: float) -> bool:
-    return not key.retired and key.active_from <= now
+    return not key.retired and key.active_from <= now and verifies(key, now)
 
 
 def _age_order(key: KeyTimes) -> tuple[float, str]:

@@ -22,7 +22,7 @@ LOOK_AGAIN_SECONDS: Final = 5.0
 """At most one look at the database in this time for names that nobody knows."""
 REFRESH_SECONDS: Final = 60.0
 """So old may this process's idea of the keys be."""
-_NO_KEYS: Final = StoredKeys(0.0, ())
+_NO_KEYS: Final = StoredKeys(0.0, (), ())
 
 _log = structlog.get_logger(__name__)
 

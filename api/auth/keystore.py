@@ -20,7 +20,7 @@ from api.auth.key_schedule import KeyRules, KeyTimes
 from api.auth.keys import SigningKey, VerifyingKey, from_jwk, from_pkcs8, generate
 from api.auth.model import Client, SecurityEvent
 from api.auth.sealing import seal, unseal
-from api.database import Connection, Database, one
+from api.database import Connection, Database
 from api.sql import Statements
 
 _SQL: Final = Statements(Path(__file__).parent / "sql")
@@ -43,15 +43,12 @@ class StoredKey:
 
 @dataclass(frozen=True)
 class StoredKeys:
-    """Every key that was ever there, read at ``at``, in seconds since 1970 by the database's clock."""
+    """The keys that verified at ``at``, in seconds since 1970 by the database's clock; and the times of every key that
+    was ever there."""
 
     at: float
+    times: Sequence[KeyTimes]
     keys: Sequence[StoredKey]
-
-    @property
-    def times(self) -> list[KeyTimes]:
-        """When each does what."""
-        return [stored.times for stored in self.keys]
 
 
 class KeyStore:
@@ -101,16 +98,16 @@ class KeyStore:
 
     async def _read(self, connection: Connection) -> StoredKeys:
         rows = await connection.fetch(_SQL["list_signing_keys"])
-        keys = [self._stored(row) for row in rows]
+        at = rows[-1]["at"] if rows else 0.0
+        times = [_times(row) for row in rows]
+        keys = [self._stored(row, key) for row, key in zip(rows, times, strict=True) if key_schedule.verifies(key, at)]
         unretired = {stored.times.kid for stored in keys if stored.signing is not None}
         self._opened = {kid: key for kid, key in self._opened.items() if kid in unretired}
-        return StoredKeys(one(await connection.fetchrow(_SQL["tell_time"]))["seconds"], keys)
+        return StoredKeys(at, times, keys)
 
-    def _stored(self, row: asyncpg.Record) -> StoredKey:
-        verifying = from_jwk(msgspec.json.decode(row["public_jwk"]))
-        times = KeyTimes(row["kid"], row["algorithm"], row["active_from"], row["retired"], row["verify_until"])
-        signing = None if times.retired else self._unsealed(row["kid"], row["sealed_private_key"])
-        return StoredKey(verifying, times, signing)
+    def _stored(self, row: asyncpg.Record, times: KeyTimes) -> StoredKey:
+        signing = None if times.retired else self._unsealed(times.kid, row["sealed_private_key"])
+        return StoredKey(from_jwk(msgspec.json.decode(row["public_jwk"])), times, signing)
 
     def _unsealed(self, kid: str, sealed: bytes) -> SigningKey:
         if kid not in self._opened:
@@ -130,10 +127,14 @@ class KeyStore:
         await connection.execute(_SQL["withdraw_signing_keys"], list(kids))
 
 
+def _times(row: asyncpg.Record) -> KeyTimes:
+    return KeyTimes(row["kid"], row["algorithm"], row["active_from"], row["retired"], row["verify_until"])
+
+
 async def _next_key(found: StoredKeys, rules: KeyRules, imported: SigningKey | None) -> tuple[SigningKey, Reason]:
     if imported is not None and imported.kid not in {key.kid for key in found.times}:
         return imported, "imported"
-    return await asyncio.to_thread(generate, rules.algorithm), "schedule" if found.keys else "first"
+    return await asyncio.to_thread(generate, rules.algorithm), "schedule" if found.times else "first"
 
 
 async def _generated(found: StoredKeys, rules: KeyRules) -> SigningKey:
