@@ -12,7 +12,8 @@ from ops import checks, demo, envfile, foreground, instance, running, screen, st
 from ops.boot import Wish
 from ops.errors import LauncherError, sentence
 from ops.place import Place
-from ops.programs import python, run_environment
+from ops.programs import ProcessSettings, python, run_environment
+from ops.state import DatabaseRole
 
 app = typer.Typer(
     help="Central sign-in and credit ledger: starts, watches and stops everything.",
@@ -20,6 +21,8 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+keys = typer.Typer(help="The keys that access tokens are signed with.", no_args_is_help=True)
+app.add_typer(keys, name="keys")
 _PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 
@@ -145,6 +148,23 @@ def migrate() -> None:
     """Apply the migrations, and say what was applied."""
     env = instance.of(Place.from_environment()).env
     _become("migrations", [], {"DATABASE_URL": env["MANA_DATABASE_OWNER_URL"]})
+
+
+@keys.command("rotate")
+def rotate_keys(
+    *,
+    compromised: Annotated[
+        bool, typer.Option("--compromised", help="A key was stolen: refuse all tokens of today, at once.")
+    ] = False,
+) -> None:
+    """Bring a new signing key: published now, signing ten minutes later; no request fails by it."""
+    _operate("rotate_keys", ["--compromised"] if compromised else [], "mana_api")
+
+
+def _operate(program: str, arguments: list[str], role: DatabaseRole) -> NoReturn:
+    """Become one of the operator's programs, which acts as that role at the running instance's database."""
+    settings = ProcessSettings(instance.of(Place.from_environment()).addresses, partitions=1)
+    _become(f"api.operators.{program}", arguments, settings.operator(role))
 
 
 def _demonstrate(place: Place, wanted: bool) -> None:

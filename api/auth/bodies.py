@@ -21,7 +21,9 @@ PASSWORD_LENGTH_MIN: Final = 12
 PASSWORD_LENGTH_MAX: Final = 128
 
 
-class _Body(BaseModel):
+class Body(BaseModel):
+    """What goes over the wire of these routes: camelCase there, and nothing that is not named."""
+
     model_config = ConfigDict(
         extra="forbid",
         alias_generator=to_camel,
@@ -61,7 +63,7 @@ GivenPassword = Annotated[PlainText, AfterValidator(_given_password), Field(json
 Label = Annotated[PlainText, Field(min_length=1, max_length=200)]
 
 
-class RegisterBody(_Body):
+class RegisterBody(Body):
     """Body of ``POST /auth/register``."""
 
     email: EmailField
@@ -69,7 +71,7 @@ class RegisterBody(_Body):
     name: Label | None = None
 
 
-class LoginBody(_Body):
+class LoginBody(Body):
     """Body of ``POST /auth/login``; the device is what its user will know it by."""
 
     email: EmailField
@@ -78,19 +80,19 @@ class LoginBody(_Body):
     device_name: Label | None = None
 
 
-class RefreshBody(_Body):
-    """Body of ``POST /auth/refresh``."""
+class RefreshBody(Body):
+    """Body of ``POST /auth/refresh``; in cookie mode the token is in the cookie instead."""
 
-    refresh_token: str
+    refresh_token: str | None = None
 
 
-class ValidateBody(_Body):
+class ValidateBody(Body):
     """Body of ``POST /auth/validate``."""
 
     token: str
 
 
-class UserView(_Body):
+class UserView(Body):
     """A user as clients see it."""
 
     id: UUID
@@ -106,12 +108,12 @@ class UserView(_Body):
         return cls.model_construct(**vars(user))
 
 
-class GrantView(_Body):
-    """Tokens; ``expiresIn`` is the access token's life in seconds."""
+class GrantView(Body):
+    """Tokens; ``expiresIn`` is the access token's life in seconds. In cookie mode ``refreshToken`` is ``null``."""
 
     user: UserView
     access_token: str
-    refresh_token: str
+    refresh_token: str | None
     expires_in: int
     token_type: Literal["Bearer"] = "Bearer"  # noqa: S105 - a scheme's name
 
@@ -126,7 +128,7 @@ class GrantView(_Body):
         )
 
 
-class ChallengeView(_Body):
+class ChallengeView(Body):
     """The password was right; a session starts once a second factor has answered the challenge."""
 
     two_factor_required: Literal[True] = True
@@ -138,20 +140,20 @@ class ChallengeView(_Body):
         return cls.model_construct(challenge=challenge.token)
 
 
-class DoneView(_Body):
+class DoneView(Body):
     """It is done."""
 
     success: Literal[True] = True
 
 
-class ValidationView(_Body):
+class ValidationView(Body):
     """Whether a token is good, and what it says."""
 
     valid: bool
     payload: dict[str, Any] | None
 
 
-class KeySetView(_Body):
+class KeySetView(Body):
     """A JWK set (RFC 7517)."""
 
     keys: list[dict[str, Any]]

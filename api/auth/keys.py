@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeAlias
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey, generate_private_key
 from jwt.algorithms import OKPAlgorithm, RSAAlgorithm
 from jwt.exceptions import InvalidKeyError
 
@@ -21,6 +21,7 @@ PrivateKey: TypeAlias = Ed25519PrivateKey | RSAPrivateKey
 PublicKey: TypeAlias = Ed25519PublicKey | RSAPublicKey
 
 _RSA_BITS_MIN = 2048
+_RSA_EXPONENT = 65_537
 _JWK_KINDS = {"OKP": OKPAlgorithm, "RSA": RSAAlgorithm}
 _THUMBPRINT_MEMBERS = {"OKP": ("crv", "kty", "x"), "RSA": ("e", "kty", "n")}
 
@@ -53,14 +54,17 @@ class SigningKey(VerifyingKey):
         )
 
 
-def generate() -> SigningKey:
-    """A new Ed25519 key."""
+def generate(algorithm: Algorithm = "EdDSA") -> SigningKey:
+    """A new key: Ed25519, or RSA of 2048 bits, which takes some tenths of a second."""
+    if algorithm == "RS256":
+        return _of(generate_private_key(_RSA_EXPONENT, _RSA_BITS_MIN))
     return _of(Ed25519PrivateKey.generate())
 
 
 def from_pkcs8(der: bytes) -> SigningKey:
-    """The key whose private half this is. Raises ``ValueError``."""
-    return _of(serialization.load_der_private_key(der, password=None))
+    """The key whose private half this is, as one of our seals held it. Raises ``ValueError``."""
+    # The seal vouches for it: that an RSA key's primes are prime is not shown again, which takes tenths of a second.
+    return _of(serialization.load_der_private_key(der, password=None, unsafe_skip_rsa_key_validation=True))
 
 
 def from_jwk(jwk: Mapping[str, Any]) -> VerifyingKey:

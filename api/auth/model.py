@@ -19,6 +19,7 @@ EventType = Literal[
     "sign_in.succeeded",
     "sign_in.failed",
     "session.ended",
+    "session.put_out",
     "session.listed_end",
     "session.all_ended",
     "refresh.retried",

@@ -71,14 +71,15 @@ class Meaning(Enum):
 def judge(presented: PresentedToken, grace: timedelta) -> Meaning:
     """Compares generations, never times of tokens: two rotations within one second confuse nobody.
 
-    Within ``grace`` of a rotation a client that lost the answer gets the same successor again. Nothing outlives the
-    session.
+    Within ``grace`` of a rotation a client that lost the answer gets the same successor again; without any grace it
+    never does. Nothing outlives the session.
     """
     if presented.session_expired:
         return Meaning.EXPIRED
     behind = presented.session_generation - presented.token_generation
     if behind == 0:
         return Meaning.EXPIRED if presented.expired else Meaning.CURRENT
-    if behind == 1 and presented.since_rotation <= grace and presented.sealed_successor is not None:
+    graced = timedelta(0) < grace and presented.since_rotation <= grace
+    if behind == 1 and graced and presented.sealed_successor is not None:
         return Meaning.LOST_ANSWER
     return Meaning.REUSED

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Request, Response, params
 
 from api.auth.bodies import (
     ChallengeView,
@@ -20,23 +20,32 @@ from api.auth.bodies import (
     ValidateBody,
     ValidationView,
 )
+from api.auth.browser.cookies import (
+    device_of,
+    refresh_token_in,
+    with_device_cookie,
+    with_refresh_cookie,
+    without_refresh_cookie,
+)
+from api.auth.browser.mode import DOCUMENTED, Browsers, Mode, mode_of, not_ours
+from api.auth.caching import keep_out_of_caches
 from api.auth.client import client_of
 from api.auth.guard import SignedIn
+from api.auth.key_schedule import PUBLISHED_SECONDS
 from api.auth.keyring import Keyring
 from api.auth.language import preferred
-from api.auth.model import Device
 from api.auth.registration import NewUser, Registration
-from api.auth.sessions import Sessions
+from api.auth.sessions import Sessions, not_refreshed
 from api.auth.sign_in import Credentials, SignIn
 from api.auth.tokens import Tokens
 from api.auth.two_factor.challenge import Challenge
+from api.errors import refuse_field
 from api.paths import BASE
 from api.problems_documented import answers
-from api.throttle.classes import ClassName
 from api.throttle.limited import limited
 from contracts.errors import ErrorCode
 
-_KEYS_AGE: Final = "public, max-age=300"
+_KEYS_AGE: Final = f"public, max-age={PUBLISHED_SECONDS:.0f}"
 
 
 @dataclass(frozen=True)
@@ -48,25 +57,28 @@ class AuthRoutes:
     sessions: Sessions
     tokens: Tokens
     keyring: Keyring
+    browsers: Browsers
 
     def router(self) -> APIRouter:
         """The routes below ``/auth``."""
         router = APIRouter(prefix=f"{BASE}/auth", tags=["auth"])
 
-        def post(path: str, handler: Any, *codes: ErrorCode, status: int = 200, limit: ClassName | None = None) -> None:
+        def post(path: str, handler: Any, *codes: ErrorCode, **more: Any) -> None:
             router.add_api_route(
-                path,
-                handler,
-                methods=["POST"],
-                status_code=status,
-                responses=answers("payload_too_large", *codes),
-                dependencies=[limited(limit)] if limit else [],
+                path, handler, methods=["POST"], responses=answers("payload_too_large", *codes), **more
             )
 
-        post("/register", self.register, "email_taken", "invalid_request", status=201, limit="register")
-        post("/login", self.login, "unauthorized", "invalid_request", limit="login")
-        post("/refresh", self.refresh, "unauthorized", "invalid_request", limit="refresh")
-        post("/logout", self.logout, "unauthorized")
+        def post_in_any_mode(path: str, handler: Any, *first: params.Depends) -> None:
+            """For clients with tokens of their own, and for browsers."""
+            dependencies = [*first, Depends(self.browsers.check)]
+            codes: tuple[ErrorCode, ...] = ("unauthorized", "forbidden", "invalid_request")
+            post(path, handler, *codes, dependencies=dependencies, openapi_extra=DOCUMENTED)
+
+        counted = {"status_code": 201, "dependencies": [limited("register")]}
+        post("/register", self.register, "email_taken", "invalid_request", **counted)
+        post_in_any_mode("/login", self.login, limited("login"))
+        post_in_any_mode("/refresh", self.refresh, limited("refresh"))
+        post_in_any_mode("/logout", self.logout)
         post("/validate", self.validate, "invalid_request")
         router.add_api_route("/jwks", self.jwks, methods=["GET"], response_model=KeySetView, responses=answers())
         return router
@@ -79,32 +91,41 @@ class AuthRoutes:
 
     async def register(self, body: RegisterBody, request: Request, response: Response) -> UserView:
         """Makes a user; the account opens with the signup bonus."""
-        _keep_out_of_caches(response)
+        keep_out_of_caches(response)
         new = NewUser(body.email, body.password, body.name, preferred(request.headers.get("accept-language")))
         return UserView.of(await self.registration.register(new, client_of(request)))
 
     async def login(self, body: LoginBody, request: Request, response: Response) -> GrantView | ChallengeView:
         """Starts a session, or asks for the second factor of a user who has one."""
-        _keep_out_of_caches(response)
-        device = Device(body.device_id, body.device_name)
+        keep_out_of_caches(response)
+        mode, device = mode_of(request), device_of(request, body.device_id, body.device_name)
         credentials = Credentials(body.email, body.password)
         outcome = await self.sign_in.sign_in(credentials, client_of(request), device)
-        return ChallengeView.of(outcome) if isinstance(outcome, Challenge) else GrantView.of(outcome)
+        with_device_cookie(response, device, mode)
+        if isinstance(outcome, Challenge):
+            return ChallengeView.of(outcome)
+        return with_refresh_cookie(response, outcome, mode)
 
-    async def refresh(self, body: RefreshBody, request: Request, response: Response) -> GrantView:
-        """Spends a refresh token for a new pair; the use of a spent one ends its session."""
-        _keep_out_of_caches(response)
-        return GrantView.of(await self.sessions.refresh(body.refresh_token, client_of(request)))
+    async def refresh(self, request: Request, response: Response, body: RefreshBody | None = None) -> GrantView:
+        """Spends a refresh token for a new pair; the use of a spent one ends its session.
+
+        In cookie mode, asked for by `X-Mana-Session: cookie`, the token is in the cookie and there need be no body.
+        """
+        keep_out_of_caches(response)
+        token = _refresh_token(request, None if body is None else body.refresh_token)
+        grant = await self.sessions.refresh(token, client_of(request))
+        return with_refresh_cookie(response, grant, mode_of(request))
 
     async def logout(self, claims: SignedIn, request: Request, response: Response) -> DoneView:
         """Ends the session that the access token belongs to."""
-        _keep_out_of_caches(response)
+        keep_out_of_caches(response)
         await self.sessions.end(claims, client_of(request))
+        without_refresh_cookie(response, mode_of(request))
         return DoneView()
 
     async def validate(self, body: ValidateBody, response: Response) -> ValidationView:
         """Tells whether an access token is good and its session alive, by the database."""
-        _keep_out_of_caches(response)
+        keep_out_of_caches(response)
         claims = await self.tokens.verify(body.token)
         if claims is None or not await self.sessions.is_stored_live(claims):
             return ValidationView.model_construct(valid=False, payload=None)
@@ -116,5 +137,15 @@ class AuthRoutes:
         return await self.keyring.jwks()
 
 
-def _keep_out_of_caches(response: Response) -> None:
-    response.headers["cache-control"] = "no-store"
+def _refresh_token(request: Request, in_body: str | None) -> str:
+    """The one refresh token of a request. Raises ``Refusal`` where there is none, or where it came twice."""
+    in_cookie = refresh_token_in(request)
+    if mode_of(request) is Mode.COOKIE:
+        if in_body is not None:
+            raise refuse_field("refreshToken", "is in the cookie in this mode")
+        if in_cookie is None:
+            raise not_refreshed()
+        return in_cookie
+    if in_body is None:
+        raise refuse_field("refreshToken", "is required") if in_cookie is None else not_ours()
+    return in_body

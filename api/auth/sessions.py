@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from typing import Final
 from uuid import UUID
 
 from api.auth import standing, store
 from api.auth.ended_sessions import EndedSessions
+from api.auth.ending import end_sessions
 from api.auth.model import Client, Lifetimes, PresentedToken, SecurityEvent, User
 from api.auth.refresh_tokens import Meaning, RefreshToken, judge
 from api.auth.starting import Grant, Started, grant
@@ -22,6 +24,11 @@ LIVENESS_SECONDS_MAX: Final = 1.0
 def not_refreshed() -> Refusal:
     """The one answer to unknown, expired, reused and ended alike."""
     return refuse("unauthorized", "the refresh token is not valid")
+
+
+def not_signed_in_any_more() -> Refusal:
+    """To who acts in a session that has ended meanwhile."""
+    return refuse("unauthorized", "the session has ended")
 
 
 class Sessions:
@@ -48,7 +55,43 @@ class Sessions:
             if await store.end_session(connection, claims.session_id, "logout"):
                 event = SecurityEvent("session.ended", client, claims.user_id, claims.session_id)
                 await store.add_event(connection, event)
-        self._ended.add(claims.session_id)
+        self._note_ends([claims.session_id])
+
+    async def end_all(self, claims: Claims, client: Client) -> None:
+        """Logs the user out everywhere; a sign-in that is under way starts no session any more.
+
+        Raises ``Refusal`` (``unauthorized``) where the caller's own session ended while this waited for its turn.
+        """
+        async with self._database.as_user(claims.user_id) as connection:
+            now = await standing.seize(connection, claims.user_id)
+            if now is None or not await store.is_session_live(connection, claims.session_id, claims.user_id):
+                raise not_signed_in_any_more()
+            ended = await end_sessions(connection, claims.user_id, "logout")
+            await standing.bump(connection, claims.user_id)
+            event = SecurityEvent("session.all_ended", client, claims.user_id, claims.session_id)
+            await store.add_event(connection, event)
+        self._note_ends(ended)
+
+    async def end_listed(self, claims: Claims, session_id: UUID, client: Client) -> None:
+        """Ends one of the user's sessions, which may be the caller's own.
+
+        Raises ``Refusal``: ``not_found`` for any other, whosever it is and whether it was there once; ``unauthorized``
+        as above.
+        """
+        async with self._database.as_user(claims.user_id) as connection:
+            await standing.enter(connection, claims.user_id)
+            if not await store.is_session_live(connection, claims.session_id, claims.user_id):
+                raise not_signed_in_any_more()
+            if not await store.end_session(connection, session_id, "revoked"):
+                raise refuse("not_found", "there is no such session of yours")
+            event = SecurityEvent("session.listed_end", client, claims.user_id, session_id)
+            await store.add_event(connection, event)
+        self._note_ends([session_id])
+
+    def _note_ends(self, session_ids: Iterable[UUID]) -> None:
+        """For this process, which hears of them a moment later too."""
+        for session_id in session_ids:
+            self._ended.add(session_id)
 
     async def is_live(self, claims: Claims) -> bool:
         """Whether the token's session lives, by memory where the announcements are heard, else by the database.

@@ -91,6 +91,17 @@ async def start_session(
     return session_id, one(row)["expires_at"]
 
 
+async def queue_for_start(connection: Connection, user_id: UUID) -> None:
+    """Waits until nobody else is about to start a session of that user, and keeps others waiting until the commit."""
+    await connection.execute(_SQL["queue_for_start"], user_id)
+
+
+async def end_surplus_sessions(connection: Connection, user_id: UUID, newest: UUID, most: int) -> list[UUID]:
+    """Ends a user's oldest sessions until ``most`` live, ``newest`` among them, and returns which ended."""
+    rows = await connection.fetch(_SQL["end_surplus_sessions"], user_id, newest, most)
+    return [row["id"] for row in rows]
+
+
 async def add_refresh_token(connection: Connection, session_id: UUID, token_hash: bytes, lifetimes: Lifetimes) -> None:
     """Adds the token of the session's present generation."""
     await connection.execute(_SQL["add_refresh_token"], token_hash, session_id, lifetimes.refresh)
@@ -123,6 +134,4 @@ async def rotate(
     connection: Connection, session_id: UUID, *, spent: bytes, successor: bytes, sealed: bytes, lifetimes: Lifetimes
 ) -> None:
     """Spends the token with hash ``spent``; the one with hash ``successor`` takes its place."""
-    await connection.execute(_SQL["advance_session"], session_id)
-    await add_refresh_token(connection, session_id, successor, lifetimes)
-    await connection.execute(_SQL["seal_successor"], session_id, spent, sealed)
+    await connection.execute(_SQL["rotate"], session_id, spent, successor, sealed, lifetimes.refresh)

@@ -7,8 +7,8 @@ holds ``alg``, ``kid`` and ``typ`` and nothing else.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import Any, Final, Literal
+from datetime import datetime, timedelta
+from typing import Final, Literal
 from uuid import UUID
 
 import jwt
@@ -16,6 +16,7 @@ import msgspec
 import uuid_utils
 
 from api.auth.keyring import Keyring
+from api.auth.keys import VerifyingKey
 from api.clock import Clock
 from api.lru import LeastRecentlyUsed
 from contracts.fields import Uuid
@@ -54,6 +55,14 @@ class Claims(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 @dataclass(frozen=True)
+class AccessToken:
+    """A signed token, and the seconds that it lives."""
+
+    text: str
+    expires_in: int
+
+
+@dataclass(frozen=True)
 class TokenRules:
     """Who issues, for whom, for how long."""
 
@@ -62,24 +71,35 @@ class TokenRules:
     life: timedelta
 
 
+@dataclass(frozen=True)
+class _Verified:
+    """A token that was good, for as long as its key is."""
+
+    claims: Claims
+    kid: str
+
+
 class Tokens:
-    """Signs and verifies access tokens; what was verified once is remembered until it expires."""
+    """Signs and verifies access tokens; what was verified once is remembered until it or its key expires."""
 
     def __init__(self, keyring: Keyring, rules: TokenRules, clock: Clock) -> None:
         self._keyring = keyring
         self._rules = rules
         self._clock = clock
-        self._verified: LeastRecentlyUsed[str, Claims] = LeastRecentlyUsed(CACHED_MAX)
+        self._verified: LeastRecentlyUsed[str, _Verified] = LeastRecentlyUsed(CACHED_MAX)
 
-    @property
-    def life_seconds(self) -> int:
-        """How long a new token lives."""
-        return int(self._rules.life.total_seconds())
+    def seconds_until(self, moment: datetime) -> int:
+        """Whole seconds from now on, never negative."""
+        return max(0, int(moment.timestamp()) - int(self._clock()))
 
-    async def issue(self, user_id: UUID, email: str, role: str, session_id: UUID) -> str:
-        """A new token. Raises ``Unavailable`` without a key to sign with."""
+    async def issue(self, user_id: UUID, email: str, role: str, session_id: UUID, until: datetime) -> AccessToken:
+        """A new token that does not outlive its session, which ends at ``until``.
+
+        Raises ``Unavailable`` without a key to sign with.
+        """
         key = await self._keyring.current()
         now = int(self._clock())
+        expires_in = min(int(self._rules.life.total_seconds()), self.seconds_until(until))
         claims = {
             "sub": str(user_id),
             "email": email,
@@ -88,10 +108,11 @@ class Tokens:
             "iss": self._rules.issuer,
             "aud": self._rules.audience,
             "iat": now,
-            "exp": now + self.life_seconds,
+            "exp": now + expires_in,
             "jti": str(uuid_utils.uuid7()),
         }
-        return jwt.encode(claims, key.private, key.algorithm, {"kid": key.kid, "typ": TYPE})
+        text = jwt.encode(claims, key.private, key.algorithm, {"kid": key.kid, "typ": TYPE})
+        return AccessToken(text, expires_in)
 
     async def verify(self, token: str) -> Claims | None:
         """The token's claims, or ``None`` for anything that is not good. Raises ``Unavailable`` without any key."""
@@ -100,26 +121,28 @@ class Tokens:
             known = await self._verify(token)
             if known is not None:
                 self._verified.put(token, known)
-        if known is None or known.exp <= self._clock():
+        if known is None or known.claims.exp <= self._clock():
             return None
-        return known
+        if not self._keyring.verifies(known.kid):
+            self._verified.drop(token)
+            return None
+        return known.claims
 
-    async def _verify(self, token: str) -> Claims | None:
+    async def _verify(self, token: str) -> _Verified | None:
         kid = _key_name(token)
-        key = None if kid is None else await self._keyring.find(kid)
-        if key is None:
+        if kid is None or (key := await self._keyring.find(kid)) is None:
             return None
         try:
-            claims = self._decode(token, key.public, key.algorithm)
-            return claims if claims.iat <= self._clock() + CLOCK_SKEW_SECONDS else None
+            claims = self._decode(token, key)
+            return _Verified(claims, kid) if claims.iat <= self._clock() + CLOCK_SKEW_SECONDS else None
         except (jwt.InvalidTokenError, msgspec.ValidationError, ValueError):
             return None
 
-    def _decode(self, token: str, public: Any, algorithm: str) -> Claims:
+    def _decode(self, token: str, key: VerifyingKey) -> Claims:
         payload = jwt.decode(
             token,
-            public,
-            algorithms=[algorithm],
+            key.public,
+            algorithms=[key.algorithm],
             audience=self._rules.audience,
             issuer=self._rules.issuer,
             # Times are judged by our own clock, above; the library would ask the machine's.

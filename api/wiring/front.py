@@ -14,10 +14,14 @@ from prometheus_client import CollectorRegistry
 from starlette.types import ASGIApp
 
 from api import app
+from api.auth.announcements import Announcements
+from api.auth.browser.mode import Browsers
 from api.auth.devices import Devices
 from api.auth.ended_sessions import EndedSessions
 from api.auth.guard import Guard
 from api.auth.hashing import Hasher
+from api.auth.key_care import KeyCare, KeyMetrics
+from api.auth.key_schedule import KeyRules
 from api.auth.keyring import Keyring
 from api.auth.keys import SigningKey, from_pem
 from api.auth.keystore import KeyStore
@@ -61,7 +65,10 @@ def imported_key(settings: Settings) -> SigningKey | None:
     """The key that the settings bring along. Raises ``ValueError`` naming the setting that is wrong."""
     if settings.jwt_private_key is None:
         return None
-    return from_pem(settings.jwt_private_key, settings.jwt_public_key)
+    key = from_pem(settings.jwt_private_key, settings.jwt_public_key)
+    if "jwt_algorithm" in settings.model_fields_set and settings.jwt_algorithm != key.algorithm:
+        raise ValueError(f"JWT_ALGORITHM is {settings.jwt_algorithm}, and JWT_PRIVATE_KEY is a key for {key.algorithm}")
+    return key
 
 
 @asynccontextmanager
@@ -77,7 +84,9 @@ async def front(settings: Settings) -> AsyncGenerator[Front]:
         await parts.hasher.prepare()
         count_hashes(registry, lambda: parts.hasher.started)
         await _look_at(parts.keyring)
-        async with running(parts.broker.keep_connected(), parts.ended.follow()):
+        care = KeyCare(parts.keyring)
+        announcements = Announcements(settings.database_url, [parts.ended, care])
+        async with running(parts.broker.keep_connected(), announcements.follow(), care.follow()):
             try:
                 yield Front(_application(parts), parts.broker.stop_waiting)
             finally:
@@ -99,9 +108,10 @@ def _parts(
     )
     rules = TokenRules(settings.jwt_issuer, settings.jwt_audience, settings.jwt_access_token_expiry)
     broker = BrokerClient(settings.amqp_url, BrokerMetrics(registry))
-    keyring = Keyring(KeyStore(database, settings.mana_secret_key), imported, clock)
+    keyring = Keyring(KeyStore(database, settings.mana_secret_key), imported, clock, _key_rules(settings, imported))
+    registry.register(KeyMetrics(keyring))
     tokens = Tokens(keyring, rules, clock)
-    ended = EndedSessions(settings.database_url, settings.jwt_access_token_expiry, clock)
+    ended = EndedSessions(settings.jwt_access_token_expiry, clock)
     devices = Devices(settings.mana_secret_key)
     return Parts(
         settings=settings,
@@ -114,14 +124,23 @@ def _parts(
         hasher=Hasher(settings.password_hash_threads),
         keyring=keyring,
         tokens=tokens,
+        browsers=Browsers((settings.public_url, *settings.cors_origins)),
         ended=ended,
         sessions=Sessions(database, tokens, ended, lifetimes),
-        starting=Starting(lifetimes, devices),
+        starting=Starting(lifetimes, devices, settings.sessions_max),
         devices=devices,
         throttle=limited.throttle,
         limiter=limited.throttle.limiter,
         attempts=limited.attempts,
     )
+
+
+def _key_rules(settings: Settings, imported: SigningKey | None) -> KeyRules:
+    """The algorithm of a key that is brought along, where no other was asked for."""
+    algorithm = settings.jwt_algorithm
+    if imported is not None and "jwt_algorithm" not in settings.model_fields_set:
+        algorithm = imported.algorithm
+    return KeyRules(algorithm, settings.jwt_key_rotation, settings.jwt_access_token_expiry)
 
 
 async def _look_at(keyring: Keyring) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry
 
+from api.auth.browser.mode import Browsers
 from api.auth.devices import Devices
 from api.auth.ended_sessions import EndedSessions
 from api.auth.hashing import Hasher
@@ -38,6 +39,7 @@ class Parts:
     hasher: Hasher
     keyring: Keyring
     tokens: Tokens
+    browsers: Browsers
     ended: EndedSessions
     sessions: Sessions
     starting: Starting

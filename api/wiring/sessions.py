@@ -6,6 +6,7 @@ from fastapi import APIRouter
 
 from api.auth.registration import Registration
 from api.auth.routes import AuthRoutes
+from api.auth.session_list.routes import SessionRoutes
 from api.auth.sign_in import SignIn
 from api.wiring.parts import Parts
 
@@ -29,8 +30,9 @@ def router(parts: Parts) -> APIRouter:
         devices=parts.devices,
         secret=settings.mana_secret_key,
     )
-    routes = AuthRoutes(registration, sign_in, parts.sessions, parts.tokens, parts.keyring)
-    both = APIRouter()
-    both.include_router(routes.router())
-    both.include_router(routes.well_known())
-    return both
+    routes = AuthRoutes(registration, sign_in, parts.sessions, parts.tokens, parts.keyring, parts.browsers)
+    whole = APIRouter()
+    whole.include_router(routes.router())
+    whole.include_router(SessionRoutes(parts.database, parts.sessions).router())
+    whole.include_router(routes.well_known())
+    return whole

@@ -43,5 +43,5 @@ def install(folder: Path) -> None:
         check=False,
     )
     if unreachable := _UNREACHABLE.search(done.stderr):
-        pytest.skip(f"the npm registry, which amqplib comes from, cannot be reached ({unreachable[1]})")
+        pytest.skip(f"the npm registry cannot be reached ({unreachable[1]})")
     assert done.returncode == 0, done.stderr

@@ -234,7 +234,7 @@ def test_wrong_settings_end_in_one_sentence(up: Starter, tmp_path: Path, setting
 
 def test_commands_that_need_a_running_instance_say_so(tmp_path: Path) -> None:
     starter = Starter(tmp_path / "home")
-    for words in (["verify"], ["migrate"], ["replay", "trace.csv"]):
+    for words in (["verify"], ["migrate"], ["keys", "rotate"], ["replay", "trace.csv"]):
         done = starter.run(*words)
         assert (done.returncode, done.stderr.count("\n")) == (1, 1)
         assert "./mana up" in done.stderr

@@ -110,6 +110,12 @@ def test_what_is_killed_is_started_again_and_all_is_well(whole: Starter, name: s
     assert httpx.get(whole.env()["MANA_API_URL"] + "/health/ready").status_code == 200
 
 
+def test_a_new_signing_key_is_published(whole: Starter) -> None:
+    kid = whole.must("keys", "rotate").split()[1]
+    published = f"{whole.env()['MANA_API_URL']}/.well-known/jwks.json"
+    eventually(lambda: kid in {key["kid"] for key in httpx.get(published).json()["keys"]})
+
+
 def test_after_all_that_the_ledger_is_clean_and_a_credit_is_spent(whole: Starter) -> None:
     whole.must("verify")
     assert "spent by AMQP" in whole.must("up", "--detach", "--demo")

@@ -1,5 +1,6 @@
--- Every signing key, the one that signs first where several may; seconds_left as a verifying key, NULL without an end.
-SELECT kid, public_jwk, sealed_private_key, retired_at IS NULL AND active_from <= clock_timestamp() AS signs,
-       extract(epoch FROM verify_until - clock_timestamp())::float8 AS seconds_left
+-- Every signing key; times in seconds since 1970, and what the clock says by which they count.
+SELECT kid, algorithm, public_jwk, sealed_private_key, retired_at IS NOT NULL AS retired,
+       extract(epoch FROM active_from)::float8 AS active_from, extract(epoch FROM verify_until)::float8 AS verify_until,
+       extract(epoch FROM clock_timestamp())::float8 AS at
 FROM auth.signing_keys
 ORDER BY active_from DESC, kid

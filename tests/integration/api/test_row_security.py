@@ -170,6 +170,7 @@ async def test_the_reader_sees_everybody_and_no_secrets(user: SignedIn, servers:
             ("token_hash", "refresh_tokens"),
             ("sealed_secret", "two_factor_auth"),
             ("device_hash", "verification_tokens"),
+            ("device_id", "sessions"),
         ):
             with pytest.raises(asyncpg.InsufficientPrivilegeError):
                 await connection.fetch(f"SELECT {column} FROM auth.{table}")

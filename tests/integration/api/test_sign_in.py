@@ -246,7 +246,7 @@ async def test_an_end_is_heard_although_the_listener_was_cut_off(
     path = f"{BASE}/credits/packages"
     assert (await http.get(path, headers=user.headers)).status_code == 200
     await as_api.execute(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'mana-api-sessions'"
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'mana-api-announcements'"
     )
     await owner.execute(
         "UPDATE auth.sessions SET ended_at = now(), ended_reason = 'revoked' WHERE user_id = $1::text::uuid", user.id

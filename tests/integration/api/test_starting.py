@@ -9,6 +9,8 @@ import socket
 
 import httpx
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from ops.instance import Instance
 from ops.programs import ProcessSettings, python, run_environment
@@ -43,6 +45,14 @@ async def test_a_key_that_is_none(servers: Instance) -> None:
     assert said.startswith("JWT_PRIVATE_KEY is no unencrypted PEM")
 
 
+async def test_a_key_for_another_algorithm_than_the_one_asked_for(servers: Instance) -> None:
+    good = ProcessSettings(servers.addresses, PARTITIONS).api()
+    private = Ed25519PrivateKey.generate()
+    pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    status, said = await _run("api", {**good, "JWT_ALGORITHM": "RS256", "JWT_PRIVATE_KEY": pem})
+    assert (status, said) == (2, "JWT_ALGORITHM is RS256, and JWT_PRIVATE_KEY is a key for EdDSA.\n")
+
+
 @pytest.mark.parametrize("host", ["192.0.2.1", "no such host", "999.1.1.1"])
 @pytest.mark.parametrize("module", ["api", "api.relay"])
 async def test_a_host_that_is_not_this_machines(servers: Instance, module: str, host: str) -> None:
@@ -60,12 +70,15 @@ async def test_a_port_that_is_taken(servers: Instance) -> None:
     assert (status, said) == (2, f"PORT names port {port}, which another program listens on.\n")
 
 
-async def test_another_secret_than_the_one_that_sealed_the_keys(servers: Instance, http: httpx.AsyncClient) -> None:
+@pytest.mark.parametrize("module", ["api", "api.operators.rotate_keys"])
+async def test_another_secret_than_the_one_that_sealed_the_keys(
+    servers: Instance, http: httpx.AsyncClient, module: str
+) -> None:
     """Starting with it would fail every sign-in later: so it fails at once."""
     assert (await http.get("/.well-known/jwks.json")).json()["keys"]
     other = base64.b64encode(os.urandom(32)).decode()
     good = ProcessSettings(servers.addresses, PARTITIONS).api()
-    status, said = await _run("api", {**good, "MANA_SECRET_KEY": other, "PORT": "31999"})
+    status, said = await _run(module, {**good, "MANA_SECRET_KEY": other, "PORT": "31999"})
     assert (status, said) == (2, "MANA_SECRET_KEY is not the key that the signing keys were sealed with.\n")
 
 

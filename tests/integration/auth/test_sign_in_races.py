@@ -88,7 +88,7 @@ async def doors(database: Database, owner: asyncpg.Connection) -> AsyncGenerator
             devices=devices,
             secret=SECRET,
         )
-        yield Doors(hasher, sign_in, Sessions(pool, tokens, EndedSessions(url, MINUTES, time.time), lifetimes), user)
+        yield Doors(hasher, sign_in, Sessions(pool, tokens, EndedSessions(MINUTES, time.time), lifetimes), user)
     hasher.close()
 
 
