@@ -1,0 +1,13 @@
+-- phase: expand
+-- The kinds of hashes are counted in some thousand pages of the passwords, chosen by chance, where there are more: so
+-- each front may ask every hour, however many users there are.
+CREATE OR REPLACE FUNCTION auth.count_password_kinds() RETURNS TABLE (kind text, users bigint)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    pages CONSTANT float8 := greatest(1, pg_relation_size('auth.passwords') / current_setting('block_size')::integer);
+BEGIN
+    RETURN QUERY
+    SELECT CASE WHEN hash LIKE '$2%' THEN left(hash, 6) ELSE regexp_replace(hash, '\$[^$]*\$[^$]*$', '') END, count(*)
+    FROM auth.passwords TABLESAMPLE SYSTEM (least(100, 100 * 1000 / pages))
+    GROUP BY 1;
+END $$;
