@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from uuid import UUID
 
 from api.throttle.limiter import Limiter
 
@@ -33,3 +34,10 @@ class Attempts:
         Raises ``Refusal`` (``rate_limited``) where there is none left, in words that are the same for every reason.
         """
         return Reservation(account, device)
+
+    async def reserve_as_user(self, user_id: UUID) -> Reservation:
+        """A guess at the password of a user who is signed in. Raises ``Refusal`` as above."""
+        return Reservation(user_id.bytes, None)
+
+    async def forget(self, account: bytes) -> None:
+        """Whoever can read the account's mail has proven more than a guess can: its counter begins anew."""
