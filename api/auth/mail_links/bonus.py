@@ -17,20 +17,20 @@ from contracts.replies import as_json
 
 
 class SignupBonus:
-    """Grants ``credits`` once to each user for whom registration noted it."""
+    """Grants the amount once to each user for whom registration noted it."""
 
-    def __init__(self, credits: int, delivery: Delivery) -> None:
-        self._credits = credits
+    def __init__(self, amount: int, delivery: Delivery) -> None:
+        self._amount = amount
         self._delivery = delivery
 
     async def owe(self, connection: Connection, user_id: UUID) -> PendingCommand | None:
         """Under the user's lock, where an address was just proven: the command, committed with it, if there is one."""
-        if not await store.take_bonus(connection, user_id) or not self._credits:
+        if not await store.take_bonus(connection, user_id) or not self._amount:
             return None
         command = Grant(
             user_id=str(user_id),
             idempotency_key=SIGNUP_BONUS_KEY,
-            amount=self._credits,
+            amount=self._amount,
             description="signup bonus",
             source="bonus",
         )

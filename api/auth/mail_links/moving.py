@@ -19,7 +19,7 @@ from api.auth.mail_links.spending import Presented, bad_link, present, spend
 from api.auth.model import Client, SecurityEvent
 from api.auth.recent import require_recent
 from api.auth.tokens import Claims
-from api.database import Connection, Database
+from api.database import Database
 from api.errors import refuse
 from api.outbox.store import PendingCommand
 
@@ -67,7 +67,7 @@ class AddressChange:
             await order(connection, MailOrder("address_changing", claims.user_id, old))
 
     async def confirm(self, token: str, client: Client, keep: Claims | None) -> None:
-        """The user has the new address, and it counts as proven. All sessions end but that of ``keep``, if it is theirs.
+        """The user has the new address, which counts as proven. All sessions end but that of ``keep``, if it is theirs.
 
         Raises ``Refusal`` (``invalid_request`` of ``token``, also where somebody has the address by now), and
         ``Unavailable``.

@@ -1,7 +1,8 @@
 """The pages that links in mails lead to, where no app has its own.
 
 A link's token stands behind ``#``: no server, log or referrer ever sees it. To open a page changes nothing, so that a
-mail scanner may; the token is sent when somebody presses the button. A page loads nothing, and runs its own script only.
+mail scanner may; the token is sent when somebody presses the button. A page loads nothing, and runs its own script
+only.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Whoever reads a user's mail gives the user another password. It starts no session: a second factor stays asked for."""
+"""Whoever reads a user's mail sets another password. No session begins: a second factor stays asked for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Passwords in PostgreSQL, and what goes with them. Each function works inside its caller's transaction, as the user."""
+"""Passwords in PostgreSQL, and what goes with them. Functions work inside their caller's transaction, as the user."""
 
 from __future__ import annotations
 

@@ -18,7 +18,8 @@
       say("This link is of no use, or no longer. Ask for a new one.",
         "Dieser Link gilt nicht oder nicht mehr. Bitte einen neuen anfordern.");
     } else {
-      say("This cannot be done now. Try again in a while.", "Das geht gerade nicht. Bitte später noch einmal versuchen.");
+      say("This cannot be done now. Try again in a while.",
+        "Das geht gerade nicht. Bitte später noch einmal versuchen.");
     }
   };
 
@@ -38,7 +39,8 @@
     const button = form.querySelector("button");
     button.disabled = true;
     send()
-      .catch(() => say("The service cannot be reached. Try again.", "Der Dienst ist nicht erreichbar. Bitte noch einmal versuchen."))
+      .catch(() => say("The service cannot be reached. Try again.",
+        "Der Dienst ist nicht erreichbar. Bitte noch einmal versuchen."))
       .finally(() => { button.disabled = false; });
   });
 
@@ -48,5 +50,6 @@
   }
   if (!token) {
     form.hidden = true;
-    say("This link is not whole. Copy all of it from the mail.", "Dieser Link ist nicht vollständig. Bitte ganz aus der Mail kopieren.");
+    say("This link is not whole. Copy all of it from the mail.",
+      "Dieser Link ist nicht vollständig. Bitte ganz aus der Mail kopieren.");
   }
