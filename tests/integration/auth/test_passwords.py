@@ -204,6 +204,7 @@ async def test_who_registered_anothers_address_first_loses_it_by_the_reset(
     await _refused(front_door.enter(ADA, OTHER), "unauthorized")
     await _refused(front_door.sessions.refresh(granted.refresh_token, SOMEWHERE), "unauthorized")
     asked = await owner.fetchval("SELECT id FROM auth.mails WHERE kind = 'change_requested'")
+    assert asked is not None
     assert await link_of(owner, asked) is None, "ordered before the reset, mailed after it"
     await front_door.enter(ADA, PASSWORD)
 
