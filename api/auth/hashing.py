@@ -87,7 +87,7 @@ class Hasher:
 
     def _checker(self, stored: str) -> Check | None:
         if stored.startswith("$argon2"):
-            return partial(self._fits, stored) if _affordable(stored) else None
+            return partial(self._fits, stored) if is_affordable(stored) else None
         return foreign_hashes.checker(stored)
 
     def _fits(self, stored: str, password: str) -> bool:
@@ -111,7 +111,7 @@ class Hasher:
         self._underway -= 1
 
 
-def _affordable(stored: str) -> bool:
+def is_affordable(stored: str) -> bool:
     """False for an Argon2 hash that is none, or whose parameters would take more memory or time than is given."""
     try:
         parameters = argon2.extract_parameters(stored)
