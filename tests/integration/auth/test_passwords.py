@@ -274,5 +274,5 @@ async def _link(front_door: Rooms, owner: asyncpg.Connection, claims: Claims, st
 async def _until_waiting(owner: asyncpg.Connection) -> None:
     """Until some request of the front waits for a lock."""
     async with asyncio.timeout(20):
-        while not await owner.fetchval("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"):
+        while not await owner.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):
             await asyncio.sleep(0.01)
