@@ -37,7 +37,7 @@ from api.database import Database
 from api.outbox.delivery import Delivery
 from api.throttle.attempts import Attempts
 from api.throttle.classes import LimitClass
-from api.throttle.limiter import NoLimiter
+from api.throttle.limiter import Limiter, NoLimiter
 
 SECRET = bytes(range(32))
 SOMEWHERE, LAPTOP = Client("192.0.2.1", "curl"), Device("laptop-1", "Laptop")
@@ -110,10 +110,13 @@ class Rooms:
 
 
 @asynccontextmanager
-async def rooms(url: str, *, hasher: Hasher | None = None, bonus: int = 0) -> AsyncGenerator[Rooms]:
-    """The services, for one database as the front's role; with a bonus it is granted at the first proof."""
+async def rooms(
+    url: str, *, hasher: Hasher | None = None, bonus: int = 0, limiter: Limiter | None = None
+) -> AsyncGenerator[Rooms]:
+    """The services, for one database as the front's role; with a bonus it is granted at the first proof, with a limiter
+    mails are counted."""
     async with Database.connected(url, 6, "test") as database:
-        yield _rooms(database, url, hasher or CheapHasher(), bonus)
+        yield _rooms(database, url, hasher or CheapHasher(), bonus, limiter or NoLimiter())
 
 
 def with_decoys(database: Database, threads: int = 1) -> tuple[Hasher, Decoys]:
@@ -122,12 +125,12 @@ def with_decoys(database: Database, threads: int = 1) -> tuple[Hasher, Decoys]:
     return Hasher(threads, decoys.of), decoys
 
 
-def _rooms(database: Database, url: str, hasher: Hasher, bonus: int) -> Rooms:
+def _rooms(database: Database, url: str, hasher: Hasher, bonus: int, limiter: Limiter) -> Rooms:
     lifetimes, devices = Lifetimes(timedelta(days=7), timedelta(days=30), timedelta(seconds=10)), Devices(SECRET)
     keyring = Keyring(KeyStore(database, SECRET), None, time.time)
     tokens = Tokens(keyring, TokenRules("mana", "mana", MINUTES), time.time)
     ended = EndedSessions(url, MINUTES, time.time)
-    limiter, attempts = NoLimiter(), Attempts(NoLimiter())
+    attempts = Attempts(NoLimiter())
     delivery = Delivery(database, NoBroker())
     granting = SignupBonus(bonus, delivery)
     addressees = Addressees(limiter, LimitClass("mail_addressee", 3, timedelta(hours=1)))

@@ -11,6 +11,7 @@ import pytest
 
 from api.auth.emails import known
 from api.errors import Refusal
+from api.throttle.limiter import Charge, NoLimiter, Verdict
 from tests.integration.auth.links import expire, link_of, newest_link, no_link
 from tests.integration.auth.rooms import PASSWORD, SOMEWHERE, Rooms, rooms
 from tests.integration.ledger.server import Database
@@ -240,3 +241,35 @@ async def _prove(front_door: Rooms, owner: asyncpg.Connection, proof: str) -> No
             _, claims = await front_door.enter(email)
             await front_door.moving.ask(claims, known("x" + email))
             await front_door.moving.confirm(await newest_link(owner, "change_requested"), SOMEWHERE, claims)
+
+
+class OneEach(NoLimiter):
+    """Takes one charge for each class and subject."""
+
+    def __init__(self) -> None:
+        self._taken: set[tuple[str, bytes]] = set()
+
+    async def take(self, *charges: Charge) -> Verdict:
+        new = {(charge.limit.name, charge.subject) for charge in charges}
+        allowed = not new & self._taken
+        self._taken |= new
+        return Verdict(allowed, charges[0].limit.name, 1, 3600, int(allowed), 3600, 3600)
+
+
+@pytest.mark.checklist(22, 27)
+async def test_mails_to_one_address_are_counted_however_it_is_written_and_whoever_has_it(
+    database: Database, owner: asyncpg.Connection
+) -> None:
+    """Together for all that sends mails to typed addresses, so that nobody's mailbox is filled through us."""
+    async with rooms(database.url("mana_api"), limiter=OneEach()) as front_door:
+        await front_door.register(ADA)
+        _, claims = await front_door.enter(ADA)
+        for email, again in ((ADA, ADA.upper()), ("nobody@example.com", "NoBody@example.com")):
+            await front_door.requests.request("reset_requested", known(email))
+            await _refused(front_door.requests.request("verify_requested", known(again)), "rate_limited")
+            await _refused(front_door.moving.ask(claims, known(again)), "rate_limited")
+    assert await _mails(owner) == [
+        ("verify", None),
+        ("reset_requested", ADA),
+        ("reset_requested", "nobody@example.com"),
+    ]
