@@ -14,6 +14,6 @@ DECLARE
 BEGIN
     RETURN QUERY
     SELECT CASE WHEN hash LIKE '$2%' THEN left(hash, 6) ELSE regexp_replace(hash, '\$[^$]*\$[^$]*$', '') END, count(*)
-    FROM auth.passwords TABLESAMPLE SYSTEM (least(100, 100 * 1000 / pages))
+    FROM auth.passwords TABLESAMPLE SYSTEM (least(100, 100 * 1000 / pages)::real)
     GROUP BY 1;
 END $$;
