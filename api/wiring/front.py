@@ -26,6 +26,7 @@ from api.auth.keyring import Keyring
 from api.auth.keys import SigningKey, from_pem
 from api.auth.keystore import KeyStore
 from api.auth.model import Lifetimes
+from api.auth.passwords.decoys import Decoys
 from api.auth.sealing import Unreadable
 from api.auth.sessions import Sessions
 from api.auth.starting import Starting
@@ -81,12 +82,11 @@ async def front(settings: Settings) -> AsyncGenerator[Front]:
         limits(settings, database, registry) as limited,
     ):
         parts = _parts(settings, database, tries, limited, registry=registry, imported=imported)
-        await parts.hasher.prepare()
         count_hashes(registry, lambda: parts.hasher.started)
         await _look_at(parts.keyring)
         care = KeyCare(parts.keyring)
         announcements = Announcements(settings.database_url, [parts.ended, care])
-        async with running(parts.broker.keep_connected(), announcements.follow(), care.follow()):
+        async with running(parts.broker.keep_connected(), announcements.follow(), care.follow(), parts.decoys.follow()):
             try:
                 yield Front(_application(parts), parts.broker.stop_waiting)
             finally:
@@ -113,6 +113,7 @@ def _parts(
     tokens = Tokens(keyring, rules, clock)
     ended = EndedSessions(settings.jwt_access_token_expiry, clock)
     devices = Devices(settings.mana_secret_key)
+    decoys = Decoys(database, settings.mana_secret_key)
     return Parts(
         settings=settings,
         clock=clock,
@@ -121,7 +122,8 @@ def _parts(
         broker=broker,
         tries=tries,
         delivery=Delivery(database, broker),
-        hasher=Hasher(settings.password_hash_threads),
+        hasher=Hasher(settings.password_hash_threads, decoys.of),
+        decoys=decoys,
         keyring=keyring,
         tokens=tokens,
         browsers=Browsers((settings.public_url, *settings.cors_origins)),
