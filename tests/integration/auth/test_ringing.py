@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from uuid import UUID
 
 import asyncpg
@@ -20,17 +20,24 @@ from tests.integration.auth.rows import acting, add_mail, add_user
 from tests.integration.ledger.server import Database as TestDatabase
 
 
+async def _nothing() -> None:
+    """Nothing happens meanwhile."""
+
+
 class Bell:
-    """A broker that takes bells, or not: then it raises the next of ``failures``."""
+    """A broker that takes bells, or not: then it raises the next of ``failures``. ``meanwhile`` is done before its
+    confirm."""
 
     def __init__(self) -> None:
         self.heard: list[UUID] = []
         self.failures: list[Exception] = []
+        self.meanwhile: Callable[[], Awaitable[None]] = _nothing
 
     async def ring(self, body: bytes) -> None:
         if self.failures:
             raise self.failures.pop()
         self.heard.append(UUID(msgspec.json.decode(body, type=Ring).mail_id))
+        await self.meanwhile()
 
 
 @pytest.fixture
@@ -81,13 +88,11 @@ async def test_an_order_that_was_put_off_meanwhile_stays_so(
 ) -> None:
     """The mail worker may be done, and have failed, before the relay knows that its bell was taken."""
     order = await add_mail(owner, "verify_requested", email="a@example.com")
-    take = bell.ring
 
-    async def ring(body: bytes) -> None:
-        await take(body)
+    async def put_off() -> None:
         await owner.execute("UPDATE auth.mails SET due_at = now() + interval '1 h' WHERE id = $1", order)
 
-    ringing._ring = ring
+    bell.meanwhile = put_off
     await ringing.ring_due()
     assert await owner.fetchval("SELECT due_at > now() + interval '59 min' FROM auth.mails") is True
 
@@ -99,11 +104,11 @@ async def test_a_deletion_does_not_wait_for_a_slow_broker(
     await add_mail(owner, "verify", user)
     slow, asked = asyncio.Event(), asyncio.Event()
 
-    async def ring(_body: bytes) -> None:
+    async def take_long() -> None:
         asked.set()
         await slow.wait()
 
-    ringing._ring = ring
+    bell.meanwhile = take_long
     looking = asyncio.create_task(ringing.ring_due())
     await asked.wait()
     async with acting(front, user):
