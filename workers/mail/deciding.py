@@ -7,6 +7,7 @@ spellings (``api.auth.emails``), so a letter goes to the address as its user gav
 
 from __future__ import annotations
 
+import re
 from typing import Final, cast
 
 from contracts.mails import MailKind
@@ -23,6 +24,7 @@ _NOTICES: Final[frozenset[str]] = frozenset(
     }
 )
 _LANGUAGE: Final[Language] = "en"
+_SMALL_NUMBER: Final = re.compile(r"[0-9]{1,2}")
 
 
 class UnknownKindError(Exception):
@@ -73,7 +75,8 @@ def _notice(order: Order, recipient: Recipient) -> Letter | None:
     if order.user_id is None or to is None:
         return None
     name = _name(recipient) if to == recipient.email else None
-    return Letter(cast("MailKind", order.kind), to, _language(recipient), order.user_id, name)
+    kind = cast("MailKind", order.kind)
+    return Letter(kind, to, _language(recipient), order.user_id, name, codes_left=_codes_left(order))
 
 
 def _farewell(order: Order) -> Letter | None:
@@ -85,6 +88,11 @@ def _farewell(order: Order) -> Letter | None:
         return None
     language: Language = "de" if order.details.get("language") == "de" else _LANGUAGE
     return Letter("account_deleted", order.email, language, None)
+
+
+def _codes_left(order: Order) -> int | None:
+    left = str(order.details.get("left", ""))
+    return int(left) if _SMALL_NUMBER.fullmatch(left) else None
 
 
 def _language(recipient: Recipient) -> Language:

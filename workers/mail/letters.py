@@ -23,6 +23,10 @@ _UNITS: Final[dict[Language, tuple[tuple[int, str, str], ...]]] = {
     "en": ((86_400, "day", "days"), (3_600, "hour", "hours"), (60, "minute", "minutes")),
 }
 _GREETING: Final[dict[Language, str]] = {"de": "Guten Tag", "en": "Hello"}
+_CODES_LEFT: Final[dict[Language, str]] = {
+    "de": "Unbenutzte Wiederherstellungscodes: {}.",
+    "en": "Recovery codes that you have left: {}.",
+}
 _MOMENT: Final[dict[Language, str]] = {"de": "%d.%m.%Y um %H:%M UTC", "en": "%Y-%m-%d at %H:%M UTC"}
 
 
@@ -53,9 +57,10 @@ def write(letter: Letter, *, site: str, ordered_at: datetime, link: Link | None)
         "when": ordered_at.strftime(_MOMENT[language]),
         "link": link.url if link else "",
         "life": in_words(link.life, language) if link else "",
+        "left": "" if letter.codes_left is None else _CODES_LEFT[language].format(letter.codes_left),
     }
-    subject, _, text = _template(letter).substitute(fields).partition("\n")
-    text = text.strip() + "\n"
+    subject, _, body = _template(letter).substitute(fields).partition("\n")
+    text = "\n\n".join(_paragraphs(body)) + "\n"
     page = _LAYOUT.substitute(
         language=language, subject=html.escape(subject), site=html.escape(site), body=_html(text, link)
     )
@@ -80,9 +85,13 @@ def _addressed(name: str | None) -> str:
     return f" {words}" if words else ""
 
 
+def _paragraphs(text: str) -> list[str]:
+    """Those that hold anything."""
+    return [paragraph.strip() for paragraph in text.split("\n\n") if paragraph.strip()]
+
+
 def _html(text: str, link: Link | None) -> str:
-    paragraphs = (paragraph.strip() for paragraph in text.split("\n\n"))
-    return "\n".join(_paragraph(paragraph, link) for paragraph in paragraphs if paragraph)
+    return "\n".join(_paragraph(paragraph, link) for paragraph in _paragraphs(text))
 
 
 def _paragraph(paragraph: str, link: Link | None) -> str:

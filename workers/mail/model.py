@@ -52,7 +52,8 @@ class Recipient(Struct, frozen=True):
 class Letter(Struct, frozen=True):
     """What is to be sent: in which words, where to, and where its link leads, if it has one.
 
-    ``user_id`` is whose account it is about, ``name`` how they are addressed.
+    ``user_id`` is whose account it is about, ``name`` how they are addressed, ``codes_left`` how many recovery codes
+    they have, where that is told.
     """
 
     kind: MailKind
@@ -61,3 +62,4 @@ class Letter(Struct, frozen=True):
     user_id: UUID | None
     name: str | None = None
     page: Page | None = None
+    codes_left: int | None = None

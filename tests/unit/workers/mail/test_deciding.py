@@ -106,6 +106,13 @@ def test_a_notice_without_an_address_goes_to_the_users_own(kind: str) -> None:
         assert letter.to == "Ada@example.com"
 
 
+@pytest.mark.parametrize(("told", "left"), [("3", 3), ("", None), ("three", None), ("٣", None), (None, None)])
+def test_recovery_codes_are_counted_where_their_number_is_told(told: str | None, left: int | None) -> None:
+    letter = decide(order("recovery_code_used", ADA, left=told), USER)
+    assert letter is not None
+    assert letter.codes_left == left
+
+
 def test_a_farewell_is_not_about_whoever_has_the_address_since() -> None:
     letter = decide(order("account_deleted", None, "ada@example.com", language="de"), _but(USER, language="en"))
     assert letter == Letter("account_deleted", "ada@example.com", "de", None)

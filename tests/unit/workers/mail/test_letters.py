@@ -96,6 +96,13 @@ def test_a_german_letter() -> None:
     )
 
 
+def test_how_many_recovery_codes_are_left() -> None:
+    letter = Letter("recovery_code_used", "ada@example.com", "en", ADA, codes_left=3)
+    text = write(letter, site="Mana", ordered_at=ORDERED_AT, link=None).text
+    assert "\n\nRecovery codes that you have left: 3.\n\n" in text
+    assert "have left" not in _written("recovery_code_used", "en").text
+
+
 @given(name=st.text(max_size=300), site=st.text(st.characters(categories=["L", "P", "S"]), min_size=1, max_size=20))
 def test_no_name_becomes_markup_or_a_paragraph(name: str, site: str) -> None:
     plain, written = _written("reset_requested", "en", name=None), _written("reset_requested", "en", name, site)
