@@ -17,7 +17,7 @@ from api.relay import mails
 from api.relay.ringing import Ringing, RingingMetrics
 from contracts.mails import Ring
 from tests.integration.auth.rows import acting, add_mail, add_user
-from tests.integration.ledger.server import Database as TestDatabase
+from tests.integration.ledger.server import Database as OwnDatabase
 
 
 async def _nothing() -> None:
@@ -46,7 +46,7 @@ def bell() -> Bell:
 
 
 @pytest.fixture
-async def ringing(database: TestDatabase, bell: Bell) -> AsyncGenerator[Ringing]:
+async def ringing(database: OwnDatabase, bell: Bell) -> AsyncGenerator[Ringing]:
     async with Database.connected(database.url("mana_relay"), 2, "relay") as connected:
         yield Ringing(connected, bell.ring, RingingMetrics(CollectorRegistry()))
 

@@ -13,13 +13,13 @@ from api.database import Database
 from api.upkeep import sweeping as module
 from api.upkeep.sweeping import Sweeping, SweepingMetrics
 from tests.integration.auth.rows import acting, add_mail, add_session, add_token, add_user, new_id
-from tests.integration.ledger.server import Database as TestDatabase
+from tests.integration.ledger.server import Database as OwnDatabase
 
 SWEEP_EVENTS = "SELECT auth.sweep_events($1, $2)"
 
 
 @pytest.fixture
-async def sweeping(database: TestDatabase, monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[Sweeping]:
+async def sweeping(database: OwnDatabase, monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[Sweeping]:
     monkeypatch.setattr(module, "MOST", 2)
     async with Database.connected(database.url("mana_relay"), 1, "relay") as connected:
         yield Sweeping(connected, timedelta(days=100), SweepingMetrics(CollectorRegistry()))

@@ -70,6 +70,12 @@ def test_every_letter_is_whole(kind: MailKind, language: Language) -> None:
     assert all(paragraph.strip() in shown for paragraph in paragraphs), "the HTML says what the text says"
 
 
+@pytest.mark.parametrize("language", get_args(Language))
+def test_no_two_kinds_have_the_same_subject(language: Language) -> None:
+    subjects = [_written(kind, language).subject for kind in get_args(MailKind)]
+    assert sorted(subjects) == sorted(set(subjects))
+
+
 def test_an_english_letter() -> None:
     written = _written("password_changed", "en")
     assert written.subject == "Your password for Mana was changed"
