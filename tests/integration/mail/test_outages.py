@@ -1,9 +1,8 @@
-"""What a mail needs goes away and comes back: it is sent all the same, and nobody needs to help."""
+"""The worker ends or dies, the mail server is away: each mail is sent all the same, and nobody needs to help."""
 
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 from pathlib import Path
 from uuid import UUID
@@ -14,7 +13,7 @@ import pytest
 from ops.instance import Instance
 from tests.integration.api.process import relay
 from tests.integration.auth.rows import add_mail, add_user, new_id
-from tests.integration.mail.box import Mailbox, read
+from tests.integration.mail.box import read
 from tests.integration.mail.process import mail_worker
 from tests.integration.mail.server import OK, receiving
 from tests.integration.workers.running import until
@@ -26,20 +25,6 @@ async def _order(owner: asyncpg.Connection) -> tuple[UUID, str]:
     email = f"{new_id()}@example.com"
     await add_user(owner, email)
     return await add_mail(owner, "reset_requested", email=email), email
-
-
-def _kill(servers: Instance, name: str, number: signal.Signals) -> None:
-    (pid,) = (process.pid for process in servers.status.processes if process.name == name)
-    assert pid is not None
-    os.kill(pid, number)
-
-
-async def _connects(servers: Instance) -> bool:
-    try:
-        await (await asyncpg.connect(servers.addresses.database_as("mana_owner"))).close()
-    except (OSError, asyncpg.PostgresError):
-        return False
-    return True
 
 
 @pytest.mark.checklist(65)
@@ -94,23 +79,6 @@ async def test_the_mail_server_is_away(servers: Instance, logs: Path, owner: asy
         assert list(health["problems"]) == ["smtp"]
         assert email not in worker.log.read_text()
     await owner.execute("DELETE FROM auth.mails WHERE id = $1", mail)
-
-
-async def test_postgresql_is_killed_and_comes_back(box: Mailbox, servers: Instance) -> None:
-    _kill(servers, "postgres", signal.SIGQUIT)
-    await until(lambda: _connects(servers), "PostgreSQL is back")
-    owner = await asyncpg.connect(servers.addresses.database_as("mana_owner"))
-    _, email = await _order(owner)
-    await box.until(email, "reset_requested", within=60)
-    await owner.close()
-    await box.worker.ready()
-
-
-async def test_rabbitmq_is_killed_and_comes_back(box: Mailbox, servers: Instance, owner: asyncpg.Connection) -> None:
-    _kill(servers, "rabbitmq", signal.SIGKILL)
-    _, email = await _order(owner)
-    await box.until(email, "reset_requested", within=90)
-    await box.worker.ready()
 
 
 async def test_mails_in_hand_are_sent_before_the_worker_ends(
