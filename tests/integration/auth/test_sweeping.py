@@ -28,7 +28,8 @@ async def sweeping(database: OwnDatabase, monkeypatch: pytest.MonkeyPatch) -> As
 async def _event(owner: asyncpg.Connection, age: str, actor: object = None) -> object:
     event = new_id()
     await owner.execute(
-        "INSERT INTO auth.security_events (id, type, actor_id, created_at) VALUES ($1, 'x', $2, now() - $3::text::interval)",
+        "INSERT INTO auth.security_events (id, type, actor_id, created_at)"
+        " VALUES ($1, 'x', $2, now() - $3::text::interval)",
         event,
         actor,
         age,
