@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from datetime import timedelta
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 from urllib.parse import quote
 
 from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from api.setting_fields import AmqpUrl, Origins, Port, PostgresUrl, PublicUrl, RedisUrl
+from api.setting_fields import AmqpUrl, Duration, Origins, Port, PostgresUrl, PublicUrl, RedisUrl
 from api.settings_abuse import AbuseSettings
 from api.settings_sign_in import SignInSettings
 from api.settings_to_come import SettingsToCome
@@ -74,7 +74,7 @@ class Settings(SignInSettings, AbuseSettings, SettingsToCome):
 
 
 class RelaySettings(BaseSettings):
-    """What the outbox's relay needs to know; ``METRICS_PORT`` is where its health and metrics are."""
+    """What the relay needs to know; ``METRICS_PORT`` is where its health and metrics are."""
 
     model_config = SettingsConfigDict(extra="ignore", frozen=True, env_ignore_empty=True, validate_default=False)
 
@@ -83,6 +83,7 @@ class RelaySettings(BaseSettings):
     mana_bind_host: str = "127.0.0.1"
     metrics_port: Port = 3002
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    security_events_expiry: Annotated[Duration, Field(ge=timedelta(days=90))] = timedelta(days=400)
 
     _no_crash_settings = model_validator(mode="before")(_refuse_crash_settings)
 

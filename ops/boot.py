@@ -140,6 +140,7 @@ class Boot:
             ("api", partial(programs.api, self._settings.port)),
             ("relay", programs.relay),
             ("clock", programs.clock),
+            ("mail", partial(programs.mail, self._place.mails)),  # after the front, whose port its links have
         ]
         children: list[Child] = []
         for stage, recipe in recipes:

@@ -19,14 +19,17 @@ made the collector take a twelfth of the worker's time."""
 
 
 def start(kind: type[Kind], make: Callable[[Kind], Process]) -> int:
-    """Reads settings of that kind, makes the process and runs it; answers its exit status (2 for wrong settings)."""
+    """Reads settings of that kind, makes the process and runs it; answers its exit status (2 for wrong settings).
+
+    ``make`` may raise ``SettingsError`` as well: of settings that do not fit each other.
+    """
     try:
         given = read(kind)
+        logs.configure(given.mana_process_name, given.log_level)
+        return uvloop.run(_run(make, given))
     except SettingsError as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    logs.configure(given.mana_process_name, given.log_level)
-    return uvloop.run(_run(make, given))
 
 
 async def _run(make: Callable[[Kind], Process], given: Kind) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -18,6 +19,8 @@ PENDING_MAX: Final = 4_096
 _CONFIRM_SECONDS_MIN: Final = 1.0
 _PROBE_SECONDS: Final = 1.0
 """While the broker confirms nothing, one command in this time still goes out, to learn when it does again."""
+_RING: Final = "mail.ring"
+"""What a bell is called among the commands that are counted."""
 _PAUSES: Final = (0.1, 0.25, 0.5, 1.0, 2.0)
 
 _log = structlog.get_logger(__name__)
@@ -79,6 +82,14 @@ class BrokerClient:
             raise NoAnswer from error
         self._metrics.outcome(command.type, "confirmed")
 
+    async def ring(self, body: bytes) -> None:
+        """Rings the bell of mails. Returns once it is queued; raises as ``send`` does."""
+        try:
+            await self._confirmed(_RING, CONFIRM_SECONDS_MAX, lambda link: link.ring(body))
+        except Lost as error:
+            raise NoAnswer from error
+        self._metrics.outcome(_RING, "confirmed")
+
     def stop_waiting(self) -> None:
         """Ends every wait for a reply with ``NoAnswer``: the process stops, and clients can look their keys up."""
         for request in self._pending.values():
@@ -128,23 +139,35 @@ class BrokerClient:
 
     async def _publish(self, command: OutgoingCommand, confirm_seconds: float, *, reply: bool) -> None:
         """Sends over the present connection. A loss while a reply is awaited is made good by sending again."""
+        try:
+            await self._confirmed(
+                command.type,
+                confirm_seconds,
+                lambda link: link.publish(command.type, command.user_id, command.body, command.message_id, reply=reply),
+            )
+        except Lost:
+            if not reply:
+                raise
+
+    async def _confirmed(self, what: str, within: float, publish: Callable[[Link], Awaitable[None]]) -> None:
+        """Publishes over the present connection, and returns once the broker has confirmed it.
+
+        Raises ``NotAccepted``, ``NoAnswer`` where no confirm came within so many seconds, and ``Lost``.
+        """
         link = self._link
         if link is None or self._must_wait():
-            self._metrics.outcome(command.type, "refused")
+            self._metrics.outcome(what, "refused")
             raise NotAccepted(self.problem or "the broker confirms nothing")
         try:
-            async with asyncio.timeout(confirm_seconds):
-                await link.publish(command.type, command.user_id, command.body, command.message_id, reply=reply)
+            async with asyncio.timeout(within):
+                await publish(link)
             self._unheard_since = None
         except TimeoutError as error:
             self._unheard_since = time.monotonic()
             raise NoAnswer from error
         except Rejected as error:
-            self._metrics.outcome(command.type, "refused")
+            self._metrics.outcome(what, "refused")
             raise NotAccepted("the queue is full") from error
-        except Lost:
-            if not reply:
-                raise
 
     def _must_wait(self) -> bool:
         """Whether the broker is silent and was tried just now; else the caller is the one that tries it."""

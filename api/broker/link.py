@@ -20,7 +20,7 @@ from pamqp.commands import Basic
 from yarl import URL
 
 from contracts.replies import CONTENT_TYPE
-from contracts.topology import COMMANDS_EXCHANGE, DIRECT_REPLY_TO
+from contracts.topology import COMMANDS_EXCHANGE, DIRECT_REPLY_TO, MAIL_EXCHANGE
 
 HEARTBEAT_SECONDS: Final = 5
 CONNECT_SECONDS_MAX: Final = 5.0
@@ -79,9 +79,17 @@ class Link:
             message_type=command_type,
             user_id=self._login,
         )
+        await self._put(COMMANDS_EXCHANGE, user_id, body, properties)
+
+    async def ring(self, body: bytes) -> None:
+        """Rings the bell of mails: ``body`` names an order. Returns and raises as ``publish`` does."""
+        properties = Basic.Properties(content_type=CONTENT_TYPE, delivery_mode=_PERSISTENT, user_id=self._login)
+        await self._put(MAIL_EXCHANGE, "", body, properties)
+
+    async def _put(self, exchange: str, routing_key: str, body: bytes, properties: Basic.Properties) -> None:
         with _translated():
             await self._channel.basic_publish(
-                body, exchange=COMMANDS_EXCHANGE, routing_key=user_id, properties=properties, mandatory=True
+                body, exchange=exchange, routing_key=routing_key, properties=properties, mandatory=True
             )
 
     async def ended(self) -> None:

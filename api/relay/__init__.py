@@ -1,1 +1,1 @@
-"""The outbox's relay: delivers the commands that the front committed and did not deliver itself."""
+"""The relay: delivers the commands that the front committed and did not deliver itself, and rings for mails."""

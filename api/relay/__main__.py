@@ -1,4 +1,7 @@
-"""``python -m api.relay``: the outbox's relay, with health and metrics on ``METRICS_PORT``."""
+"""``python -m api.relay``: delivers the outbox's commands, rings for mails that are due, and takes away what is over.
+
+Health and metrics are on ``METRICS_PORT``.
+"""
 
 from __future__ import annotations
 
@@ -20,11 +23,14 @@ from api.health import Health
 from api.listening import CannotListen, bind
 from api.metrics import BrokerMetrics, HttpMetrics
 from api.relay.forwarding import Forwarding, RelayMetrics
+from api.relay.ringing import Ringing, RingingMetrics
 from api.running import running
 from api.serving import serve
 from api.settings import RelaySettings, complaints
+from api.upkeep.sweeping import Sweeping, SweepingMetrics
 
-_CONNECTIONS = 2
+_CONNECTIONS = 4
+"""One for each loop, one for the look at health."""
 
 
 async def _run(settings: RelaySettings, sockets: Sequence[socket.socket]) -> None:
@@ -32,8 +38,10 @@ async def _run(settings: RelaySettings, sockets: Sequence[socket.socket]) -> Non
     async with Database.connected(settings.database_url, _CONNECTIONS, "mana-relay") as database:
         broker = BrokerClient(settings.amqp_url, BrokerMetrics(registry))
         forwarding = Forwarding(database, broker, RelayMetrics(registry))
+        ringing = Ringing(database, broker.ring, RingingMetrics(registry))
+        sweeping = Sweeping(database, settings.security_events_expiry, SweepingMetrics(registry))
         health = Health({"postgresql": database.ping, "rabbitmq": broker.check}, registry)
-        async with running(broker.keep_connected(), forwarding.follow()):
+        async with running(broker.keep_connected(), forwarding.follow(), ringing.follow(), sweeping.follow()):
             await serve(_application(health, registry), sockets)
 
 

@@ -22,9 +22,9 @@ from tests.e2e.starter import Starter
 
 pytestmark = pytest.mark.timeout(240)
 
-OURS = ("api", "relay", "clock", "worker-0", "worker-1")
+OURS = ("api", "relay", "clock", "mail", "worker-0", "worker-1")
 NAMES = {"epmd", "postgres", "rabbitmq", "redis", *OURS}
-OTHERS = ("api", "relay", "clock", "rabbitmq", "postgres")
+OTHERS = ("api", "relay", "clock", "mail", "rabbitmq", "postgres")
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +77,7 @@ def test_a_taken_port_is_replaced_by_the_next_free_one(whole: Starter, taken: in
 
 def test_every_metrics_address_answers(whole: Starter) -> None:
     addresses = whole.env()["MANA_METRICS_URLS"].split(",")
-    assert len(addresses) == 5
+    assert len(addresses) == 6
     for address in addresses:
         assert httpx.get(address).status_code == 200
 
@@ -129,9 +129,9 @@ def test_down_drains_and_leaves_nobody(whole: Starter) -> None:
     assert not any(Path(f"/proc/{entry['pid']}").exists() for entry in running.values())
     log = whole.must("logs", "supervisor")
     assert "killed" not in log
-    ends = [line.split(" ended")[0].rsplit(" ", 1)[-1] for line in log.splitlines() if " ended, " in line][-9:]
-    assert ends[:3] == ["api", "relay", "clock"]
-    assert set(ends[3:5]) == {"worker-0", "worker-1"}
+    ends = [line.split(" ended")[0].rsplit(" ", 1)[-1] for line in log.splitlines() if " ended, " in line][-10:]
+    assert ends[:4] == ["api", "relay", "clock", "mail"]
+    assert set(ends[4:6]) == {"worker-0", "worker-1"}
     assert ends[-1] == "epmd"
     whole.must("down", "--purge")
     assert not data.exists()

@@ -11,8 +11,9 @@ Beneath it, from the socket up: ``wire`` (bytes, heartbeats, the end), ``parser`
 connection's own channel), ``channel`` (one of ours), ``calls`` (questions and answers); ``frames``, ``methods`` and
 ``fields`` write, ``lenient`` reads.
 
-What is sent seldom, on FastStream's broker:
+What is sent or heard seldom, on FastStream's broker:
 
 - :class:`~workers.broker.late.LateReplies`: replies that may break the connection they are sent on;
-- :class:`~workers.broker.sender.CommandSender`: the clock's commands.
+- :class:`~workers.broker.sender.CommandSender`: the clock's commands;
+- :class:`~workers.broker.bell.Bell`: a queue whose messages only say that there is something to do.
 """

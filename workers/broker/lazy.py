@@ -1,4 +1,4 @@
-"""FastStream's broker for low rates: it connects when there is something to send, so processes start without it."""
+"""FastStream's broker for low rates: it connects when there is something to do, so processes start without it."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ from faststream.rabbit import Channel, RabbitBroker
 
 
 class LazyBroker(RabbitBroker):
-    """The application's broker, whose start is put off. Only publishes; consumers have ways of their own."""
+    """The application's broker, whose start is put off. When it stops, what it has in hand gets ``graceful_timeout``
+    seconds."""
 
-    def __init__(self, url: str) -> None:
-        super().__init__(url, logger=None, default_channel=Channel(on_return_raises=True))
+    def __init__(self, url: str, *, graceful_timeout: float | None = None) -> None:
+        channel = Channel(on_return_raises=True)
+        super().__init__(url, logger=None, default_channel=channel, graceful_timeout=graceful_timeout)
 
     async def start(self) -> None:
         """Nothing yet."""

@@ -1,1 +1,1 @@
-"""Sends the mails that the front orders. Its settings are here; the worker itself is to come."""
+"""Sends the mails that the front orders (docs/decisions/0019-a-row-is-the-order-a-message-the-bell.md)."""

@@ -50,6 +50,12 @@ def _sender(value: str) -> str:
     return value
 
 
+def _one_line(value: str) -> str:
+    if not value.isprintable():
+        raise ValueError("is not one line of text")
+    return value
+
+
 LinksUrl = Annotated[str, AfterValidator(_links_url)]
 Life = Annotated[timedelta, BeforeValidator(_duration), Field(ge=timedelta(minutes=1), le=_LIFE_MAX)]
 
@@ -61,7 +67,7 @@ class MailSettings(ProcessSettings):
     mana_environment: Literal["production", "development"] = "production"
     public_url: LinksUrl = "http://127.0.0.1:3001"
     mail_links_url: LinksUrl | None = None
-    site_name: str = Field(default="Mana", min_length=1, max_length=100)
+    site_name: Annotated[str, AfterValidator(_one_line)] = Field(default="Mana", min_length=1, max_length=100)
     smtp_url: Annotated[str, AfterValidator(_smtp_url)] | None = None
     mail_from: Annotated[str, AfterValidator(_sender)] = "mana@localhost"
     mail_folder: str | None = None

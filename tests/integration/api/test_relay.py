@@ -51,3 +51,13 @@ async def test_what_is_young_is_left_to_the_front(
         await asyncio.sleep(1)
     assert ledger.of(young) == []
     await owner.execute("DELETE FROM auth.outbox WHERE user_id = $1::text::uuid", young)
+
+
+async def test_what_is_over_goes(servers: Instance, owner: asyncpg.Connection, logs: Path) -> None:
+    await owner.execute("INSERT INTO auth.revocations VALUES (gen_random_uuid(), now() - interval '27 h')")
+    async with relay(servers, logs) as process, asyncio.timeout(10):
+        while await owner.fetchval("SELECT count(*) FROM auth.revocations WHERE ended_at < now() - interval '26 h'"):
+            await asyncio.sleep(0.1)
+        async with httpx.AsyncClient(base_url=process.url) as there:
+            while "mana_upkeep_last_round 0.0" in (await there.get("/metrics")).text:
+                await asyncio.sleep(0.1)

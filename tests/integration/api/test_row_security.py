@@ -27,7 +27,7 @@ _CALLERS = {
         "admin_add_command",
     ),
     "mana_mail": ("find_mail_recipient", "add_mail_token"),
-    "mana_relay": ("sweep", "erase_some"),
+    "mana_relay": ("sweep", "sweep_events", "erase_some"),
     "": ("require_admin", "announce_end_of_session"),
 }
 """Which role may call a function that runs with the owner's rights; "": none but the owner's own functions."""

@@ -232,28 +232,57 @@ async def test_events_are_blanked_in_small_steps(
     assert seen == [5, 3, 1, 0, 0]
 
 
-async def test_what_comes_late_is_blanked_a_day_later(
+async def test_what_comes_late_is_blanked_later(
     owner: asyncpg.Connection, front: asyncpg.Connection, relay: asyncpg.Connection
 ) -> None:
+    """An app may refund, and say why, when its user is long gone."""
     user = await add_user(owner)
     async with acting(front, user):
         await front.execute("SELECT auth.delete_this_user()")
-    assert await relay.fetchval(ERASE, 100) is True, "nothing to blank, but a pass all the same"
-    await owner.execute(TRANSACTION, user, 1)
-    await owner.execute(
-        "INSERT INTO credits.keys (account_id, idempotency_key, operation, balance, free_credits_remaining,"
-        " total_earned, total_spent, created_at, reason) VALUES ($1, 'k', 'op', 0, 0, 0, 0, now(), 'Ada')",
-        user,
-    )
-    assert await relay.fetchval(ERASE, 100) is False, "not due before tomorrow"
-    await owner.execute("UPDATE auth.erasures SET due_at = now()")
-    assert await relay.fetchval(ERASE, 100) is True
-    assert await _transactions(owner, user) == [("deleted", None, None)]
-    assert await owner.fetchval("SELECT reason FROM credits.keys") is None
+    pauses: list[int] = []
+    for position in range(1, 5):
+        while await relay.fetchval(ERASE, 100):
+            pass
+        assert {row[0] for row in await _transactions(owner, user)} <= {"deleted"}
+        pause = await owner.fetchval("SELECT round(extract(epoch FROM due_at - now()) / 86400) FROM auth.erasures")
+        pauses += [] if pause is None else [int(pause)]
+        await owner.execute(TRANSACTION, user, position)
+        await owner.execute("UPDATE auth.erasures SET due_at = now()")
+    assert pauses == [1, 7, 30]
     assert await owner.fetch("SELECT 1 FROM auth.erasures") == []
 
 
-@pytest.mark.parametrize("function", ["auth.sweep('mails', 1)", "auth.erase_some(1)"])
+async def test_keys_and_refusals_of_a_deleted_user_go_in_small_steps(
+    owner: asyncpg.Connection, front: asyncpg.Connection, relay: asyncpg.Connection
+) -> None:
+    user, other = await add_user(owner), await add_user(owner)
+    for account in (user, other):
+        await owner.execute(
+            "INSERT INTO credits.keys (account_id, idempotency_key, operation, balance, free_credits_remaining,"
+            " total_earned, total_spent, created_at, reason)"
+            " SELECT $1, 'k' || number, 'op', 0, 0, 0, 0, now(), 'Ada' FROM generate_series(1, 5) AS number",
+            account,
+        )
+        await owner.execute(
+            "INSERT INTO credits.refusals (account_id, idempotency_key, identity, code, message, details, created_at)"
+            " SELECT $1, 'r' || number, 'i', 'x', 'Ada', '{}', now() FROM generate_series(1, 5) AS number",
+            account,
+        )
+    async with acting(front, user):
+        await front.execute("SELECT auth.delete_this_user()")
+    left = (
+        "SELECT (SELECT count(*) FROM credits.keys WHERE account_id = $1 AND reason IS NOT NULL),"
+        " (SELECT count(*) FROM credits.refusals WHERE account_id = $1)"
+    )
+    seen: list[tuple[int, ...]] = []
+    while await relay.fetchval(ERASE, 2):
+        seen.append(tuple(await owner.fetchrow(left, user) or ()))
+    assert seen == [(3, 5), (1, 5), (0, 5), (0, 3), (0, 1), (0, 0), (0, 0)]
+    assert tuple(await owner.fetchrow(left, other) or ()) == (5, 5)
+    await owner.execute("DELETE FROM credits.refusals")
+
+
+@pytest.mark.parametrize("function", ["auth.sweep('mails', 1)", "auth.sweep_events('1 day', 1)", "auth.erase_some(1)"])
 async def test_upkeep_is_the_relays(front: asyncpg.Connection, function: str) -> None:
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         await front.execute(f"SELECT {function}")

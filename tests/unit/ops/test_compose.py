@@ -9,6 +9,7 @@ import pytest
 from pydantic_settings import BaseSettings
 
 import api.settings
+import workers.mail.settings
 import workers.settings
 
 TEXT = (Path(__file__).resolve().parents[3] / "docker-compose.yml").read_text()
@@ -22,6 +23,7 @@ PROCESSES: dict[str, type[BaseSettings]] = {
     "relay": api.settings.RelaySettings,
     "worker": workers.settings.Settings,
     "clock": workers.settings.Settings,
+    "mail": workers.mail.settings.MailSettings,
 }
 
 

@@ -77,6 +77,7 @@ def test_links_lead_where_they_are_told(monkeypatch: pytest.MonkeyPatch) -> None
     [
         ("SMTP_URL", "mail.example.com"),
         ("SMTP_URL", "http://mail.example.com"),
+        ("SITE_NAME", "Mana\r\nBcc: c@d.example"),
         ("MAIL_FROM", "nobody"),
         ("MAIL_FROM", "a@b.example\r\nBcc: c@d.example"),
         ("MAIL_LINKS_URL", "https://app.example?x=y"),

@@ -1,0 +1,1 @@
+SELECT auth.erase_some($1)

@@ -1,0 +1,1 @@
+SELECT auth.sweep($1, $2)

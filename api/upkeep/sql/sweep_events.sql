@@ -1,0 +1,1 @@
+SELECT auth.sweep_events($1, $2)

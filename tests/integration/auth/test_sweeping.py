@@ -1,0 +1,81 @@
+"""A round of upkeep: all that is over goes, however much it is, and what is not over stays."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from datetime import timedelta
+
+import asyncpg
+import pytest
+from prometheus_client import CollectorRegistry
+
+from api.database import Database
+from api.upkeep import sweeping as module
+from api.upkeep.sweeping import Sweeping, SweepingMetrics
+from tests.integration.auth.rows import acting, add_mail, add_session, add_token, add_user, new_id
+from tests.integration.ledger.server import Database as OwnDatabase
+
+SWEEP_EVENTS = "SELECT auth.sweep_events($1, $2)"
+
+
+@pytest.fixture
+async def sweeping(database: OwnDatabase, monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[Sweeping]:
+    monkeypatch.setattr(module, "MOST", 2)
+    async with Database.connected(database.url("mana_relay"), 1, "relay") as connected:
+        yield Sweeping(connected, timedelta(days=100), SweepingMetrics(CollectorRegistry()))
+
+
+async def _event(owner: asyncpg.Connection, age: str, actor: object = None) -> object:
+    event = new_id()
+    await owner.execute(
+        "INSERT INTO auth.security_events (id, type, actor_id, created_at)"
+        " VALUES ($1, 'x', $2, now() - $3::text::interval)",
+        event,
+        actor,
+        age,
+    )
+    return event
+
+
+async def test_all_that_is_over_goes(owner: asyncpg.Connection, front: asyncpg.Connection, sweeping: Sweeping) -> None:
+    user, gone = await add_user(owner), await add_user(owner)
+    for _ in range(5):
+        await add_session(owner, user, "-25 h")
+        await add_token(owner, user, "email_verify", life="-25 h")
+        await add_mail(owner, "verify", user)
+        await _event(owner, "101 days")
+    await owner.execute("UPDATE auth.mails SET created_at = now() - interval '73 h'")
+    kept = await add_session(owner, user), await add_mail(owner, "verify", user), await _event(owner, "99 days")
+    async with acting(front, gone):
+        await front.execute("SELECT auth.delete_this_user()")
+    await sweeping.round()
+    left = [
+        [row["id"] for row in await owner.fetch(f"SELECT id FROM auth.{table}")]
+        for table in ("sessions", "mails", "security_events", "verification_tokens")
+    ]
+    assert left == [[kept[0]], [kept[1]], [kept[2]], []]
+    assert await owner.fetchval("SELECT passes FROM auth.erasures WHERE user_id = $1", gone) == 1
+
+
+@pytest.mark.checklist(68)
+async def test_nobody_makes_the_database_forget_what_happened_lately(
+    owner: asyncpg.Connection, relay: asyncpg.Connection
+) -> None:
+    young, _ = await _event(owner, "89 days"), await _event(owner, "91 days")
+    act, _ = await _event(owner, "1825 days", new_id()), await _event(owner, "1828 days", new_id())
+    assert await relay.fetchval(SWEEP_EVENTS, timedelta(0), 10) == 2
+    left = {row["id"] for row in await owner.fetch("SELECT id FROM auth.security_events")}
+    assert left == {young, act}
+    for statement in ("DELETE FROM auth.security_events", "UPDATE auth.security_events SET type = 'y'"):
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await relay.execute(statement)
+
+
+async def test_events_go_in_small_steps_the_oldest_first(owner: asyncpg.Connection, relay: asyncpg.Connection) -> None:
+    newer = await _event(owner, "101 days")
+    for _ in range(2):
+        await _event(owner, "102 days")
+    assert await relay.fetchval(SWEEP_EVENTS, timedelta(days=100), 2) == 2
+    assert [row["id"] for row in await owner.fetch("SELECT id FROM auth.security_events")] == [newer]
+    assert await relay.fetchval(SWEEP_EVENTS, timedelta(days=100), 2) == 1
+    assert await relay.fetchval(SWEEP_EVENTS, timedelta(days=100), 2) == 0

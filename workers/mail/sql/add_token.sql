@@ -1,0 +1,1 @@
+SELECT auth.add_mail_token($1, $2, $3, $4)
