@@ -101,7 +101,7 @@ class SignIn:
             now = await standing.enter(connection, candidate.user_id)
             if now is None or now.banned or now.epoch != candidate.credential_epoch:
                 return None
-            challenge = await after_password(connection, now, device)
+            challenge = await after_password(connection, now, device, self._devices.hash_of(device))
             return challenge or await self._starting.start(connection, now, client, device)
 
     async def _note_failure(self, candidate: SignInCandidate | None, email: Email, client: Client) -> None:
