@@ -1,0 +1,5 @@
+SELECT id, device_id, device_name, host(address) AS address, user_agent, created_at, authenticated_at, rotated_at,
+       last_active_at, expires_at, ended_at, ended_reason
+FROM auth.sessions
+WHERE user_id = auth.this_user()
+ORDER BY id

@@ -1,0 +1,3 @@
+SELECT email AS address, email_key AS key
+FROM auth.users
+WHERE id = $1
