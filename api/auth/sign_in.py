@@ -77,6 +77,8 @@ class SignIn:
             await self._note_failure(candidate, email, client)
             raise not_signed_in()
         if isinstance(outcome, Challenge):
+            # Neither wrong nor the whole proof: earlier guesses are forgotten once the challenge is answered.
+            await attempt.returned()
             return outcome
         await attempt.succeeded()
         return await grant(self._tokens, outcome)

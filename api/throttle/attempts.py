@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from uuid import UUID
 
 from api.throttle.limiter import Limiter
 
@@ -33,3 +34,11 @@ class Attempts:
         Raises ``Refusal`` (``rate_limited``) where there is none left, in words that are the same for every reason.
         """
         return Reservation(account, device)
+
+    async def reserve_as_user(self, user_id: UUID) -> Reservation:
+        """A guess at the password of a user who is signed in. Raises ``Refusal`` as above."""
+        return Reservation(user_id.bytes, None)
+
+    async def forget(self, account: bytes, device: bytes | None = None) -> None:
+        """Whoever can read the account's mail, or has a second factor, has proven more than a guess can: its counter
+        begins anew, and that of the device where one is named."""

@@ -16,7 +16,14 @@ def router(parts: Parts) -> APIRouter:
     """Below ``/auth``."""
     settings = parts.settings
     factors = SecondFactors(settings.mana_secret_key, parts.clock, settings.two_factor_window)
-    answering = Answering(parts.database, parts.tokens, factors=factors, starting=parts.starting, devices=parts.devices)
+    answering = Answering(
+        parts.database,
+        parts.tokens,
+        factors=factors,
+        starting=parts.starting,
+        attempts=parts.attempts,
+        devices=parts.devices,
+    )
     enrolment = Enrolment(parts.database, factors, parts.ended, recent=settings.recent_sign_in, site=settings.site_name)
     reauthentication = Reauthentication(parts.database, parts.hasher, parts.attempts, factors)
     return TwoFactorRoutes(answering, enrolment, reauthentication).router()

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
-from pydantic.alias_generators import to_camel
+from pydantic import BaseModel
 
-from api.auth.bodies import Label, UserView
+from api.auth.bodies import Label, LoginBody, UserView
 from api.auth.me.store import Profile
 from api.auth.model import Language
 
@@ -13,9 +12,7 @@ from api.auth.model import Language
 class ProfileBody(BaseModel):
     """Body of ``PATCH /auth/me``; ``null`` clears the name."""
 
-    model_config = ConfigDict(
-        extra="forbid", alias_generator=to_camel, validate_by_alias=True, validate_by_name=False, frozen=True
-    )
+    model_config = LoginBody.model_config
 
     name: Label | None
 

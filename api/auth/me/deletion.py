@@ -9,16 +9,16 @@ from uuid import UUID
 
 import uuid_utils.compat
 
-from api.auth import standing
+from api.auth import emails, standing
 from api.auth import store as auth
 from api.auth.ended_sessions import EndedSessions
 from api.auth.ending import end_sessions
 from api.auth.mail_links.asking import MailOrder, order
 from api.auth.me import store
-from api.auth.model import Client, SecurityEvent
+from api.auth.model import Client, SecurityEvent, Standing
 from api.auth.recent import require_recent
 from api.auth.tokens import Claims
-from api.database import Connection, Database
+from api.database import Database
 from api.errors import refuse
 from api.outbox import store as outbox
 from api.outbox.delivery import Delivery
@@ -51,9 +51,11 @@ class Deletion:
             if await store.is_last_admin(connection):
                 raise refuse("forbidden", "the last administrator stays: make another one first")
             now = await standing.seize(connection, claims.user_id)
+            if now is None:
+                raise refuse("unauthorized", "the user is deleted already")
             await require_recent(connection, claims.session_id, self._recent)
             ended = await end_sessions(connection, claims.user_id, "deleted")
-            await self._say_farewell(connection, claims.user_id, "en" if now is None else now.language)
+            await order(connection, _farewell(now))
             await outbox.add(connection, freeze)
             await auth.add_event(connection, SecurityEvent("user.deleted", _NOWHERE, claims.user_id))
             await store.delete(connection)
@@ -61,11 +63,11 @@ class Deletion:
             self._ended.add(session_id)
         await self._delivery.deliver_now(freeze)
 
-    @staticmethod
-    async def _say_farewell(connection: Connection, user_id: UUID, language: str) -> None:
-        """By address: an order that names the user would go with the user."""
-        address = await store.address_of(connection, user_id)
-        await order(connection, MailOrder("account_deleted", email=address, details={"language": language}))
+
+def _farewell(deleted: Standing) -> MailOrder:
+    """By address: an order that names the user would go with the user."""
+    address = emails.known(deleted.user.email)
+    return MailOrder("account_deleted", email=address, details={"language": deleted.language})
 
 
 def _freeze(user_id: UUID) -> PendingCommand:

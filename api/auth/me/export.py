@@ -20,11 +20,8 @@ from api.auth.model import Client, SecurityEvent
 from api.auth.recent import require_recent
 from api.auth.tokens import Claims
 from api.database import Connection, Database
-from api.errors import Refusal, Unavailable
+from api.errors import Unavailable
 from api.sql import Statements
-from api.throttle.classes import LimitClass
-from api.throttle.limiter import Charge, Limiter
-from contracts.errors import Error
 
 AT_ONCE_MAX: Final = 2
 """Exports that one process makes at once: each holds a connection for as long as its client reads."""
@@ -67,28 +64,21 @@ SECTIONS: Final = (
 
 
 class Exports:
-    """Makes exports, for users who have signed in within ``recent``; ``limit`` is how many a user may have."""
+    """Makes exports, for users who have signed in within ``recent``."""
 
-    def __init__(self, database: Database, limiter: Limiter, limit: LimitClass, recent: timedelta) -> None:
+    def __init__(self, database: Database, recent: timedelta) -> None:
         self._database = database
-        self._limiter = limiter
-        self._limit = limit
         self._recent = recent
         self._underway = 0
 
     async def admit(self, claims: Claims, client: Client) -> None:
         """Lets an export begin, and writes an event of it.
 
-        Raises ``Refusal`` (``forbidden`` without a recent sign-in, ``rate_limited``), and ``Unavailable``.
+        Raises ``Refusal`` (``forbidden`` without a recent sign-in), and ``Unavailable``.
         """
         async with self._database.as_user(claims.user_id) as connection:
             await standing.enter(connection, claims.user_id)
             await require_recent(connection, claims.session_id, self._recent)
-        verdict = await self._limiter.take(Charge(self._limit, claims.user_id.bytes))
-        if not verdict.allowed:
-            error = Error("rate_limited", "too many exports; try again later")
-            raise Refusal(error, {"retry-after": str(verdict.retry_after)})
-        async with self._database.as_user(claims.user_id) as connection:
             event = SecurityEvent("user.exported", client, claims.user_id, claims.session_id)
             await auth.add_event(connection, event)
 

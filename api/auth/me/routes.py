@@ -8,6 +8,7 @@ from typing import Any, Final
 from fastapi import APIRouter, Request, Response
 
 from api.auth.bodies import DoneView
+from api.auth.caching import keep_out_of_caches
 from api.auth.client import client_of
 from api.auth.guard import SurelySignedIn
 from api.auth.me.bodies import ProfileBody, ProfileView
@@ -17,6 +18,7 @@ from api.auth.me.profile import Profiles
 from api.auth.me.sending import ExportResponse
 from api.paths import BASE
 from api.problems_documented import answers
+from api.throttle.limited import limited
 from contracts.errors import ErrorCode
 
 _EXPORT: Final = {200: {"content": {"application/json": {"schema": {"type": "object"}}}}}
@@ -41,17 +43,25 @@ class MeRoutes:
         add("GET", "", self.read)
         add("PATCH", "", self.change, "payload_too_large", "invalid_request")
         add("DELETE", "", self.delete, "forbidden")
-        add("GET", "/export", self.export, "forbidden", results=_EXPORT, response_class=Response)
+        add(
+            "GET",
+            "/export",
+            self.export,
+            "forbidden",
+            results=_EXPORT,
+            response_class=Response,
+            dependencies=[limited("export")],
+        )
         return router
 
     async def read(self, claims: SurelySignedIn, response: Response) -> ProfileView:
         """Who is signed in."""
-        _keep_out_of_caches(response)
+        keep_out_of_caches(response)
         return ProfileView.of_profile(await self.profiles.read(claims))
 
     async def change(self, claims: SurelySignedIn, body: ProfileBody, response: Response) -> ProfileView:
         """Changes the name; `null` clears it."""
-        _keep_out_of_caches(response)
+        keep_out_of_caches(response)
         return ProfileView.of_profile(await self.profiles.rename(claims, body.name))
 
     async def export(self, claims: SurelySignedIn, request: Request) -> Response:
@@ -62,10 +72,6 @@ class MeRoutes:
     async def delete(self, claims: SurelySignedIn, response: Response) -> DoneView:
         """Deletes the user for good: personal data goes, descriptions and metadata of transactions are blanked, and the
         ledger keeps its figures under the id."""
-        _keep_out_of_caches(response)
+        keep_out_of_caches(response)
         await self.deletion.delete(claims)
         return DoneView()
-
-
-def _keep_out_of_caches(response: Response) -> None:
-    response.headers["cache-control"] = "no-store"

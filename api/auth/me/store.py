@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Final
 from uuid import UUID
 
-from api.auth.emails import Email
 from api.auth.model import Language, User
-from api.database import Connection, one
+from api.database import Connection
 from api.sql import Statements
 
 _SQL: Final = Statements(Path(__file__).parent / "sql")
@@ -37,11 +36,6 @@ async def get(connection: Connection, user_id: UUID) -> Profile | None:
 async def rename(connection: Connection, user_id: UUID, name: str | None) -> None:
     """Changes or clears the user's name."""
     await connection.execute(_SQL["rename_me"], user_id, name)
-
-
-async def address_of(connection: Connection, user_id: UUID) -> Email:
-    """The user's address, for what is to be told after there is no user any more."""
-    return Email(**one(await connection.fetchrow(_SQL["get_address"], user_id)))
 
 
 async def is_last_admin(connection: Connection) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
-from api.auth import standing
+from api.auth import emails, standing
 from api.auth.devices import Devices
 from api.auth.model import Client, Device, Standing
 from api.auth.starting import Grant, Started, Starting, grant
@@ -17,6 +17,7 @@ from api.auth.two_factor.judging import ANSWERS_MAX, Locked, Presented, Wrong
 from api.auth.two_factor.store import ChallengeRow
 from api.database import Connection, Database
 from api.errors import Refusal, refuse
+from api.throttle.attempts import Attempts
 
 
 @dataclass(frozen=True)
@@ -37,12 +38,20 @@ class Answering:
     """Starts the sessions of users who have a second factor."""
 
     def __init__(
-        self, database: Database, tokens: Tokens, *, factors: SecondFactors, starting: Starting, devices: Devices
+        self,
+        database: Database,
+        tokens: Tokens,
+        *,
+        factors: SecondFactors,
+        starting: Starting,
+        attempts: Attempts,
+        devices: Devices,
     ) -> None:
         self._database = database
         self._tokens = tokens
         self._factors = factors
         self._starting = starting
+        self._attempts = attempts
         self._devices = devices
 
     async def answer(self, answer: Answer, client: Client) -> Grant:
@@ -54,6 +63,8 @@ class Answering:
             raise not_answered()
         if isinstance(outcome, Locked):
             raise too_many(outcome.left)
+        device = self._devices.hash_of(Device(answer.device_id, None))
+        await self._attempts.forget(emails.known(outcome.user.email).key.encode(), device)
         return await grant(self._tokens, outcome)
 
     async def _decide(self, owner: UUID, answer: Answer, client: Client) -> Started | Locked | None:
@@ -64,7 +75,7 @@ class Answering:
             challenge = await store.lock_challenge(connection, answer.challenge.hash)
             if now is None or factor is None or challenge is None or not self._fits(challenge, now, answer):
                 return None
-            judgement = await self._factors.prove(connection, owner, factor, answer.presented, client)
+            judgement = await self._factors.prove(connection, now.user, factor, answer.presented, client)
             if isinstance(judgement, Locked):
                 return judgement
             if isinstance(judgement, Wrong):

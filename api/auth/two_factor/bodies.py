@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 from typing import Annotated, Final
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
-from pydantic.alias_generators import to_camel
+from pydantic import AfterValidator, BaseModel, Field, model_validator
 
-from api.auth.bodies import GivenPassword, Label
+from api.auth.bodies import GivenPassword, Label, LoginBody
 from api.auth.two_factor.enrolment import NewSecret
 from api.auth.two_factor.judging import Presented
 from api.auth.two_factor.qr import svg
@@ -28,9 +27,7 @@ TypedRecoveryCode = Annotated[PlainText, Field(min_length=1, max_length=100)]
 
 
 class _Body(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid", alias_generator=to_camel, validate_by_alias=True, validate_by_name=False, frozen=True
-    )
+    model_config = LoginBody.model_config
 
 
 class CodeBody(_Body):

@@ -6,17 +6,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-from api.auth import standing
+from api.auth import emails, standing
 from api.auth import store as auth
 from api.auth.ended_sessions import EndedSessions
 from api.auth.ending import end_sessions
 from api.auth.mail_links.asking import MailOrder, order
-from api.auth.model import Client, EventType, SecurityEvent
+from api.auth.model import Client, EventType, SecurityEvent, User
 from api.auth.recent import require_recent
 from api.auth.tokens import Claims
 from api.auth.two_factor import store, totp
 from api.auth.two_factor.factors import SecondFactors, too_many
-from api.auth.two_factor.judging import Judgement, Locked, Presented, Wrong
+from api.auth.two_factor.judging import Judgement, Locked, Presented, Right, Wrong
 from api.auth.two_factor.recovery import new_codes
 from api.database import Connection, Database
 from api.errors import Refusal, refuse, refuse_field
@@ -66,31 +66,32 @@ class Enrolment:
 
         Raises ``Refusal`` (``forbidden`` as above and where nothing was set up, ``invalid_request`` for a wrong code).
         """
-        codes = new_codes()
+        codes, event = new_codes(), _event("two_factor.enabled", claims, client)
         async with self._database.as_user(claims.user_id) as connection:
-            await self._seize(connection, claims)
-            row = await store.lock_factor(connection, claims.user_id)
+            user = await self._seize(connection, claims)
+            row = await store.lock_factor(connection, user.id)
             if row is None or row.enabled:
                 raise refuse("forbidden", "no second factor is being set up")
-            step = self._factors.step_confirmed(self._factors.opened(claims.user_id, row), code)
+            step = self._factors.step_confirmed(self._factors.opened(user.id, row), code)
             if step is None:
                 raise _wrong("code")
-            await store.enable_factor(connection, claims.user_id, step, [code.hash for code in codes])
-            await _conclude(connection, claims, client, event="two_factor.enabled", mail="second_factor_on")
-            ended = await end_sessions(connection, claims.user_id, "revoked", but=claims.session_id)
+            await store.enable_factor(connection, user.id, step, [code.hash for code in codes])
+            ended = await end_sessions(connection, user.id, "revoked", but=claims.session_id)
+            await _conclude(connection, user, event, "second_factor_on")
         for session_id in ended:
             self._ended.add(session_id)
         return [code.text for code in codes]
 
     async def renew_codes(self, claims: Claims, code: str, client: Client) -> list[str]:
         """New recovery codes in place of the old. Raises ``Refusal`` as ``disable`` does."""
-        codes = new_codes()
+        codes, event, presented = new_codes(), _event("recovery.renewed", claims, client), Presented(code)
         async with self._database.as_user(claims.user_id) as connection:
-            judgement = await self._prove(connection, claims, Presented(code), client)
-            if not isinstance(judgement, (Wrong, Locked)):
-                await store.replace_recovery_codes(connection, claims.user_id, [code.hash for code in codes])
-                await _conclude(connection, claims, client, event="recovery.renewed", mail="recovery_codes_renewed")
-        _refuse(judgement, Presented(code))
+            user = await self._seize(connection, claims)
+            judgement = await self._prove(connection, user, presented, client)
+            if isinstance(judgement, Right):
+                await store.replace_recovery_codes(connection, user.id, [code.hash for code in codes])
+                await _conclude(connection, user, event, "recovery_codes_renewed")
+        _refuse_unless_right(judgement, presented)
         return [code.text for code in codes]
 
     async def disable(self, claims: Claims, presented: Presented, client: Client) -> None:
@@ -99,39 +100,45 @@ class Enrolment:
         Raises ``Refusal`` (``forbidden`` without a recent sign-in and where none is on, ``invalid_request`` for a wrong
         code, which is counted like one at a sign-in, ``rate_limited``).
         """
+        event = _event("two_factor.disabled", claims, client)
         async with self._database.as_user(claims.user_id) as connection:
-            judgement = await self._prove(connection, claims, presented, client)
-            if not isinstance(judgement, (Wrong, Locked)):
-                await store.remove_factor(connection, claims.user_id)
-                await _conclude(connection, claims, client, event="two_factor.disabled", mail="second_factor_off")
-        _refuse(judgement, presented)
+            user = await self._seize(connection, claims)
+            judgement = await self._prove(connection, user, presented, client)
+            if isinstance(judgement, Right):
+                await store.remove_factor(connection, user.id)
+                await _conclude(connection, user, event, "second_factor_off")
+        _refuse_unless_right(judgement, presented)
 
-    async def _seize(self, connection: Connection, claims: Claims) -> None:
-        await standing.seize(connection, claims.user_id)
+    async def _seize(self, connection: Connection, claims: Claims) -> User:
+        now = await standing.seize(connection, claims.user_id)
         await require_recent(connection, claims.session_id, self._recent)
+        if now is None:
+            raise refuse("unauthorized", "there is no such user any more")
+        return now.user
 
-    async def _prove(self, connection: Connection, claims: Claims, presented: Presented, client: Client) -> Judgement:
-        await self._seize(connection, claims)
-        factor = await self._factors.lock(connection, claims.user_id)
+    async def _prove(self, connection: Connection, user: User, presented: Presented, client: Client) -> Judgement:
+        factor = await self._factors.lock(connection, user.id)
         if factor is None:
             raise refuse("forbidden", "no second factor is on")
-        return await self._factors.prove(connection, claims.user_id, factor, presented, client)
+        return await self._factors.prove(connection, user, factor, presented, client)
 
 
-async def _conclude(
-    connection: Connection, claims: Claims, client: Client, *, event: EventType, mail: MailKind
-) -> None:
-    """What every change of the second factor ends with, the user being seized."""
-    await standing.bump(connection, claims.user_id)
-    await auth.add_event(connection, SecurityEvent(event, client, claims.user_id, claims.session_id))
-    await order(connection, MailOrder(mail, claims.user_id))
+def _event(kind: EventType, claims: Claims, client: Client) -> SecurityEvent:
+    return SecurityEvent(kind, client, claims.user_id, claims.session_id)
+
+
+async def _conclude(connection: Connection, user: User, event: SecurityEvent, mail: MailKind) -> None:
+    """What every change of the second factor ends with; the mail goes to the address of this moment."""
+    await standing.bump(connection, user.id)
+    await auth.add_event(connection, event)
+    await order(connection, MailOrder(mail, user.id, emails.known(user.email)))
 
 
 def _wrong(field: str) -> Refusal:
     return refuse_field(field, "is not a code that is good now")
 
 
-def _refuse(judgement: Judgement, presented: Presented) -> None:
+def _refuse_unless_right(judgement: Judgement, presented: Presented) -> None:
     """After the transaction: the failure stays counted. Raises ``Refusal`` unless the factor was right."""
     if isinstance(judgement, Locked):
         raise too_many(judgement.left)

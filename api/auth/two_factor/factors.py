@@ -7,9 +7,10 @@ from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
+from api.auth import emails
 from api.auth import store as auth
 from api.auth.mail_links.asking import MailOrder, order
-from api.auth.model import Client, SecurityEvent
+from api.auth.model import Client, SecurityEvent, User
 from api.auth.sealing import derive, seal, unseal
 from api.auth.two_factor import store, totp
 from api.auth.two_factor.judging import ByCode, ByRecovery, Factor, Judgement, Locked, Presented, Wrong, judge
@@ -49,7 +50,7 @@ class SecondFactors:
         return totp.matching_step(factor.secret, code, now=self._step, window=self._window, after=factor.last_step)
 
     async def prove(
-        self, connection: Connection, user_id: UUID, factor: Factor, presented: Presented, client: Client
+        self, connection: Connection, user: User, factor: Factor, presented: Presented, client: Client
     ) -> Judgement:
         """Judges what was presented for a locked factor, and keeps what comes of it: spent codes, failures, a lock.
 
@@ -58,15 +59,13 @@ class SecondFactors:
         judgement = judge(factor, presented, step=self._step, window=self._window)
         match judgement:
             case ByCode(step):
-                await store.accept_code(connection, user_id, step)
+                await store.accept_code(connection, user.id, step)
             case ByRecovery(spent, left):
-                await store.spend_recovery_code(connection, user_id, spent)
-                details = {"left": str(left)}
-                await auth.add_event(connection, SecurityEvent("recovery.used", client, user_id, details=details))
-                await order(connection, MailOrder("recovery_code_used", user_id, details=details))
+                await store.spend_recovery_code(connection, user.id, spent)
+                await _tell_of_recovery(connection, user, client, left)
             case Wrong(failures, lock):
-                await store.note_failures(connection, user_id, failures, lock)
-                await auth.add_event(connection, SecurityEvent("two_factor.failed", client, user_id))
+                await store.note_failures(connection, user.id, failures, lock)
+                await auth.add_event(connection, SecurityEvent("two_factor.failed", client, user.id))
             case Locked():
                 pass
         return judgement
@@ -74,6 +73,12 @@ class SecondFactors:
     @property
     def _step(self) -> int:
         return totp.step_at(self._clock())
+
+
+async def _tell_of_recovery(connection: Connection, user: User, client: Client, left: int) -> None:
+    details = {"left": str(left)}
+    await auth.add_event(connection, SecurityEvent("recovery.used", client, user.id, details=details))
+    await order(connection, MailOrder("recovery_code_used", user.id, emails.known(user.email), details))
 
 
 def too_many(left: timedelta) -> Refusal:

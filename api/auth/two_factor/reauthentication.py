@@ -45,7 +45,7 @@ class Reauthentication:
             raise _over()
         if proof.two_factor and code is None:
             raise refuse_field("code", "is required: a second factor is on")
-        attempt = await self._attempts.reserve(claims.sub.encode(), None)
+        attempt = await self._attempts.reserve_as_user(claims.user_id)
         fits = await self._verify(password, proof, claims, attempt)
         async with self._database.as_user(claims.user_id) as connection:
             outcome = await self._decide(connection, claims, proof, Presented(code) if fits else None, client)
@@ -77,7 +77,7 @@ class Reauthentication:
             await auth.add_event(connection, event)
             return _Outcome.WRONG
         if factor := await self._factors.lock(connection, user_id):
-            judgement = await self._factors.prove(connection, user_id, factor, presented, client)
+            judgement = await self._factors.prove(connection, now.user, factor, presented, client)
             if isinstance(judgement, Locked):
                 return judgement
             if isinstance(judgement, Wrong):

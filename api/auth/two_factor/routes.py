@@ -8,6 +8,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from api.auth.bodies import DoneView, GrantView
+from api.auth.caching import keep_out_of_caches
 from api.auth.client import client_of
 from api.auth.guard import SurelySignedIn
 from api.auth.two_factor.answering import Answer, Answering
@@ -59,7 +60,7 @@ class TwoFactorRoutes:
 
     async def answer(self, body: AnswerBody, request: Request, response: Response) -> GrantView:
         """Answers a login's challenge with a second factor, and starts the session."""
-        _keep_out_of_caches(response)
+        keep_out_of_caches(response)
         answer = Answer(Challenge(body.challenge), body.presented, body.device_id)
         return GrantView.of(await self.answering.answer(answer, client_of(request)))
 
@@ -67,35 +68,31 @@ class TwoFactorRoutes:
         self, claims: SurelySignedIn, body: ReauthenticateBody, request: Request, response: Response
     ) -> DoneView:
         """Proves again who is signed in, for what needs a recent sign-in."""
-        _keep_out_of_caches(response)
+        keep_out_of_caches(response)
         await self.reauthentication.prove(claims, body.password, body.code, client_of(request))
         return DoneView()
 
     async def set_up(self, claims: SurelySignedIn, response: Response) -> NewSecretView:
         """Makes the secret of an authenticator. It is in force once a code of it has been given to `enable`."""
-        _keep_out_of_caches(response)
+        keep_out_of_caches(response)
         return NewSecretView.of(await self.enrolment.set_up(claims))
 
     async def enable(
         self, claims: SurelySignedIn, body: CodeBody, request: Request, response: Response
     ) -> RecoveryCodesView:
         """Turns the second factor on, and gives the recovery codes. All other sessions end."""
-        _keep_out_of_caches(response)
+        keep_out_of_caches(response)
         return RecoveryCodesView.of(await self.enrolment.enable(claims, body.code, client_of(request)))
 
     async def renew_codes(
         self, claims: SurelySignedIn, body: CodeBody, request: Request, response: Response
     ) -> RecoveryCodesView:
         """Gives new recovery codes; the old ones are void."""
-        _keep_out_of_caches(response)
+        keep_out_of_caches(response)
         return RecoveryCodesView.of(await self.enrolment.renew_codes(claims, body.code, client_of(request)))
 
     async def disable(self, claims: SurelySignedIn, body: FactorBody, request: Request, response: Response) -> DoneView:
         """Turns the second factor off."""
-        _keep_out_of_caches(response)
+        keep_out_of_caches(response)
         await self.enrolment.disable(claims, body.presented, client_of(request))
         return DoneView()
-
-
-def _keep_out_of_caches(response: Response) -> None:
-    response.headers["cache-control"] = "no-store"

@@ -1,3 +1,0 @@
-SELECT email AS address, email_key AS key
-FROM auth.users
-WHERE id = $1
