@@ -228,7 +228,7 @@ async def test_five_wrong_answers_end_a_challenge(
 @pytest.mark.parametrize(
     "change",
     [
-        "UPDATE auth.verification_tokens SET created_at = now() - interval '5 min', expires_at = now() WHERE user_id = $1",
+        "UPDATE auth.verification_tokens SET created_at = '2020-01-01', expires_at = now() WHERE user_id = $1",
         "UPDATE auth.users SET banned_at = now() WHERE id = $1",
         "UPDATE auth.users SET credential_epoch = credential_epoch + 1 WHERE id = $1",
         "DELETE FROM auth.two_factor_auth WHERE user_id = $1",
