@@ -42,7 +42,7 @@ class MeRoutes:
 
         add("GET", "", self.read)
         add("PATCH", "", self.change, "payload_too_large", "invalid_request")
-        add("DELETE", "", self.delete, "forbidden")
+        add("DELETE", "", self.delete, "forbidden", "payload_too_large")
         add(
             "GET",
             "/export",
