@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Final
 
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
@@ -28,12 +29,15 @@ class ExportResponse(Response):
         self._pieces = pieces
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Sends it."""
+        """Sends it, to its end or until the client is gone."""
+        request = Request(scope, receive)
         async with asyncio.timeout(SECONDS_MAX), aclosing(self._pieces) as pieces:
             first = await anext(pieces)
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
             await send(_body(first))
             async for piece in pieces:
+                if await request.is_disconnected():
+                    return
                 await send(_body(piece))
         await send({"type": "http.response.body"})
 
