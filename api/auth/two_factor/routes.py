@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Request, Response, params
 
 from api.auth.bodies import DoneView, GrantView
 from api.auth.caching import keep_out_of_caches
@@ -38,19 +39,19 @@ class TwoFactorRoutes:
     reauthentication: Reauthentication
 
     def router(self) -> APIRouter:
-        """The routes below ``/auth``; all of them may try codes, and are counted as such."""
+        """The routes below ``/auth``."""
         router = APIRouter(prefix=f"{BASE}/auth", tags=["two-factor"])
 
-        def post(path: str, handler: Any, *codes: ErrorCode) -> None:
+        def post(path: str, handler: Any, *codes: ErrorCode, first: Sequence[params.Depends] = ()) -> None:
             router.add_api_route(
                 path,
                 handler,
                 methods=["POST"],
                 responses=answers("payload_too_large", "unauthorized", *codes),
-                dependencies=[limited("second_factor")],
+                dependencies=first,
             )
 
-        post("/login/two-factor", self.answer, "invalid_request")
+        post("/login/two-factor", self.answer, "invalid_request", first=[limited("second_factor")])
         post("/reauthenticate", self.reauthenticate, "forbidden", "invalid_request")
         post("/two-factor/setup", self.set_up, "forbidden")
         post("/two-factor/enable", self.enable, "forbidden", "invalid_request")
