@@ -40,5 +40,5 @@ class Attempts:
         return Reservation(user_id.bytes, None)
 
     async def forget(self, account: bytes, device: bytes | None = None) -> None:
-        """Whoever can read the account's mail, or has a second factor, has proven more than a guess can: its counter
-        begins anew, and that of the device where one is named."""
+        """Begins the counter anew that ``reserve`` takes from: whoever signed in with all that was asked for, or can
+        read the account's mail, has proven more than a guess can."""

@@ -29,6 +29,14 @@ class Answer:
     device_id: str | None
 
 
+@dataclass(frozen=True)
+class _Begun:
+    """A session, and the device that its user's guesses at the password were counted for, where it was known."""
+
+    started: Started
+    known_device: bytes | None
+
+
 def not_answered() -> Refusal:
     """The one answer to a wrong code and to a challenge that is unknown, spent, expired, or another device's alike."""
     return refuse("unauthorized", "the challenge or the code is not valid")
@@ -63,11 +71,10 @@ class Answering:
             raise not_answered()
         if isinstance(outcome, Locked):
             raise too_many(outcome.left)
-        device = self._devices.hash_of(Device(answer.device_id, None))
-        await self._attempts.forget(emails.known(outcome.user.email).key.encode(), device)
-        return await grant(self._tokens, outcome)
+        await self._attempts.forget(emails.known(outcome.started.user.email).key.encode(), outcome.known_device)
+        return await grant(self._tokens, outcome.started)
 
-    async def _decide(self, owner: UUID, answer: Answer, client: Client) -> Started | Locked | None:
+    async def _decide(self, owner: UUID, answer: Answer, client: Client) -> _Begun | Locked | None:
         """What the database decides is committed before anybody is refused: a failure must not be rolled back."""
         async with self._database.as_user(owner) as connection:
             now = await standing.enter(connection, owner)
@@ -83,7 +90,8 @@ class Answering:
                 return None
             await store.spend_challenge(connection, challenge.id)
             device = Device(answer.device_id, challenge.device_name)
-            return await self._starting.start(connection, now, client, device)
+            started = await self._starting.start(connection, now, client, device)
+            return _Begun(started, challenge.device_hash if challenge.known_device else None)
 
     def _fits(self, challenge: ChallengeRow, now: Standing, answer: Answer) -> bool:
         """Whether it may be answered at all: nothing has changed since the password, the device included."""

@@ -32,13 +32,14 @@ class FactorRow:
 
 @dataclass(frozen=True)
 class ChallengeRow:
-    """A challenge that can still be answered, under lock."""
+    """A challenge that can still be answered, under lock; ``known_device``: the user had signed in from it before."""
 
     id: UUID
     epoch: int
     device_hash: bytes | None
     device_name: str | None
     failures: int
+    known_device: bool
 
 
 @dataclass(frozen=True)
