@@ -60,9 +60,11 @@ async def _events(owner: asyncpg.Connection, user: SignedIn, prefix: str) -> lis
 
 
 async def _notices(owner: asyncpg.Connection, user: SignedIn) -> list[str]:
-    """Mails that were ordered for the user's address of that moment."""
+    """Mails about the second factor that were ordered for the user's address of that moment."""
     rows = await owner.fetch(
-        "SELECT kind FROM auth.mails WHERE user_id = $1 AND email = $2 ORDER BY id", UUID(user.id), user.email
+        "SELECT kind FROM auth.mails WHERE user_id = $1 AND email = $2 AND kind ~ '^(second|recovery)_' ORDER BY id",
+        UUID(user.id),
+        user.email,
     )
     return [row["kind"] for row in rows]
 
