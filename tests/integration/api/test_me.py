@@ -59,10 +59,10 @@ _ROWS: Final = {
     "auth.accounts": "(id, user_id, issuer, subject) VALUES (gen_random_uuid(), $1, 'https://id', 'ada')",
     "auth.devices": "(user_id, device_hash) VALUES ($1, sha256('laptop'))",
     "auth.verification_tokens": "(id, user_id, purpose, token_hash, email, expires_at, credential_epoch)"
-    " VALUES (gen_random_uuid(), $1, 'email_verify', sha256($1::text::bytea), 'a@b.c', now() + interval '1 h', 0)",
+    " VALUES (gen_random_uuid(), $1, 'email_verify', sha256('link'), 'a@b.c', now() + interval '1 h', 0)",
     "auth.security_events": "(id, user_id, actor_id, type, address, details)"
     " VALUES (gen_random_uuid(), $1, gen_random_uuid(), 'user.unbanned', '192.0.2.9', '{\"reason\": \"appeal\"}')",
-    "auth.imports": "(file_hash, line, user_id, balance, opened) VALUES (sha256($1::text::bytea), 7, $1, 250, true)",
+    "auth.imports": "(file_hash, line, user_id, balance, opened) VALUES (sha256('file'), 7, $1, 250, true)",
     "auth.outbox": "(id, user_id, command, body) VALUES (gen_random_uuid(), $1, 'account.open', '{}')",
     "credits.balances": "(account_id, balance, free_credits_remaining, total_earned, total_spent, sequence, last_daily,"
     " opening_key, created_at) VALUES ($1, 0, 5, 5, 0, 1, current_date, 'k', now())",
@@ -81,7 +81,7 @@ _TRANSACTIONS: Final = """
 INSERT INTO credits.transactions (partition, position, account_id, id, sequence, type, status, amount, balance_before,
     balance_after, app_id, origin, description, metadata, idempotency_key, operation, balance,
     free_credits_remaining, total_earned, total_spent, created_at, completed_at)
-SELECT 0, top.position + number, $1, gen_random_uuid(), number, 'usage', 'completed', -1, 9, 8, 'chat', 'app',
+SELECT 0, top.position + number, $1::uuid, gen_random_uuid(), number, 'usage', 'completed', -1, 9, 8, 'chat', 'app',
     repeat('d', $3), '{"n":  1.10}', 'key ' || number, 'op', 0, 8, 9, 1, now(), now()
 FROM generate_series(1, $2::integer) AS number,
      (SELECT coalesce(max(position), 0) AS position FROM credits.transactions) AS top
