@@ -108,6 +108,18 @@ class Database:
             await connection.execute("SELECT set_config('app.user_id', $1, true)", str(user_id))
             yield connection
 
+    @asynccontextmanager
+    async def snapshot_as_user(self, user_id: UUID) -> AsyncGenerator[Connection]:
+        """One moment of one user's rows, however long they are read; nothing can be written or locked. Raises
+        ``Unavailable`` as above."""
+        with translated():
+            async with (
+                self._pool.acquire(timeout=ACQUIRE_SECONDS_MAX) as connection,
+                connection.transaction(isolation="repeatable_read", readonly=True),
+            ):
+                await connection.execute("SELECT set_config('app.user_id', $1, true)", str(user_id))
+                yield connection
+
     async def ping(self) -> None:
         """Returns once the server has answered. Raises ``Unavailable`` where it does not."""
         with translated():

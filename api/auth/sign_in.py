@@ -77,6 +77,8 @@ class SignIn:
             await self._note_failure(candidate, email, client)
             raise not_signed_in()
         if isinstance(outcome, Challenge):
+            # Neither wrong nor the whole proof: earlier guesses are forgotten once the challenge is answered.
+            await attempt.returned()
             return outcome
         await attempt.succeeded()
         return await grant(self._tokens, outcome)
@@ -101,7 +103,7 @@ class SignIn:
             now = await standing.enter(connection, candidate.user_id)
             if now is None or now.banned or now.epoch != candidate.credential_epoch:
                 return None
-            challenge = await after_password(connection, now, device)
+            challenge = await after_password(connection, now, device, self._devices.hash_of(device))
             return challenge or await self._starting.start(connection, now, client, device)
 
     async def _note_failure(self, candidate: SignInCandidate | None, email: Email, client: Client) -> None:

@@ -1,1 +1,1 @@
-"""The second factor. To come but for its place in a sign-in."""
+"""The second factor: codes of an authenticator, recovery codes, the challenge between password and session."""

@@ -1,0 +1,1 @@
+"""What users see, change, take along and delete of themselves."""

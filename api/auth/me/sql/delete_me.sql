@@ -1,0 +1,1 @@
+SELECT auth.delete_this_user()

@@ -1,0 +1,4 @@
+SELECT idempotency_key, operation, balance, free_credits_remaining, total_earned, total_spent, reason, created_at
+FROM credits.keys
+WHERE account_id = auth.this_user()
+ORDER BY idempotency_key

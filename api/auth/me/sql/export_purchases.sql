@@ -1,0 +1,5 @@
+SELECT id, package_id, credits, price_euro_cents, currency, status, stripe_checkout_session_id,
+       stripe_payment_intent_id, created_at, completed_at
+FROM credits.purchases
+WHERE account_id = auth.this_user()
+ORDER BY created_at, id

@@ -1,0 +1,5 @@
+-- By their sessions, which alone have an index by user.
+SELECT refresh_tokens.session_id, refresh_tokens.generation, refresh_tokens.created_at, refresh_tokens.expires_at
+FROM auth.sessions JOIN auth.refresh_tokens ON refresh_tokens.session_id = sessions.id
+WHERE sessions.user_id = auth.this_user()
+ORDER BY refresh_tokens.session_id, refresh_tokens.generation

@@ -1,0 +1,1 @@
+SELECT auth.is_last_admin()

@@ -1,0 +1,3 @@
+UPDATE auth.users
+SET name = $2
+WHERE id = $1

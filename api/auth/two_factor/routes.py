@@ -1,0 +1,99 @@
+"""The routes of the second factor, and of proving again who one is. They translate; the services decide."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import APIRouter, Request, Response, params
+
+from api.auth.bodies import DoneView, GrantView
+from api.auth.caching import keep_out_of_caches
+from api.auth.client import client_of
+from api.auth.guard import SurelySignedIn
+from api.auth.two_factor.answering import Answer, Answering
+from api.auth.two_factor.bodies import (
+    AnswerBody,
+    CodeBody,
+    FactorBody,
+    NewSecretView,
+    ReauthenticateBody,
+    RecoveryCodesView,
+)
+from api.auth.two_factor.challenge import Challenge
+from api.auth.two_factor.enrolment import Enrolment
+from api.auth.two_factor.reauthentication import Reauthentication
+from api.paths import BASE
+from api.problems_documented import answers
+from api.throttle.limited import limited
+from contracts.errors import ErrorCode
+
+
+@dataclass(frozen=True)
+class TwoFactorRoutes:
+    """The routes' handlers, over their services."""
+
+    answering: Answering
+    enrolment: Enrolment
+    reauthentication: Reauthentication
+
+    def router(self) -> APIRouter:
+        """The routes below ``/auth``."""
+        router = APIRouter(prefix=f"{BASE}/auth", tags=["two-factor"])
+
+        def post(path: str, handler: Any, *codes: ErrorCode, first: Sequence[params.Depends] = ()) -> None:
+            router.add_api_route(
+                path,
+                handler,
+                methods=["POST"],
+                responses=answers("payload_too_large", "unauthorized", *codes),
+                dependencies=first,
+            )
+
+        post("/login/two-factor", self.answer, "invalid_request", first=[limited("second_factor")])
+        post("/reauthenticate", self.reauthenticate, "forbidden", "invalid_request")
+        post("/two-factor/setup", self.set_up, "forbidden")
+        post("/two-factor/enable", self.enable, "forbidden", "invalid_request")
+        post("/two-factor/recovery-codes", self.renew_codes, "forbidden", "invalid_request")
+        post("/two-factor/disable", self.disable, "forbidden", "invalid_request")
+        return router
+
+    async def answer(self, body: AnswerBody, request: Request, response: Response) -> GrantView:
+        """Answers a login's challenge with a second factor, and starts the session."""
+        keep_out_of_caches(response)
+        answer = Answer(Challenge(body.challenge), body.presented, body.device_id)
+        return GrantView.of(await self.answering.answer(answer, client_of(request)))
+
+    async def reauthenticate(
+        self, claims: SurelySignedIn, body: ReauthenticateBody, request: Request, response: Response
+    ) -> DoneView:
+        """Proves again who is signed in, for what needs a recent sign-in."""
+        keep_out_of_caches(response)
+        await self.reauthentication.prove(claims, body.password, body.code, client_of(request))
+        return DoneView()
+
+    async def set_up(self, claims: SurelySignedIn, response: Response) -> NewSecretView:
+        """Makes the secret of an authenticator. It is in force once a code of it has been given to `enable`."""
+        keep_out_of_caches(response)
+        return NewSecretView.of(await self.enrolment.set_up(claims))
+
+    async def enable(
+        self, claims: SurelySignedIn, body: CodeBody, request: Request, response: Response
+    ) -> RecoveryCodesView:
+        """Turns the second factor on, and gives the recovery codes. All other sessions end."""
+        keep_out_of_caches(response)
+        return RecoveryCodesView.of(await self.enrolment.enable(claims, body.code, client_of(request)))
+
+    async def renew_codes(
+        self, claims: SurelySignedIn, body: CodeBody, request: Request, response: Response
+    ) -> RecoveryCodesView:
+        """Gives new recovery codes; the old ones are void."""
+        keep_out_of_caches(response)
+        return RecoveryCodesView.of(await self.enrolment.renew_codes(claims, body.code, client_of(request)))
+
+    async def disable(self, claims: SurelySignedIn, body: FactorBody, request: Request, response: Response) -> DoneView:
+        """Turns the second factor off."""
+        keep_out_of_caches(response)
+        await self.enrolment.disable(claims, body.presented, client_of(request))
+        return DoneView()

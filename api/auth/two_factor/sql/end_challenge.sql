@@ -1,0 +1,2 @@
+DELETE FROM auth.verification_tokens
+WHERE id = $1

@@ -1,0 +1,1 @@
+SELECT auth.find_token_owner('two_factor', $1)
