@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 import asyncpg
@@ -131,5 +131,6 @@ def _known(row: asyncpg.Record) -> KnownUser:
 
 
 def _event(row: asyncpg.Record) -> RecordedEvent:
-    details = row["details"]
-    return RecordedEvent(**{**row, "details": None if details is None else msgspec.json.decode(details)})
+    columns: dict[str, Any] = dict(row)
+    details = columns.pop("details")
+    return RecordedEvent(**columns, details=None if details is None else msgspec.json.decode(details))

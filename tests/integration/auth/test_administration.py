@@ -209,7 +209,8 @@ async def test_commands_stand_in_the_order_of_the_acts(
 
 MANY = """
 INSERT INTO auth.users (id, email, email_key)
-SELECT md5('u' || n)::uuid, name, name FROM (SELECT n, format('u%s@example.com', n) AS name FROM generate_series(1, 20000) AS n);
+SELECT md5('u' || n)::uuid, format('u%s@example.com', n), format('u%s@example.com', n)
+FROM generate_series(1, 20000) AS n;
 INSERT INTO auth.security_events (id, user_id, type, created_at)
 SELECT md5('e' || n)::uuid, md5('u' || n)::uuid, CASE WHEN n % 5000 = 0 THEN 'user.banned' ELSE 'sign_in.succeeded' END,
     now() - n * interval '1 s' FROM generate_series(1, 20000) AS n;
@@ -237,9 +238,10 @@ async def test_a_page_reads_little_of_large_tables(
     for page, found in LISTS.items():
         for _ in range(8):
             async with acting(front, admin):
+                before = await front.fetchval(_READ)
                 assert len(await front.fetch(page)) == found
-                read = await front.fetchval(_READ)
-            assert read < 400, page
+                read = await front.fetchval(_READ) - before
+            assert 0 < read < 400, page
 
 
 async def test_administrators_who_leave_at_once_leave_one_behind(
