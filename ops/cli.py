@@ -12,7 +12,8 @@ from ops import checks, demo, envfile, foreground, instance, running, screen, st
 from ops.boot import Wish
 from ops.errors import LauncherError, sentence
 from ops.place import Place
-from ops.programs import python, run_environment
+from ops.programs import ProcessSettings, python, run_environment
+from ops.state import DatabaseRole
 
 app = typer.Typer(
     help="Central sign-in and credit ledger: starts, watches and stops everything.",
@@ -20,6 +21,10 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+administrators = typer.Typer(help="Who administers users.", no_args_is_help=True)
+app.add_typer(administrators, name="admin")
+users = typer.Typer(help="Users in bulk.", no_args_is_help=True)
+app.add_typer(users, name="users")
 _PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 
@@ -145,6 +150,26 @@ def migrate() -> None:
     """Apply the migrations, and say what was applied."""
     env = instance.of(Place.from_environment()).env
     _become("migrations", [], {"DATABASE_URL": env["MANA_DATABASE_OWNER_URL"]})
+
+
+@administrators.command("create")
+def create_admin(email: Annotated[str, typer.Argument(metavar="EMAIL", help="Whose address it is.")]) -> None:
+    """Make an administrator; a new one's password is shown once."""
+    _operate("create_admin", ["--", email], "mana_owner")
+
+
+@users.command("import", context_settings=_PASS_ON, add_help_option=False)
+def import_users(context: typer.Context) -> None:
+    """Import users from a file, JSON lines or CSV; broken off, it goes on when run again (--help: its options)."""
+    if "--help" in context.args:
+        _become("api.operators.import_users", context.args, {})
+    _operate("import_users", context.args, "mana_owner")
+
+
+def _operate(program: str, arguments: list[str], role: DatabaseRole) -> NoReturn:
+    """Become one of the operator's programs, which acts as that role at the running instance's database."""
+    settings = ProcessSettings(instance.of(Place.from_environment()).addresses, partitions=1)
+    _become(f"api.operators.{program}", arguments, settings.operator(role))
 
 
 def _demonstrate(place: Place, wanted: bool) -> None:

@@ -213,7 +213,7 @@ async def test_what_was_queued_before_the_ban_is_refused(
     finally:
         running_worker.child.send_signal(signal.SIGCONT)
     async with asyncio.timeout(20):
-        while await owner.fetchval("SELECT count(*) FROM credits.refusals WHERE account_id = $1", user) < 200:
+        while len(await owner.fetch("SELECT 1 FROM credits.refusals WHERE account_id = $1", user)) < 200:
             await asyncio.sleep(0.1)
     codes = await owner.fetch("SELECT DISTINCT code FROM credits.refusals WHERE account_id = $1", user)
     assert [row["code"] for row in codes] == ["account_frozen"]
