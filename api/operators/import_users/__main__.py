@@ -90,7 +90,7 @@ async def _write(store: ImportStore, rejects: Rejects, lines: Iterable[Line], co
     if not users:
         return
     written = await store.add(users)
-    for line in users.keys() - written.added - written.before:
+    for line in sorted(users.keys() - written.added - written.before):
         rejects.add(line, _TAKEN)
     count.added += len(written.added)
     count.before += len(written.before)

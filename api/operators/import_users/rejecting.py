@@ -31,9 +31,11 @@ class Rejects:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, _READABLE_BY_OWNER)
         with os.fdopen(descriptor, "wb") as output:
             rejects = cls(output)
-            yield rejects
-        if rejects.count == 0:
-            path.unlink()
+            try:
+                yield rejects
+            finally:
+                if rejects.count == 0:
+                    path.unlink()
 
     def add(self, line: int, reason: str) -> None:
         """Writes one line down."""

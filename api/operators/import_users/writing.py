@@ -17,6 +17,11 @@ from api.operators.import_users.judging import Importable
 from api.sql import Statements
 
 STATEMENT_SECONDS_MAX: Final = 60.0
+_SESSION: Final = {
+    "application_name": "mana-import-users",
+    # An import that was killed must not keep the next one out while its last statement waits for a lock.
+    "client_connection_check_interval": "500ms",
+}
 _SQL: Final = Statements(Path(__file__).parent / "sql")
 
 
@@ -53,9 +58,7 @@ class ImportStore:
     async def opened(cls, url: str, file_hash: bytes) -> AsyncGenerator[ImportStore]:
         """Connects as the database's owner. Raises ``Unavailable``, and ``AnotherRuns``."""
         with translated():
-            connection = await asyncpg.connect(
-                url, command_timeout=STATEMENT_SECONDS_MAX, server_settings={"application_name": "mana-import-users"}
-            )
+            connection = await asyncpg.connect(url, command_timeout=STATEMENT_SECONDS_MAX, server_settings=_SESSION)
         try:
             with translated():
                 if not await connection.fetchval(_SQL["lock_imports"]):
