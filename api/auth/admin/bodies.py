@@ -130,7 +130,7 @@ def _fields(known: KnownUser) -> dict[str, Any]:
     return {**vars(known.user), **own}
 
 
-class SessionView(_Strict):
+class LiveSessionView(_Strict):
     """A live session."""
 
     id: UUID
@@ -142,12 +142,12 @@ class SessionView(_Strict):
     expires_at: datetime
 
     @classmethod
-    def of(cls, session: LiveSession) -> SessionView:
+    def of(cls, session: LiveSession) -> LiveSessionView:
         """The view of a session."""
         return cls.model_construct(**vars(session))
 
 
-class EventView(_Strict):
+class RecordedEventView(_Strict):
     """A security event; ``actorId`` is the administrator, where it was not the user."""
 
     id: UUID
@@ -161,6 +161,6 @@ class EventView(_Strict):
     created_at: datetime
 
     @classmethod
-    def of(cls, event: RecordedEvent) -> EventView:
+    def of(cls, event: RecordedEvent) -> RecordedEventView:
         """The view of an event."""
         return cls.model_construct(**vars(event))

@@ -11,11 +11,11 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from api.auth.admin.acting import Acts
 from api.auth.admin.bodies import (
     EventsQuery,
-    EventView,
     KnownUserView,
+    LiveSessionView,
     ReasonBody,
+    RecordedEventView,
     RoleBody,
-    SessionView,
     UsersQuery,
     WholeUserView,
 )
@@ -97,9 +97,9 @@ class AdminRoutes:
         """Lets a user in again, and unfreezes the account."""
         return WholeUserView.of_whole(await self.acts.unban(by, user_id, body.reason))
 
-    async def sessions(self, by: By, user_id: UserId) -> list[SessionView]:
+    async def sessions(self, by: By, user_id: UserId) -> list[LiveSessionView]:
         """A user's live sessions, the newest first."""
-        return [SessionView.of(session) for session in await self.looks.sessions(by, user_id)]
+        return [LiveSessionView.of(session) for session in await self.looks.sessions(by, user_id)]
 
     async def end_sessions(self, by: By, user_id: UserId) -> DoneView:
         """Ends all of a user's sessions."""
@@ -113,13 +113,13 @@ class AdminRoutes:
 
     async def events(
         self, by: By, query: Annotated[EventsQuery, Query()], request: Request, response: Response
-    ) -> list[EventView]:
+    ) -> list[RecordedEventView]:
         """Security events, the newest first; `Link: rel="next"` goes on."""
         found = await self.looks.events(by, query.selection())
         page = found[: query.limit]
         if len(found) > query.limit:
             _link(response, query.next_page(request.url.path, page[-1]))
-        return [EventView.of(event) for event in page]
+        return [RecordedEventView.of(event) for event in page]
 
 
 def _link(response: Response, address: str) -> None:

@@ -1,4 +1,4 @@
-"""Programs of an operator's, run as ``./mana`` runs them."""
+"""Programs of an operator's, run as ``./mana`` runs them, or by what it hands over to."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 from ops.instance import Instance
 from ops.programs import ProcessSettings, python, run_environment
-from ops.state import DatabaseRole
 from tests.integration.api.process import PARTITIONS
 
 _SECONDS_MAX = 60
@@ -25,17 +24,17 @@ class Said:
 
 
 @asynccontextmanager
-async def operating(
-    servers: Instance, program: str, *words: str, role: DatabaseRole = "mana_owner"
-) -> AsyncGenerator[asyncio.subprocess.Process]:
+async def operating(servers: Instance, program: str, *words: str) -> AsyncGenerator[asyncio.subprocess.Process]:
     """The running program; killed at the end of the block, if it has not ended before."""
-    settings = ProcessSettings(servers.addresses, PARTITIONS).operator(role)
+    settings = ProcessSettings(servers.addresses, PARTITIONS).operator("mana_owner")
+    async with _running([*python(f"api.operators.{program}"), *words], run_environment(settings)) as child:
+        yield child
+
+
+@asynccontextmanager
+async def _running(command: list[str], environment: dict[str, str]) -> AsyncGenerator[asyncio.subprocess.Process]:
     child = await asyncio.create_subprocess_exec(
-        *python(f"api.operators.{program}"),
-        *words,
-        env=run_environment(settings),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
+        *command, env=environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
     )
     try:
         yield child
@@ -47,6 +46,18 @@ async def operating(
 
 async def operate(servers: Instance, program: str, *words: str) -> Said:
     """Runs the program to its end."""
-    async with operating(servers, program, *words) as child, asyncio.timeout(_SECONDS_MAX):
+    async with operating(servers, program, *words) as child:
+        return await _said(child)
+
+
+async def launch(servers: Instance, *words: str) -> Said:
+    """What ``./mana`` hands over to, in the instance's place."""
+    environment = {**run_environment({}), "MANA_HOME": str(servers.place.home)}
+    async with _running([*python("ops"), *words], environment) as child:
+        return await _said(child)
+
+
+async def _said(child: asyncio.subprocess.Process) -> Said:
+    async with asyncio.timeout(_SECONDS_MAX):
         output, errors = await child.communicate()
-        return Said(child.returncode or 0, output.decode(), errors.decode())
+    return Said(child.returncode or 0, output.decode(), errors.decode())

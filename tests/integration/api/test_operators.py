@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from ops.instance import Instance
-from tests.integration.api.operators import operate, operating
+from tests.integration.api.operators import launch, operate, operating
 from tests.integration.api.process import Process, worker
 from tests.integration.api.users import BASE, PASSWORD, assert_problem, login, new_email, sign_up
 
@@ -65,7 +65,7 @@ async def test_the_first_administrator(http: httpx.AsyncClient, servers: Instanc
     waiting = await owner.fetch("SELECT command FROM auth.outbox WHERE user_id = $1", UUID(user_id))
     assert [row["command"] for row in waiting] == ["account.open"]
 
-    again = await operate(servers, "create_admin", email)
+    again = await launch(servers, "admin", "create", email)
     assert (again.status, "nothing was changed" in again.output) == (0, True)
     assert (await _sign_in(http, email, password)).status_code == 200
 
@@ -225,7 +225,7 @@ async def test_a_spreadsheet_and_the_signup_bonus(
     email, other = new_email(), new_email()
     file = tmp_path / "USERS.CSV"
     file.write_text(f'Email,Name,Hash,Verified,Balance\n{email},"Ada, Countess","{HASH}",true,5\n{other},,,,\n')
-    said = await operate(servers, "import_users", str(file), "--signup-bonus")
+    said = await launch(servers, "users", "import", str(file), "--signup-bonus")
     assert (said.status, said.output) == (0, "2 users imported, 2 accounts opened.\n")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["USERS.CSV"]
     user = await login(http, email)
