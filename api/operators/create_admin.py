@@ -24,7 +24,7 @@ from api.auth import emails, store
 from api.auth.emails import Email
 from api.auth.ending import end_sessions
 from api.auth.hashing import Hasher
-from api.auth.model import Client, EventType, SecurityEvent
+from api.auth.model import Client, SecurityEvent
 from api.auth.registration import OPENING_KEY
 from api.database import Connection, Database
 from api.errors import Unavailable
@@ -105,7 +105,7 @@ async def _add(connection: Connection, email: Email, password_hash: str) -> None
     await outbox.add(
         connection, PendingCommand(uuid_utils.compat.uuid7(), user_id, opening.type, as_json(opening).decode())
     )
-    await _note(connection, "admin.created", user_id)
+    await _note(connection, user_id)
 
 
 async def _promote(connection: Connection, holder: Holder, password_hash: str | None) -> None:
@@ -115,11 +115,11 @@ async def _promote(connection: Connection, holder: Holder, password_hash: str | 
     if password_hash is not None:
         await connection.execute(_SQL["set_password"], holder.id, password_hash)
         await connection.execute(_SQL["forget_proofs"], holder.id)
-    await _note(connection, "admin.created", holder.id)
+    await _note(connection, holder.id)
 
 
-async def _note(connection: Connection, event: EventType, user_id: UUID) -> None:
-    await store.add_event(connection, SecurityEvent(event, _NOWHERE, user_id, details={"by": "operator"}))
+async def _note(connection: Connection, user_id: UUID) -> None:
+    await store.add_event(connection, SecurityEvent("admin.created", _NOWHERE, user_id, details={"by": "operator"}))
 
 
 async def _run(settings: OwnerSettings, email: Email) -> tuple[Way, str]:

@@ -57,14 +57,15 @@ class AdminRoutes:
         router = APIRouter(prefix=f"{BASE}/admin", tags=["admin"], dependencies=around)
 
         def add(method: str, path: str, handler: Any, *codes: ErrorCode) -> None:
-            every = answers("unauthorized", "forbidden", "invalid_request", *codes)
+            too_large: tuple[ErrorCode, ...] = () if method == "GET" else ("payload_too_large",)
+            every = answers("unauthorized", "forbidden", "invalid_request", *too_large, *codes)
             router.add_api_route(path, handler, methods=[method], responses=every)
 
         add("GET", "/users", self.users)
         add("GET", "/users/{userId}", self.user, "not_found")
-        add("PATCH", "/users/{userId}", self.change_role, "not_found", "payload_too_large")
-        add("POST", "/users/{userId}/ban", self.ban, "not_found", "payload_too_large")
-        add("POST", "/users/{userId}/unban", self.unban, "not_found", "payload_too_large")
+        add("PATCH", "/users/{userId}", self.change_role, "not_found")
+        add("POST", "/users/{userId}/ban", self.ban, "not_found")
+        add("POST", "/users/{userId}/unban", self.unban, "not_found")
         add("GET", "/users/{userId}/sessions", self.sessions, "not_found")
         add("DELETE", "/users/{userId}/sessions", self.end_sessions, "not_found")
         add("DELETE", "/users/{userId}/sessions/{sessionId}", self.end_session, "not_found")
