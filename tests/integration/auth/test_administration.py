@@ -8,7 +8,9 @@ from uuid import UUID
 import asyncpg
 import pytest
 
+from ops.state import DATABASE_ROLES, DatabaseRole
 from tests.integration.auth.rows import acting, add_session, add_token, add_user, new_id
+from tests.integration.ledger.server import Database
 
 ACTS = {  # how many times the user it is about is named
     "SELECT auth.admin_list_users('', NULL, 10)": 0,
@@ -169,6 +171,26 @@ async def test_events_name_both_and_are_found_page_by_page(
     assert [row["id"] for row in second] == [ids[0]]
     assert [row["id"] for row in await _do(front, admin, page, user, "user.unbanned", None, None)] == [ids[0]]
     assert await _do(front, admin, page, admin, None, None, None) == []
+
+
+@pytest.mark.parametrize("role", [role for role in DATABASE_ROLES if role != "mana_owner"])
+@pytest.mark.parametrize(
+    "spoiling",
+    [
+        "UPDATE auth.security_events SET type = 'x'",
+        "DELETE FROM auth.security_events",
+        "TRUNCATE auth.security_events",
+        "ALTER TABLE auth.security_events DISABLE ROW LEVEL SECURITY",
+    ],
+)
+async def test_no_process_spoils_what_was_written_down(database: Database, role: DatabaseRole, spoiling: str) -> None:
+    """[68]."""
+    connection = await asyncpg.connect(database.url(role))
+    try:
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await connection.execute(spoiling)
+    finally:
+        await connection.close()
 
 
 async def test_nobody_names_another_actor(owner: asyncpg.Connection, front: asyncpg.Connection, admin: UUID) -> None:
