@@ -246,9 +246,9 @@ LISTS = {
     "SELECT * FROM auth.admin_list_events(NULL, NULL, NULL, now() - interval '2 h', md5('x')::uuid, 10)": 10,
     "SELECT * FROM auth.admin_list_events(md5('u7')::uuid, NULL, NULL, NULL, NULL, 10)": 1,
 }
+# Of tables what was read in one go, of indexes the entries that were looked at.
 _READ = """
-SELECT sum(pg_stat_get_xact_tuples_returned(relid) + pg_stat_get_xact_tuples_fetched(relid))
-FROM unnest(ARRAY['auth.users'::regclass, 'auth.security_events'::regclass]) AS relid
+SELECT sum(pg_stat_get_xact_tuples_returned(oid)) FROM pg_class WHERE relnamespace = 'auth'::regnamespace
 """
 
 
@@ -263,7 +263,7 @@ async def test_a_page_reads_little_of_large_tables(
                 before = await _read(front)
                 assert len(await front.fetch(page)) == found
                 read = await _read(front) - before
-            assert 0 < read < 400, page
+            assert 0 < read < 100, page
 
 
 async def _read(connection: asyncpg.Connection) -> int:
