@@ -23,6 +23,10 @@ app = typer.Typer(
 )
 keys = typer.Typer(help="The keys that access tokens are signed with.", no_args_is_help=True)
 app.add_typer(keys, name="keys")
+administrators = typer.Typer(help="Who administers users.", no_args_is_help=True)
+app.add_typer(administrators, name="admin")
+users = typer.Typer(help="Users in bulk.", no_args_is_help=True)
+app.add_typer(users, name="users")
 _PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 
@@ -159,6 +163,20 @@ def rotate_keys(
 ) -> None:
     """Bring a new signing key: published now, signing ten minutes later; no request fails by it."""
     _operate("rotate_keys", ["--compromised"] if compromised else [], "mana_api")
+
+
+@administrators.command("create")
+def create_admin(email: Annotated[str, typer.Argument(metavar="EMAIL", help="Whose address it is.")]) -> None:
+    """Make an administrator; a new one's password is shown once."""
+    _operate("create_admin", ["--", email], "mana_owner")
+
+
+@users.command("import", context_settings=_PASS_ON, add_help_option=False)
+def import_users(context: typer.Context) -> None:
+    """Import users from a file, JSON lines or CSV; broken off, it goes on when run again (--help: its options)."""
+    if "--help" in context.args:
+        _become("api.operators.import_users", context.args, {})
+    _operate("import_users", context.args, "mana_owner")
 
 
 def _operate(program: str, arguments: list[str], role: DatabaseRole) -> NoReturn:

@@ -11,6 +11,7 @@ from uuid import UUID
 EndReason = Literal["logout", "reuse", "revoked", "banned", "password", "deleted"]
 EventType = Literal[
     "user.registered",
+    "user.imported",
     "user.banned",
     "user.unbanned",
     "user.role_changed",
@@ -33,6 +34,7 @@ EventType = Literal[
     "two_factor.failed",
     "recovery.used",
     "recovery.renewed",
+    "admin.created",
     "admin.sessions_ended",
     "admin.viewed",
     "keys.rotated",

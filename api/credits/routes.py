@@ -81,7 +81,7 @@ class CreditsRoutes:
         headers = [value for name, value in request.headers.raw if name == b"idempotency-key"]
         command, key = read_use(claims.sub, await request.body(), headers)
         wait = wait_seconds(", ".join(request.headers.getlist("prefer")))
-        return await self.spending.use(claims.user_id, command, key, wait)
+        return await self.spending.use(claims.user_id, claims.session_id, command, key, wait)
 
     async def balance(self, claims: SignedIn) -> Response:
         """The balance as the next command would find it: today's credits in, what has expired out."""

@@ -37,9 +37,11 @@ class Spending:
         self._delivery = delivery
         self._tries = tries
 
-    async def use(self, user_id: UUID, command: OutgoingCommand, key: str, wait_seconds: float) -> Response:
+    async def use(
+        self, user_id: UUID, session_id: UUID, command: OutgoingCommand, key: str, wait_seconds: float
+    ) -> Response:
         """200 with the reply, or 202 with a place to look. Raises ``Refusal``, and ``Unavailable``."""
-        await self._delivery.ensure_delivered(user_id)
+        await self._delivery.ensure_delivered(user_id, session_id)
         # Beside the sending, so that it costs no time: a reply takes longer than a note.
         noting = asyncio.create_task(self._tries.note(user_id, key, command.message_id))
         try:

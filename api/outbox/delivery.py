@@ -1,7 +1,8 @@
-"""Delivers what the outbox holds for one user: at once when it was written, and before that user's first command.
+"""Delivers what the outbox holds for one user: at once when it was written, and before a session's first command.
 
-Repeating is harmless, since the ledger answers an opening that it has seen with the first result; so a row is removed
-only once its delivery is certain, and the relay delivers what stays.
+Repeating is harmless, since the ledger answers a command whose key it has seen with the first result; so a row is
+removed only once its delivery is certain, and the relay delivers what stays. A command goes out only behind those that
+waited longer for the same user: what is repeated out of order was in order the first time.
 """
 
 from __future__ import annotations
@@ -28,47 +29,70 @@ _log = structlog.get_logger(__name__)
 
 
 class Delivery:
-    """Knows for some users that nothing of theirs waits any more; for the others it looks."""
+    """Knows for some sessions that nothing from before them waits any more; for the others it looks.
+
+    What is written for a user later is an administrator's act, and ends the user's sessions.
+    """
 
     def __init__(self, database: Database, broker: Broker) -> None:
         self._database = database
         self._broker = broker
         self._settled: LeastRecentlyUsed[UUID, bool] = LeastRecentlyUsed(_SETTLED_MAX)
 
-    async def deliver_now(self, pending: PendingCommand) -> None:
-        """Sends a command just committed and waits for its reply, 2 s at most; what fails is left to the relay."""
+    async def deliver_now(self, pending: PendingCommand) -> bool:
+        """Sends a command just committed and waits for its reply, 2 s at most; what fails is left to the relay.
+
+        Whether it is done. For a command that none of the same user can wait before.
+        """
         try:
             reply = decode_reply(await self._broker.ask(outgoing(pending), REPLY_SECONDS_MAX))
             if not reply.ok:
                 _log.error("a command of our own was refused", command=pending.command, reply=repr(reply.error))
-                return
+                return False
             await self._settle(pending)
         except (Unavailable, NoAnswer, msgspec.DecodeError) as error:
             _log.warning("a command is left to the relay", command=pending.command, reason=repr(error))
+            return False
+        return True
 
-    async def ensure_delivered(self, user_id: UUID) -> None:
-        """Sends what still waits for this user, so that it stands before whatever is sent next.
+    async def deliver_in_order(self, user_id: UUID) -> None:
+        """Sends all that waits for this user, the oldest first, as ``deliver_now`` does; the first that fails stops it.
+
+        So a freeze that could not be sent at its time still goes before the unfreeze that was just committed.
+        """
+        try:
+            waiting = await self._waiting(user_id)
+        except Unavailable as error:
+            _log.warning("commands are left to the relay", reason=repr(error))
+            return
+        for pending in waiting:
+            if not await self.deliver_now(pending):
+                return
+
+    async def ensure_delivered(self, user_id: UUID, session_id: UUID) -> None:
+        """Sends what still waits for the session's user, so that it stands before whatever is sent next.
 
         Raises ``NotAccepted`` where that cannot be done now: the next command must not be sent then.
         """
-        if self._settled.get(user_id):
+        if self._settled.get(session_id):
             return
-        async with self._database.as_user(user_id) as connection:
-            waiting = await store.list_of_user(connection, user_id)
-        for pending in waiting:
+        for pending in await self._waiting(user_id):
             crash("outbox_before_send")
             try:
                 await self._broker.send(outgoing(pending))
             except NoAnswer as error:
                 raise NotAccepted("the account's opening could not be sent") from error
             await self._settle(pending)
-        self._settled.put(user_id, True)
+        self._settled.put(session_id, True)
+
+    async def _waiting(self, user_id: UUID) -> list[PendingCommand]:
+        async with self._database.as_user(user_id) as connection:
+            return await store.list_of_user(connection, user_id)
 
     async def _settle(self, pending: PendingCommand) -> None:
         crash("outbox_after_send")
         async with self._database.as_user(pending.user_id) as connection:
             await store.remove(connection, pending.id)
-        self._settled.put(pending.user_id, True)
 
 
 def outgoing(pending: PendingCommand) -> OutgoingCommand:

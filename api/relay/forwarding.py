@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from datetime import timedelta
 from typing import Final
+from uuid import UUID
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge
@@ -57,18 +58,21 @@ class Forwarding:
             await asyncio.sleep(POLL_SECONDS)
 
     async def forward_due(self) -> None:
-        """Delivers all that is due, page by page, so that what cannot be delivered does not hold up the rest."""
+        """Delivers all that is due, page by page: what cannot be delivered holds up the same user's, and no other's."""
         after: Place | None = store.START
+        held: set[UUID] = set()
         while after is not None:
             async with self._database.transaction() as connection:
                 waiting, oldest = await store.measure(connection)
                 page, after = await store.list_due(connection, HEAD_START, after)
             self._metrics.waiting.set(waiting)
             self._metrics.oldest.set(oldest)
-            await asyncio.gather(*(self._forward(commands) for commands in _by_user(page)))
+            due = {user_id: commands for user_id, commands in _by_user(page).items() if user_id not in held}
+            delivered = await asyncio.gather(*map(self._forward, due.values()))
+            held.update(user_id for user_id, whole in zip(due, delivered, strict=True) if not whole)
 
-    async def _forward(self, commands: list[PendingCommand]) -> None:
-        """One user's commands, in order; the first that fails stops the others until the next look."""
+    async def _forward(self, commands: list[PendingCommand]) -> bool:
+        """One user's commands, in order. False: one failed, and stops the others until the next look."""
         for pending in commands:
             try:
                 crash("outbox_before_send")
@@ -78,12 +82,13 @@ class Forwarding:
                     await store.remove(connection, pending.id)
             except (Unavailable, NoAnswer) as error:
                 _log.warning("a command stays in the outbox", command=pending.command, reason=repr(error))
-                return
+                return False
             self._metrics.delivered.inc()
+        return True
 
 
-def _by_user(page: Iterable[PendingCommand]) -> list[list[PendingCommand]]:
-    users: defaultdict[object, list[PendingCommand]] = defaultdict(list)
+def _by_user(page: Iterable[PendingCommand]) -> dict[UUID, list[PendingCommand]]:
+    users: defaultdict[UUID, list[PendingCommand]] = defaultdict(list)
     for pending in page:
         users[pending.user_id].append(pending)
-    return list(users.values())
+    return users

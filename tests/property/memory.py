@@ -39,6 +39,10 @@ class Ledger(Protocol):
         """Decides and keeps one batch, at this time."""
         ...
 
+    def suspend(self, user_id: str, *, suspended: bool) -> None:
+        """From the next batch on the user may use nothing, or again what the account allows."""
+        ...
+
     def account(self, user_id: str) -> Account | None:
         """The account as it is kept."""
         ...
@@ -68,6 +72,7 @@ class MemoryLedger:
     entries: dict[str, dict[str, Entry]] = field(default_factory=dict[str, dict[str, Entry]])
     answers: dict[tuple[str, str], Recorded] = field(default_factory=dict[tuple[str, str], Recorded])
     refusals: dict[RefusalKey, Error] = field(default_factory=dict[RefusalKey, Error])
+    suspended: set[str] = field(default_factory=set[str])
     outcomes: list[Outcome] = field(default_factory=list[Outcome])
 
     def apply(self, requests: Sequence[Request], now: datetime) -> list[Reply]:
@@ -76,6 +81,13 @@ class MemoryLedger:
         self._keep(outcome, now)
         self.outcomes.append(outcome)
         return outcome.replies
+
+    def suspend(self, user_id: str, *, suspended: bool) -> None:
+        """Notes whether the user may use anything, as the front does."""
+        if suspended:
+            self.suspended.add(user_id)
+        else:
+            self.suspended.discard(user_id)
 
     def account(self, user_id: str) -> Account | None:
         """The account as it is kept."""
@@ -93,6 +105,8 @@ class MemoryLedger:
         state = State()
         for request in requests:
             user_id, key = request.user_id, request.key
+            if user_id in self.suspended:
+                state.suspended.add(user_id)
             if user_id in self.accounts:
                 state.accounts[user_id] = replace(self.accounts[user_id])
                 state.lots[user_id] = [_copy(lot) for lot in reversed(self.lots_of(user_id)) if lot.remaining > 0]

@@ -85,6 +85,7 @@ class PlainLedger:
     def __init__(self) -> None:
         self.users: dict[str, User] = {}
         self.refused: dict[object, dict[str, Any]] = {}
+        self.suspended: set[str] = set()
 
     def ask(
         self,
@@ -150,7 +151,7 @@ class PlainLedger:
             user.frozen = kind == "account.freeze"
             return user.answer(key, asked, None)
         if kind == "credits.use":
-            if user.frozen:
+            if user.frozen or command["userId"] in self.suspended:
                 raise No("account_frozen", {})
             taken = user.burn(amount)
             user.spent += amount

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -64,14 +65,17 @@ def messages(draw: st.DrawFn) -> Message:
 
 _KEYS = st.sampled_from(["k1", "k2", "k3", "k4", "k5", "k6"])
 BATCHES = st.lists(messages(), max_size=14)
+SUSPENDED = st.frozensets(st.sampled_from(USERS), max_size=1)
 SETTINGS = settings(max_examples=150)
 
 
-def _ledger() -> MemoryLedger:
+def _ledger(suspended: Collection[str] = ()) -> MemoryLedger:
     ledger = MemoryLedger()
     for user in USERS[:2]:
         for number, body in enumerate(PRELUDE):
             ask(ledger, [Message(body | {"userId": user, "idempotencyKey": f"before-{number}"})], BEFORE)
+    for user in suspended:
+        ledger.suspend(user, suspended=True)
     return ledger
 
 
@@ -88,9 +92,9 @@ def _seen(ledger: MemoryLedger) -> dict[str, Any]:
 
 
 @SETTINGS
-@given(batch=BATCHES)
-def test_a_batch_equals_its_commands_one_by_one(batch: list[Message]) -> None:
-    together, apart = _ledger(), _ledger()
+@given(batch=BATCHES, suspended=SUSPENDED)
+def test_a_batch_equals_its_commands_one_by_one(batch: list[Message], suspended: frozenset[str]) -> None:
+    together, apart = _ledger(suspended), _ledger(suspended)
     answers = ask(together, batch, NOW)
     assert answers == [ask(apart, [message], NOW)[0] for message in batch]
     assert _seen(together) == _seen(apart)

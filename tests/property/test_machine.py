@@ -114,6 +114,16 @@ class LedgerMachine(RuleBasedStateMachine):
     def set_frozen(self, user: str, freeze: bool) -> None:
         self.send(user, "account.freeze" if freeze else "account.unfreeze", reason="y")
 
+    @rule(user=USERS, suspended=st.booleans())
+    def set_suspended(self, user: str, suspended: bool) -> None:
+        """By the front, between two batches."""
+        self.flush()
+        self.ledger.suspend(user, suspended=suspended)
+        if suspended:
+            self.plain.suspended.add(user)
+        else:
+            self.plain.suspended.discard(user)
+
     @rule(user=USERS, kind=st.sampled_from(["credits.balance", "credits.expire"]))
     def read(self, user: str, kind: str) -> None:
         self.deliver(Message({"type": kind, "userId": user}))

@@ -139,7 +139,8 @@ class State:
     """All that a batch can touch, read under the accounts' locks.
 
     ``lots`` holds each account's open lots (something remains), in no particular order. ``recorded`` is keyed by
-    account and idempotency key, ``usages`` by account and transaction id.
+    account and idempotency key, ``usages`` by account and transaction id. ``suspended`` are the users who may use
+    nothing whatever their accounts say, those included whose account is not open yet: the front's to write, not ours.
     """
 
     accounts: dict[str, Account] = field(default_factory=dict[str, Account])
@@ -147,6 +148,7 @@ class State:
     recorded: dict[tuple[str, str], Recorded] = field(default_factory=dict[tuple[str, str], Recorded])
     refusals: dict[RefusalKey, Error] = field(default_factory=dict[RefusalKey, Error])
     usages: dict[tuple[str, str], Usage] = field(default_factory=dict[tuple[str, str], Usage])
+    suspended: set[str] = field(default_factory=set[str])
 
 
 class Posting(Struct, frozen=True):

@@ -21,9 +21,11 @@ T = TypeVar("T")
 
 _EMPTY: Final = """
 TRUNCATE credits.balances, credits.lots, credits.transactions, credits.postings, credits.keys, credits.refusals,
-    credits.usage_stats;
+    credits.usage_stats, credits.suspensions;
 UPDATE credits.partitions SET position = 0, confirmed = 0;
 """
+_SUSPEND: Final = "INSERT INTO credits.suspensions (account_id, reason) VALUES ($1, 'banned') ON CONFLICT DO NOTHING"
+_RELEASE: Final = "DELETE FROM credits.suspensions WHERE account_id = $1"
 _ACCOUNT: Final = """
 SELECT account_id::text, balance, free_credits_remaining, total_earned, total_spent, sequence, frozen, last_daily,
     opening_key
@@ -62,6 +64,10 @@ class DatabaseLedger:
     def apply(self, requests: Sequence[Request], now: datetime) -> list[Reply]:
         """One batch, at this time."""
         return self._wait(self._apply(requests, now))
+
+    def suspend(self, user_id: str, *, suspended: bool) -> None:
+        """As the front does it."""
+        self._wait(self.by_hand.execute(_SUSPEND if suspended else _RELEASE, user_id))
 
     def account(self, user_id: str) -> Account | None:
         """The account's row."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import asyncpg
 import msgspec
 import pytest
@@ -158,3 +160,40 @@ async def test_one_refusal_in_ten(owner: Owner, database: Database, size: int) -
         encode_reply(one).replace(b"true", b"false", 2) for one in replies
     ]
     assert not [finding for finding in await audit(database.url("mana_owner")) if finding.violations]
+
+
+async def test_a_suspended_user_uses_nothing_until_the_suspension_ends(
+    owner: Owner, by_hand: asyncpg.Connection
+) -> None:
+    user, unopened = await owner.open(), fresh_user()
+    usage = done(await owner.use(user, 5, "before")).transaction
+    assert usage is not None
+    await by_hand.execute(
+        "INSERT INTO credits.suspensions SELECT unnest($1::text[])::uuid, 'banned', now()", [user, unopened]
+    )
+    replies = await owner.do(
+        use(user, 1, "k1", identity="m1"),
+        request("credits.refund", user, "k2", transactionId=usage.id),
+        request("account.open", unopened, "open"),
+        use(unopened, 1, "k1"),
+    )
+    assert [refused(replies[0]), refused(replies[3])] == ["account_frozen"] * 2
+    assert [done(reply).balance.free_credits_remaining for reply in replies[1:3]] == [150, 150]
+    assert await by_hand.fetchval("SELECT count(*) FROM credits.balances WHERE frozen") == 0, "the account's own word"
+
+    await by_hand.execute("DELETE FROM credits.suspensions")
+    again = await owner.do(use(user, 1, "k1", identity="m1"), use(user, 1, "k1", identity="m2"))
+    assert refused(again[0]) == "account_frozen", "the same message"
+    done(again[1])
+
+
+async def test_a_batch_that_waited_behind_a_suspension_sees_it(owner: Owner, by_hand: asyncpg.Connection) -> None:
+    """[57]: what is read for a batch is read once its accounts are locked, not before."""
+    user = await owner.open()
+    async with by_hand.transaction():
+        await by_hand.execute("SELECT 1 FROM credits.balances FOR UPDATE")
+        waiting = asyncio.create_task(owner.use(user, 1, "k1"))
+        await asyncio.sleep(0.2)
+        assert not waiting.done()
+        await by_hand.execute("INSERT INTO credits.suspensions VALUES ($1::text::uuid, 'banned', now())", user)
+    assert refused(await waiting) == "account_frozen"

@@ -31,6 +31,7 @@ SEARCHED: Final[dict[str, dict[str, str]]] = {
         "keys_pkey": "account_id idempotency_key",
         "refusals_pkey": "account_id idempotency_key identity",
         "transactions_refunds": "account_id refers_to",
+        "suspensions_pkey": "account_id",
     },
     "write_outcome": {
         "lots_pkey": "account_id id",

@@ -82,6 +82,8 @@ def _sort_in(state: State, found: Sequence[_Row]) -> None:
                 state.recorded[row["account_id"], row["id"]] = rows.recorded_key(row["body"])
             case "refusal":
                 state.refusals[row["account_id"], row["id"], row["kind"]] = rows.refusal(row["body"])
+            case "suspended":
+                state.suspended.add(row["account_id"])
             case _:
                 usages.append(row)
     for row in usages:

@@ -78,6 +78,13 @@ CROSS JOIN LATERAL (
 
 UNION ALL
 
+-- Read when the accounts are locked: a batch that begins behind a ban refuses also what was queued before it.
+SELECT 'suspended', '', account_id::text, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+FROM credits.suspensions
+WHERE account_id = ANY($1::uuid[])
+
+UNION ALL
+
 SELECT 'usage', usage.id::text, usage.account_id::text, NULL, NULL, NULL, NULL, NULL, NULL,
     json_build_object(
         'app_id', usage.app_id,

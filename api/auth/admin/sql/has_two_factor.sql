@@ -1,0 +1,1 @@
+SELECT auth.admin_has_two_factor($1)

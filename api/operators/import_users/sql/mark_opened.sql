@@ -1,0 +1,3 @@
+UPDATE auth.imports
+SET opened = true
+WHERE file_hash = $1 AND line = ANY($2::integer[])
