@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fastapi import APIRouter, Request, Response, params
+from fastapi import APIRouter, Depends, Request, Response, params
 
 from api.auth.bodies import DoneView, GrantView
+from api.auth.browser.cookies import device_of, with_refresh_cookie
+from api.auth.browser.mode import DOCUMENTED, Browsers, mode_of
 from api.auth.caching import keep_out_of_caches
 from api.auth.client import client_of
 from api.auth.guard import SurelySignedIn
@@ -37,21 +39,37 @@ class TwoFactorRoutes:
     answering: Answering
     enrolment: Enrolment
     reauthentication: Reauthentication
+    browsers: Browsers
 
     def router(self) -> APIRouter:
         """The routes below ``/auth``."""
         router = APIRouter(prefix=f"{BASE}/auth", tags=["two-factor"])
 
-        def post(path: str, handler: Any, *codes: ErrorCode, first: Sequence[params.Depends] = ()) -> None:
+        def post(
+            path: str,
+            handler: Any,
+            *codes: ErrorCode,
+            first: Sequence[params.Depends] = (),
+            documented: dict[str, Any] | None = None,
+        ) -> None:
             router.add_api_route(
                 path,
                 handler,
                 methods=["POST"],
                 responses=answers("payload_too_large", "unauthorized", *codes),
                 dependencies=first,
+                openapi_extra=documented,
             )
 
-        post("/login/two-factor", self.answer, "invalid_request", first=[limited("second_factor")])
+        guarded = [limited("second_factor"), Depends(self.browsers.check)]
+        post(
+            "/login/two-factor",
+            self.answer,
+            "forbidden",
+            "invalid_request",
+            first=guarded,
+            documented=DOCUMENTED,
+        )
         post("/reauthenticate", self.reauthenticate, "forbidden", "invalid_request")
         post("/two-factor/setup", self.set_up, "forbidden")
         post("/two-factor/enable", self.enable, "forbidden", "invalid_request")
@@ -62,8 +80,10 @@ class TwoFactorRoutes:
     async def answer(self, body: AnswerBody, request: Request, response: Response) -> GrantView:
         """Answers a login's challenge with a second factor, and starts the session."""
         keep_out_of_caches(response)
-        answer = Answer(Challenge(body.challenge), body.presented, body.device_id)
-        return GrantView.of(await self.answering.answer(answer, client_of(request)))
+        device = device_of(request, body.device_id, None)
+        answer = Answer(Challenge(body.challenge), body.presented, device.id)
+        granted = await self.answering.answer(answer, client_of(request))
+        return with_refresh_cookie(response, granted, mode_of(request))
 
     async def reauthenticate(
         self, claims: SurelySignedIn, body: ReauthenticateBody, request: Request, response: Response

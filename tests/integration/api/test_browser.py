@@ -16,6 +16,8 @@ import httpx
 import pytest
 
 from ops.instance import Instance
+from tests.integration.api.authenticator import ANSWER, enrol
+from tests.integration.api.ledger import ScriptedLedger
 from tests.integration.api.process import front, until_ready
 from tests.integration.api.users import BASE, PASSWORD, SignedIn, assert_problem, fields
 
@@ -137,6 +139,26 @@ async def test_a_browser_is_known_again(site: httpx.AsyncClient, user: SignedIn,
     assert fields(assert_problem(await site.post(LOGIN, json=body, headers=OURS), 422, "invalid_request")) == [
         "deviceId"
     ]
+
+
+async def test_a_second_factor_is_answered_by_the_same_browser(
+    site: httpx.AsyncClient, ledger: ScriptedLedger, owner: asyncpg.Connection
+) -> None:
+    """[48, 59]: the challenge belongs to the browser that the device's cookie names; tokens come as at login."""
+    assert ledger.opens
+    enrolled = await enrol(site, owner)
+    asked = await _login(site, enrolled.user)
+    device = {name: cookie.value for name, cookie in _cookies(asked).items()}
+    assert set(device) == {DEVICE_COOKIE}
+    body = {"challenge": asked.json()["challenge"], "code": await enrolled.unused_code(owner)}
+    assert_problem(await site.post(ANSWER, json=body, headers=OURS), 401, "unauthorized")
+    foreign = {**OURS, "origin": "https://evil.com"}
+    assert_problem(await site.post(ANSWER, json=body, headers=_with(device, foreign)), 403, "forbidden")
+    answered = await site.post(ANSWER, json=body, headers=_with(device))
+    assert (answered.status_code, answered.json()["refreshToken"]) == (200, None)
+    assert set(_cookies(answered)) == {REFRESH_COOKIE}
+    refreshed = await site.post(REFRESH, headers=_with({REFRESH_COOKIE: _cookies(answered)[REFRESH_COOKIE].value}))
+    assert refreshed.status_code == 200
 
 
 _FOREIGN: list[dict[str, Any]] = [

@@ -116,7 +116,7 @@ async def rooms(
     """The services, for one database as the front's role; with a bonus it is granted at the first proof, with a limiter
     mails are counted."""
     async with Database.connected(url, 6, "test") as database:
-        yield _rooms(database, url, hasher or CheapHasher(), bonus, limiter or NoLimiter())
+        yield _rooms(database, hasher or CheapHasher(), bonus, limiter or NoLimiter())
 
 
 def with_decoys(database: Database, threads: int = 1) -> tuple[Hasher, Decoys]:
@@ -125,11 +125,11 @@ def with_decoys(database: Database, threads: int = 1) -> tuple[Hasher, Decoys]:
     return Hasher(threads, decoys.of), decoys
 
 
-def _rooms(database: Database, url: str, hasher: Hasher, bonus: int, limiter: Limiter) -> Rooms:
+def _rooms(database: Database, hasher: Hasher, bonus: int, limiter: Limiter) -> Rooms:
     lifetimes, devices = Lifetimes(timedelta(days=7), timedelta(days=30), timedelta(seconds=10)), Devices(SECRET)
     keyring = Keyring(KeyStore(database, SECRET), None, time.time)
     tokens = Tokens(keyring, TokenRules("mana", "mana", MINUTES), time.time)
-    ended = EndedSessions(url, MINUTES, time.time)
+    ended = EndedSessions(MINUTES, time.time)
     attempts = Attempts(NoLimiter())
     delivery = Delivery(database, NoBroker())
     granting = SignupBonus(bonus, delivery)
