@@ -25,4 +25,9 @@ def parse(text: str) -> Email:
         checked = validate_email(text, check_deliverability=False, test_environment=True, strict=True)
     except EmailNotValidError as error:
         raise ValueError("is no e-mail address") from error
-    return Email(checked.normalized, unicodedata.normalize("NFKC", checked.normalized).casefold())
+    return known(checked.normalized)
+
+
+def known(address: str) -> Email:
+    """An address that was read before, as it is kept."""
+    return Email(address, unicodedata.normalize("NFKC", address).casefold())

@@ -1,4 +1,5 @@
-"""Argon2id hashes of passwords, computed in threads of their own and never in more.
+"""Hashes of passwords: ours (Argon2id) made and checked, those of others checked, in threads of their own and never in
+more.
 
 The limit is the executor's, not a semaphore's: one is released by a cancelled request while its thread runs on.
 """
@@ -9,20 +10,27 @@ import asyncio
 import unicodedata
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Final, TypeVar
 
 import argon2
 from argon2.exceptions import InvalidHashError, VerificationError
 
+from api.auth.passwords import foreign_hashes
+from api.auth.passwords.decoys import fabricated
+from api.auth.passwords.foreign_hashes import Check
 from api.errors import Unavailable
 
 WAITING_MAX: Final = 64
 """Hashes that may wait: about a second and a half at 25 ms each in one thread."""
 MEMORY_KIB: Final = 19_456
 ROUNDS: Final = 2
-MEMORY_KIB_MAX: Final = 4 * MEMORY_KIB
+MEMORY_KIB_MAX: Final = 128 * 1024
+"""Others' Argon2 hashes too: libraries' defaults are 64 and were 100 MiB."""
 ROUNDS_MAX: Final = 10
-_ABSENT: Final = "no user has this password"
+LANES_MAX: Final = 16
+"""Each lane may be a thread."""
+_OUR_KIND: Final = f"$argon2id$v=19$m={MEMORY_KIB},t={ROUNDS},p=1"
 
 Result = TypeVar("Result")
 
@@ -34,13 +42,16 @@ def normalised(password: str) -> str:
 
 class Hasher:
     """Makes and checks hashes in ``threads`` threads; ``started`` counts them, so that tests can see equal work instead
-    of timing it."""
+    of timing it.
 
-    def __init__(self, threads: int) -> None:
+    ``decoy_of`` chooses the hash that stands for a subject who has none; where it knows none, one like ours does.
+    """
+
+    def __init__(self, threads: int, decoy_of: Callable[[bytes], str | None] = lambda _: None) -> None:
         self._threads = threads
+        self._decoy_of = decoy_of
         self._argon2 = argon2.PasswordHasher(time_cost=ROUNDS, memory_cost=MEMORY_KIB, parallelism=1)
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="argon2")
-        self._absent: str | None = None
         self._underway = 0
         self.started = 0
 
@@ -51,32 +62,35 @@ class Hasher:
     async def verify(self, password: str, stored: str | None, subject: bytes) -> bool:
         """Whether the password fits; without a stored hash as much work is done, and it never fits.
 
-        ``subject`` is whom was asked for, known or not: it may choose among kinds of work that stand for nobody's
-        hash, where there are several. Today there is one.
+        ``subject`` is whom was asked for, known or not: by it a decoy is chosen. A stored hash that is none, or whose
+        parameters would take too much memory or time, counts as none.
         Raises ``Unavailable`` where too many wait.
         """
-        _ = subject
-        if stored is None or not _affordable(stored):
-            if self._absent is None:
-                self._absent = await self._run(lambda: self._argon2.hash(_ABSENT))
-            await self._run(lambda: self._fits(password, self._absent or ""))
+        check = None if stored is None else self._checker(stored)
+        if check is None:
+            await self._run(partial(self._decoy(subject), password))
             return False
-        return await self._run(lambda: self._fits(password, stored))
-
-    async def prepare(self) -> None:
-        """Makes the hash that stands for users who have none, so that the first unknown user costs one hash too."""
-        self._absent = await self._run(lambda: self._argon2.hash(_ABSENT))
-        self.started = 0
+        return await self._run(partial(check, password))
 
     def is_outdated(self, stored: str) -> bool:
-        """Whether the hash was made with other parameters than today's."""
-        return self._argon2.check_needs_rehash(stored)
+        """Whether the hash was made by others, or with other parameters than today's."""
+        return not stored.startswith("$argon2") or self._argon2.check_needs_rehash(stored)
 
     def close(self) -> None:
         """Ends the threads; what waits is cancelled."""
         self._executor.shutdown(wait=False, cancel_futures=True)
 
-    def _fits(self, password: str, stored: str) -> bool:
+    def _decoy(self, subject: bytes) -> Check:
+        chosen = self._decoy_of(subject)
+        check = None if chosen is None else self._checker(chosen)
+        return check or partial(self._fits, fabricated(_OUR_KIND))
+
+    def _checker(self, stored: str) -> Check | None:
+        if stored.startswith("$argon2"):
+            return partial(self._fits, stored) if is_affordable(stored) else None
+        return foreign_hashes.checker(stored)
+
+    def _fits(self, stored: str, password: str) -> bool:
         try:
             return self._argon2.verify(stored, normalised(password))
         except (VerificationError, InvalidHashError):
@@ -97,10 +111,14 @@ class Hasher:
         self._underway -= 1
 
 
-def _affordable(stored: str) -> bool:
-    """False for a hash that is none, or whose parameters would take more memory or time than any of ours."""
+def is_affordable(stored: str) -> bool:
+    """False for an Argon2 hash that is none, or whose parameters would take more memory or time than is given."""
     try:
         parameters = argon2.extract_parameters(stored)
     except InvalidHashError:
         return False
-    return parameters.memory_cost <= MEMORY_KIB_MAX and parameters.time_cost <= ROUNDS_MAX
+    return (
+        parameters.memory_cost <= MEMORY_KIB_MAX
+        and parameters.time_cost <= ROUNDS_MAX
+        and parameters.parallelism <= LANES_MAX
+    )

@@ -1,8 +1,10 @@
-"""Registration: the user, the password and the command that opens the account are committed together."""
+"""Registration: the user, the password, the command that opens the account and the mail that asks for a proof of the
+address are committed together."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 from uuid import UUID
 
 import uuid_utils.compat
@@ -10,6 +12,8 @@ import uuid_utils.compat
 from api.auth import store
 from api.auth.emails import Email
 from api.auth.hashing import Hasher
+from api.auth.mail_links import store as links
+from api.auth.mail_links.asking import MailOrder, order
 from api.auth.model import Client, Language, SecurityEvent, User
 from api.auth.passwords.strength import weakness
 from api.crash import crash
@@ -35,15 +39,24 @@ class NewUser:
 
 
 class Registration:
-    """Makes users; ``signup_bonus`` says whether accounts open with one, ``site`` is what the service is called."""
+    """Makes users; ``signup_bonus`` says whether there is one, ``bonus_at`` when it is granted: as the account opens,
+    or when an address is first proven. ``site`` is what the service is called."""
 
     def __init__(
-        self, database: Database, hasher: Hasher, delivery: Delivery, *, signup_bonus: bool, site: str
+        self,
+        database: Database,
+        hasher: Hasher,
+        delivery: Delivery,
+        *,
+        signup_bonus: bool,
+        site: str,
+        bonus_at: Literal["registration", "verified_email"] = "registration",
     ) -> None:
         self._database = database
         self._hasher = hasher
         self._delivery = delivery
-        self._signup_bonus = signup_bonus
+        self._opens_with_bonus = signup_bonus and bonus_at == "registration"
+        self._bonus_waits = signup_bonus and bonus_at == "verified_email"
         self._site = site
 
     async def register(self, new: NewUser, client: Client) -> User:
@@ -61,11 +74,14 @@ class Registration:
                 connection, user_id, new.email, name=new.name, language=new.language, password_hash=password_hash
             )
             await outbox.add(connection, opening)
+            await order(connection, MailOrder("verify", user_id))
+            if self._bonus_waits:
+                await links.note_bonus(connection, user_id)
             await store.add_event(connection, SecurityEvent("user.registered", client, user_id))
         crash("signup_after_commit")
         await self._delivery.deliver_now(opening)
         return user
 
     def _opening(self, user_id: UUID) -> PendingCommand:
-        command = Open(user_id=str(user_id), idempotency_key=OPENING_KEY, signup_bonus=self._signup_bonus)
+        command = Open(user_id=str(user_id), idempotency_key=OPENING_KEY, signup_bonus=self._opens_with_bonus)
         return PendingCommand(uuid_utils.compat.uuid7(), user_id, command.type, as_json(command).decode())

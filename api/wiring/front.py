@@ -22,6 +22,7 @@ from api.auth.keyring import Keyring
 from api.auth.keys import SigningKey, from_pem
 from api.auth.keystore import KeyStore
 from api.auth.model import Lifetimes
+from api.auth.passwords.decoys import Decoys
 from api.auth.sealing import Unreadable
 from api.auth.sessions import Sessions
 from api.auth.starting import Starting
@@ -74,10 +75,9 @@ async def front(settings: Settings) -> AsyncGenerator[Front]:
         limits(settings, database, registry) as limited,
     ):
         parts = _parts(settings, database, tries, limited, registry=registry, imported=imported)
-        await parts.hasher.prepare()
         count_hashes(registry, lambda: parts.hasher.started)
         await _look_at(parts.keyring)
-        async with running(parts.broker.keep_connected(), parts.ended.follow()):
+        async with running(parts.broker.keep_connected(), parts.ended.follow(), parts.decoys.follow()):
             try:
                 yield Front(_application(parts), parts.broker.stop_waiting)
             finally:
@@ -103,6 +103,7 @@ def _parts(
     tokens = Tokens(keyring, rules, clock)
     ended = EndedSessions(settings.database_url, settings.jwt_access_token_expiry, clock)
     devices = Devices(settings.mana_secret_key)
+    decoys = Decoys(database, settings.mana_secret_key)
     return Parts(
         settings=settings,
         clock=clock,
@@ -111,7 +112,8 @@ def _parts(
         broker=broker,
         tries=tries,
         delivery=Delivery(database, broker),
-        hasher=Hasher(settings.password_hash_threads),
+        hasher=Hasher(settings.password_hash_threads, decoys.of),
+        decoys=decoys,
         keyring=keyring,
         tokens=tokens,
         ended=ended,

@@ -10,6 +10,7 @@ from api.auth.devices import Devices
 from api.auth.ended_sessions import EndedSessions
 from api.auth.hashing import Hasher
 from api.auth.keyring import Keyring
+from api.auth.passwords.decoys import Decoys
 from api.auth.sessions import Sessions
 from api.auth.starting import Starting
 from api.auth.tokens import Tokens
@@ -36,6 +37,7 @@ class Parts:
     tries: Tries
     delivery: Delivery
     hasher: Hasher
+    decoys: Decoys
     keyring: Keyring
     tokens: Tokens
     ended: EndedSessions

@@ -19,6 +19,7 @@ def router(parts: Parts) -> APIRouter:
         parts.delivery,
         signup_bonus=settings.credits_signup_bonus > 0,
         site=settings.site_name,
+        bonus_at=settings.credits_signup_bonus_at,
     )
     sign_in = SignIn(
         parts.database,

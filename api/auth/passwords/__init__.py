@@ -1,1 +1,1 @@
-"""What makes a password good enough, and how it is changed. To come but for its place in a registration."""
+"""What makes a password good enough, how it is changed and reset, and hashes that others made."""

@@ -21,7 +21,6 @@ WHO = b"ada@example.com"
 @pytest.fixture
 async def hasher() -> AsyncGenerator[Hasher]:
     made = Hasher(THREADS)
-    await made.prepare()
     yield made
     made.close()
 

@@ -1,0 +1,99 @@
+"""A user's address changes: asked for in a session, done by whoever reads the mails of the new one, told to the old."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from api.auth import emails, standing
+from api.auth import store as auth
+from api.auth.emails import Email
+from api.auth.ended_sessions import EndedSessions
+from api.auth.ending import end_sessions
+from api.auth.mail_links import store
+from api.auth.mail_links.asking import MailOrder, order
+from api.auth.mail_links.bonus import SignupBonus
+from api.auth.mail_links.requesting import Addressees
+from api.auth.mail_links.spending import Presented, bad_link, present, spend
+from api.auth.model import Client, SecurityEvent
+from api.auth.recent import require_recent
+from api.auth.tokens import Claims
+from api.database import Database
+from api.errors import refuse
+from api.outbox.store import PendingCommand
+
+
+@dataclass(frozen=True)
+class _Moved:
+    """What is left to do after the commit."""
+
+    ended: list[UUID]
+    bonus: PendingCommand | None
+
+
+class AddressChange:
+    """Moves users to other addresses; ``recent`` is how long ago who asks for it may have signed in."""
+
+    def __init__(
+        self,
+        database: Database,
+        addressees: Addressees,
+        bonus: SignupBonus,
+        ended: EndedSessions,
+        *,
+        recent: timedelta,
+    ) -> None:
+        self._database = database
+        self._addressees = addressees
+        self._bonus = bonus
+        self._ended = ended
+        self._recent = recent
+
+    async def ask(self, claims: Claims, email: Email) -> None:
+        """Orders the mail with the link, and one that tells the old address; the same whoever has the new one.
+
+        Raises ``Refusal`` (``forbidden`` without a recent sign-in, ``unauthorized``, ``rate_limited``), and
+        ``Unavailable``.
+        """
+        await self._addressees.charge(email)
+        async with self._database.as_user(claims.user_id) as connection:
+            now = await standing.enter(connection, claims.user_id)
+            if now is None or now.banned:
+                raise refuse("unauthorized", "the session is over: sign in again")
+            await require_recent(connection, claims.session_id, self._recent)
+            await order(connection, MailOrder("change_requested", claims.user_id, email))
+            old = emails.known(now.user.email)
+            await order(connection, MailOrder("address_changing", claims.user_id, old))
+
+    async def confirm(self, token: str, client: Client, keep: Claims | None) -> None:
+        """The user has the new address, which counts as proven. All sessions end but that of ``keep``, if it is theirs.
+
+        Raises ``Refusal`` (``invalid_request`` of ``token``, also where somebody has the address by now), and
+        ``Unavailable``.
+        """
+        presented = await present(self._database, "email_change", token)
+        session = keep.session_id if keep is not None and keep.user_id == presented.owner else None
+        try:
+            moved = await self._move(presented, session, client)
+        except store.AddressTaken as error:
+            raise bad_link() from error
+        if moved is None:
+            raise bad_link()
+        for session_id in moved.ended:
+            self._ended.add(session_id)
+        await self._bonus.deliver(moved.bonus)
+
+    async def _move(self, presented: Presented, session: UUID | None, client: Client) -> _Moved | None:
+        async with self._database.as_user(presented.owner) as connection:
+            spent = await spend(connection, presented)
+            if spent is None:
+                return None
+            user = spent.before.user
+            await store.move_address(connection, spent.link.id)
+            ended = await end_sessions(connection, user.id, "revoked", but=session)
+            await store.void_others(connection, user.id, spent.link.id)
+            await standing.bump(connection, user.id)
+            await auth.add_event(connection, SecurityEvent("email.changed", client, user.id))
+            await order(connection, MailOrder("address_changed", user.id, emails.known(user.email)))
+            return _Moved(ended, await self._bonus.owe(connection, user.id))

@@ -1,0 +1,1 @@
+SELECT auth.confirm_address($1)

@@ -1,0 +1,1 @@
+SELECT auth.find_token_owner($1, $2)

@@ -1,0 +1,1 @@
+SELECT auth.move_address($1)

@@ -1,0 +1,3 @@
+UPDATE auth.users
+SET bonus_at_proof = true
+WHERE id = $1

@@ -1,0 +1,114 @@
+"""A user who is signed in replaces the password by another."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from uuid import UUID
+
+from api.auth import emails, standing
+from api.auth import store as auth
+from api.auth.ended_sessions import EndedSessions
+from api.auth.ending import end_sessions
+from api.auth.hashing import Hasher
+from api.auth.mail_links import store as links
+from api.auth.mail_links.asking import MailOrder, order
+from api.auth.model import Client, SecurityEvent, User
+from api.auth.passwords import store
+from api.auth.passwords.store import Known
+from api.auth.passwords.strength import weakness
+from api.auth.tokens import Claims
+from api.database import Connection, Database
+from api.errors import Refusal, Unavailable, refuse, refuse_field
+from api.throttle.attempts import Attempts, Reservation
+
+
+@dataclass(frozen=True)
+class NewPassword:
+    """The password that is to be, and what proves that its user wants it."""
+
+    current: str
+    new: str
+
+
+class _Refused(Enum):
+    WRONG = "wrong"
+    OVER = "over"
+
+
+class PasswordChange:
+    """Changes passwords; ``site`` is what the service is called."""
+
+    def __init__(
+        self, database: Database, hasher: Hasher, attempts: Attempts, ended: EndedSessions, *, site: str
+    ) -> None:
+        self._database = database
+        self._hasher = hasher
+        self._attempts = attempts
+        self._ended = ended
+        self._site = site
+
+    async def change(self, claims: Claims, password: NewPassword, client: Client) -> None:
+        """The new password is in force, and all sessions but this one have ended.
+
+        Raises ``Refusal`` (``forbidden`` for a wrong current password, ``invalid_request`` for a weak new one,
+        ``unauthorized`` where the session is over, ``rate_limited``), and ``Unavailable``.
+        """
+        async with self._database.as_user(claims.user_id) as connection:
+            known = await store.find(connection, claims.user_id)
+        if known is None:
+            raise _over()
+        if wrong := weakness(password.new, emails.known(known.email), known.name, self._site):
+            raise refuse_field("newPassword", wrong)
+        attempt = await self._attempts.reserve_as_user(claims.user_id)
+        new_hash = await self._hash_if_right(password, known, claims, attempt)
+        async with self._database.as_user(claims.user_id) as connection:
+            outcome = await self._replace(connection, claims, known, new_hash, client)
+        if outcome is _Refused.WRONG:
+            raise refuse("forbidden", "the current password is wrong")
+        if outcome is _Refused.OVER:
+            raise _over()
+        for session_id in outcome:
+            self._ended.add(session_id)
+        await attempt.succeeded()
+
+    async def _hash_if_right(
+        self, password: NewPassword, known: Known, claims: Claims, attempt: Reservation
+    ) -> str | None:
+        """The new password's hash, where the current one is right. A guess that nobody looked at is given back."""
+        try:
+            if not await self._hasher.verify(password.current, known.hash, claims.sub.encode()):
+                return None
+            return await self._hasher.hash(password.new)
+        except Unavailable:
+            await attempt.returned()
+            raise
+
+    async def _replace(
+        self, connection: Connection, claims: Claims, known: Known, new_hash: str | None, client: Client
+    ) -> list[UUID] | _Refused:
+        """The sessions that ended; without a hash the failure is noted."""
+        user_id = claims.user_id
+        now = await standing.seize(connection, user_id)
+        if now is None or now.banned or not await auth.is_session_live(connection, claims.session_id, user_id):
+            return _Refused.OVER
+        if new_hash is None or now.epoch != known.epoch:
+            await auth.add_event(connection, SecurityEvent("sign_in.failed", client, user_id, claims.session_id))
+            return _Refused.WRONG
+        await store.put(connection, user_id, new_hash)
+        ended = await end_sessions(connection, user_id, "password", but=claims.session_id)
+        await store.renew_authentication(connection, claims.session_id)
+        await links.void_others(connection, user_id, None)
+        await standing.bump(connection, user_id)
+        await auth.add_event(connection, SecurityEvent("password.changed", client, user_id, claims.session_id))
+        await tell(connection, now.user)
+        return ended
+
+
+async def tell(connection: Connection, user: User) -> None:
+    """A mail to the address of this moment: whoever changed the password may change the address next."""
+    await order(connection, MailOrder("password_changed", user.id, emails.known(user.email)))
+
+
+def _over() -> Refusal:
+    return refuse("unauthorized", "the session is over: sign in again")

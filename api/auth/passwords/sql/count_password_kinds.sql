@@ -1,0 +1,2 @@
+SELECT kind, users
+FROM auth.count_password_kinds()

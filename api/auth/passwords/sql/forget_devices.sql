@@ -1,0 +1,2 @@
+DELETE FROM auth.devices
+WHERE user_id = $1

@@ -1,0 +1,275 @@
+"""An address is proven, and moves, by a link that its mail brought; once, for that purpose and that address alone."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable
+from uuid import UUID
+
+import asyncpg
+import pytest
+
+from api.auth.emails import known
+from api.errors import Refusal
+from api.throttle.limiter import Charge, NoLimiter, Verdict
+from tests.integration.auth.links import expire, link_of, newest_link, no_link
+from tests.integration.auth.rooms import PASSWORD, SOMEWHERE, Rooms, rooms
+from tests.integration.ledger.server import Database
+
+ADA, EVE, NEW = "ada@example.com", "eve@example.com", "Ada@New.example.com"
+
+
+@pytest.fixture
+async def front_door(database: Database, owner: asyncpg.Connection) -> AsyncGenerator[Rooms]:
+    assert owner is not None, "empties the database afterwards"
+    async with rooms(database.url("mana_api"), bonus=150) as opened:
+        yield opened
+
+
+async def _refused(act: Awaitable[object], code: str = "invalid_request") -> None:
+    with pytest.raises(Refusal) as refused:
+        await act
+    assert refused.value.error.code == code
+
+
+async def _address(owner: asyncpg.Connection, user: UUID) -> tuple[str, str, bool]:
+    row = await owner.fetchrow("SELECT email, email_key, email_verified FROM auth.users WHERE id = $1", user)
+    assert row is not None
+    return row["email"], row["email_key"], row["email_verified"]
+
+
+async def _mails(owner: asyncpg.Connection) -> list[tuple[str, str | None]]:
+    rows = await owner.fetch("SELECT kind, email FROM auth.mails ORDER BY id")
+    return [(row["kind"], row["email"]) for row in rows]
+
+
+async def _commands(owner: asyncpg.Connection) -> list[str]:
+    return [row["command"] for row in await owner.fetch("SELECT command FROM auth.outbox ORDER BY id")]
+
+
+@pytest.mark.checklist(39)
+async def test_of_twenty_uses_of_a_link_one_proves_the_address(front_door: Rooms, owner: asyncpg.Connection) -> None:
+    user = await front_door.register(ADA)
+    link = await newest_link(owner, "verify")
+    outcomes = await asyncio.gather(
+        *(front_door.verification.verify(link, SOMEWHERE) for _ in range(20)), return_exceptions=True
+    )
+    assert outcomes.count(None) == 1
+    assert all(isinstance(outcome, Refusal) for outcome in outcomes if outcome is not None)
+    assert await _address(owner, user) == (ADA, ADA, True)
+    assert await owner.fetchval("SELECT count(*) FROM auth.security_events WHERE type = 'email.verified'") == 1
+
+
+@pytest.mark.checklist(39)
+async def test_a_newer_link_voids_the_older_and_time_voids_it(front_door: Rooms, owner: asyncpg.Connection) -> None:
+    user = await front_door.register(ADA)
+    older = await newest_link(owner, "verify")
+    await front_door.requests.request("verify_requested", known(ADA.upper()))
+    newer = await newest_link(owner, "verify_requested")
+    await _refused(front_door.verification.verify(older, SOMEWHERE))
+    await expire(owner, newer)
+    await _refused(front_door.verification.verify(newer, SOMEWHERE))
+    assert (await _address(owner, user))[2] is False
+    assert await owner.fetchval("SELECT used_at FROM auth.verification_tokens") is None
+
+
+@pytest.mark.checklist(40)
+@pytest.mark.parametrize("text", ["", "x", "é" * 43, "A" * 43, "A" * 10_000], ids=len)
+async def test_what_is_no_link(front_door: Rooms, text: str) -> None:
+    for link in (text, no_link()):
+        await _refused(front_door.verification.verify(link, SOMEWHERE))
+        await _refused(front_door.moving.confirm(link, SOMEWHERE, None))
+        await _refused(front_door.reset(link, PASSWORD))
+
+
+@pytest.mark.checklist(40)
+async def test_a_link_does_what_it_is_for_and_nothing_else(front_door: Rooms, owner: asyncpg.Connection) -> None:
+    """Refused where it is not for, and not spent by that."""
+    user = await front_door.register(ADA)
+    _, claims = await front_door.enter(ADA)
+    await front_door.moving.ask(claims, known(NEW))
+    verify, move = await newest_link(owner, "verify"), await newest_link(owner, "change_requested")
+    reset = await link_of(owner, await front_door.forgot(owner, ADA))
+    assert reset is not None
+    for link in (verify, move):
+        await _refused(front_door.reset(link, "entirely different staple"))
+    for link in (verify, reset):
+        await _refused(front_door.moving.confirm(link, SOMEWHERE, None))
+    for link in (move, reset):
+        await _refused(front_door.verification.verify(link, SOMEWHERE))
+    assert await owner.fetchval("SELECT count(*) FROM auth.verification_tokens WHERE used_at IS NOT NULL") == 0
+    assert await _address(owner, user) == (ADA, ADA, False)
+    await front_door.verification.verify(verify, SOMEWHERE)
+    await front_door.moving.confirm(move, SOMEWHERE, None)
+    assert await _address(owner, user) == (NEW, NEW.lower(), True)
+
+
+@pytest.mark.checklist(51)
+async def test_an_address_moves_and_the_old_one_is_told(front_door: Rooms, owner: asyncpg.Connection) -> None:
+    """All sessions end but the one that confirms; to the old address go both mails, wherever the user reads by then."""
+    user = await front_door.register(ADA)
+    granted, claims = await front_door.enter(ADA)
+    others, _ = await front_door.enter(ADA)
+    await front_door.moving.ask(claims, known(NEW))
+    assert await _address(owner, user) == (ADA, ADA, False), "not before the link"
+    await front_door.moving.confirm(await newest_link(owner, "change_requested"), SOMEWHERE, claims)
+    assert await _address(owner, user) == (NEW, NEW.lower(), True)
+    assert await _mails(owner) == [
+        ("verify", None),
+        ("change_requested", NEW),
+        ("address_changing", ADA),
+        ("address_changed", ADA),
+    ]
+    await front_door.sessions.refresh(granted.refresh_token, SOMEWHERE)
+    await _refused(front_door.sessions.refresh(others.refresh_token, SOMEWHERE), "unauthorized")
+    await _refused(front_door.enter(ADA), "unauthorized")
+    await front_door.enter(NEW)
+
+
+@pytest.mark.checklist(51)
+async def test_a_session_of_somebody_else_does_not_stay(front_door: Rooms, owner: asyncpg.Connection) -> None:
+    await front_door.register(ADA)
+    granted, claims = await front_door.enter(ADA)
+    await front_door.register(EVE)
+    _, another = await front_door.enter(EVE)
+    await front_door.moving.ask(claims, known(NEW))
+    await front_door.moving.confirm(await newest_link(owner, "change_requested"), SOMEWHERE, another)
+    await _refused(front_door.sessions.refresh(granted.refresh_token, SOMEWHERE), "unauthorized")
+
+
+@pytest.mark.checklist(51)
+async def test_a_proof_of_the_old_address_proves_nothing_of_the_new(
+    front_door: Rooms, owner: asyncpg.Connection
+) -> None:
+    user = await front_door.register(ADA)
+    _, claims = await front_door.enter(ADA)
+    reset = await link_of(owner, await front_door.forgot(owner, ADA))
+    verify = await newest_link(owner, "verify")
+    await front_door.moving.ask(claims, known(NEW))
+    await front_door.moving.confirm(await newest_link(owner, "change_requested"), SOMEWHERE, None)
+    await owner.execute("UPDATE auth.users SET email_verified = false")
+    assert reset is not None
+    await _refused(front_door.verification.verify(verify, SOMEWHERE))
+    await _refused(front_door.reset(reset, "entirely different staple"))
+    assert (await _address(owner, user))[2] is False
+
+
+@pytest.mark.checklist(51)
+async def test_an_address_that_somebody_has_is_ordered_alike_and_does_not_move(
+    front_door: Rooms, owner: asyncpg.Connection
+) -> None:
+    user = await front_door.register(ADA)
+    _, claims = await front_door.enter(ADA)
+    await front_door.moving.ask(claims, known(NEW))
+    link = await newest_link(owner, "change_requested")
+    await front_door.register(NEW)
+    await _refused(front_door.moving.confirm(link, SOMEWHERE, None))
+    assert await _address(owner, user) == (ADA, ADA, False)
+    await front_door.moving.ask(claims, known(NEW))
+    orders = await owner.fetch("SELECT email, details::text, user_id FROM auth.mails WHERE kind = 'change_requested'")
+    assert len({tuple(row.values()) for row in orders}) == 1
+    await front_door.sessions.refresh((await front_door.enter(ADA))[0].refresh_token, SOMEWHERE)
+
+
+@pytest.mark.checklist(51)
+async def test_a_change_of_address_needs_a_recent_sign_in(front_door: Rooms, owner: asyncpg.Connection) -> None:
+    await front_door.register(ADA)
+    _, claims = await front_door.enter(ADA)
+    await owner.execute("UPDATE auth.sessions SET created_at = created_at - interval '11 min'")
+    with pytest.raises(Refusal) as refused:
+        await front_door.moving.ask(claims, known(NEW))
+    assert refused.value.error.code == "forbidden"
+    assert refused.value.error.details == {"reauthenticate": True}
+    assert await _mails(owner) == [("verify", None)]
+
+
+@pytest.mark.checklist(57)
+async def test_a_banned_users_links_do_nothing(front_door: Rooms, owner: asyncpg.Connection) -> None:
+    user = await front_door.register(ADA)
+    _, claims = await front_door.enter(ADA)
+    await front_door.moving.ask(claims, known(NEW))
+    verify, move = await newest_link(owner, "verify"), await newest_link(owner, "change_requested")
+    await owner.execute("UPDATE auth.users SET banned_at = now()")
+    await _refused(front_door.verification.verify(verify, SOMEWHERE))
+    await _refused(front_door.moving.confirm(move, SOMEWHERE, None))
+    await _refused(front_door.moving.ask(claims, known(NEW)), "unauthorized")
+    assert await _address(owner, user) == (ADA, ADA, False)
+
+
+@pytest.mark.checklist(66)
+@pytest.mark.parametrize("proof", ["verify", "reset", "change"])
+async def test_the_bonus_is_committed_with_the_first_proof_and_once(
+    front_door: Rooms, owner: asyncpg.Connection, proof: str
+) -> None:
+    """Whatever proves an address first; the broker is away, so the commands stay to be seen."""
+    user = await front_door.register(ADA)
+    body = "SELECT body->>'signupBonus' FROM auth.outbox WHERE command = 'account.open'"
+    assert await owner.fetchval(body) == "false"
+    await _prove(front_door, owner, proof)
+    assert await _commands(owner) == ["account.open", "credits.grant"]
+    grant = await owner.fetchrow(
+        "SELECT user_id, body->>'idempotencyKey' AS key, body->>'amount' AS amount FROM auth.outbox"
+        " WHERE command = 'credits.grant'"
+    )
+    assert grant is not None
+    assert tuple(grant.values()) == (user, "mana:signup-bonus", "150")
+    for again in ("verify", "reset", "change"):
+        await _prove(front_door, owner, again)
+    assert await _commands(owner) == ["account.open", "credits.grant"]
+
+
+@pytest.mark.checklist(66)
+async def test_who_had_the_bonus_at_registration_gets_no_other(front_door: Rooms, owner: asyncpg.Connection) -> None:
+    """The setting was changed since."""
+    await front_door.register(ADA)
+    await owner.execute("UPDATE auth.users SET bonus_at_proof = false; DELETE FROM auth.outbox")
+    await _prove(front_door, owner, "verify")
+    assert await _commands(owner) == []
+
+
+async def _prove(front_door: Rooms, owner: asyncpg.Connection, proof: str) -> None:
+    email = str(await owner.fetchval("SELECT email FROM auth.users"))
+    match proof:
+        case "verify":
+            await front_door.requests.request("verify_requested", known(email))
+            await front_door.verification.verify(await newest_link(owner, "verify_requested"), SOMEWHERE)
+        case "reset":
+            link = await link_of(owner, await front_door.forgot(owner, email))
+            assert link is not None
+            await front_door.reset(link, PASSWORD)
+        case _:
+            _, claims = await front_door.enter(email)
+            await front_door.moving.ask(claims, known("x" + email))
+            await front_door.moving.confirm(await newest_link(owner, "change_requested"), SOMEWHERE, claims)
+
+
+class OneEach(NoLimiter):
+    """Takes one charge for each class and subject."""
+
+    def __init__(self) -> None:
+        self._taken: set[tuple[str, bytes]] = set()
+
+    async def take(self, *charges: Charge) -> Verdict:
+        new = {(charge.limit.name, charge.subject) for charge in charges}
+        allowed = not new & self._taken
+        self._taken |= new
+        return Verdict(allowed, charges[0].limit.name, 1, 3600, int(allowed), 3600, 3600)
+
+
+@pytest.mark.checklist(22, 27)
+async def test_mails_to_one_address_are_counted_however_it_is_written_and_whoever_has_it(
+    database: Database, owner: asyncpg.Connection
+) -> None:
+    """Together for all that sends mails to typed addresses, so that nobody's mailbox is filled through us."""
+    async with rooms(database.url("mana_api"), limiter=OneEach()) as front_door:
+        await front_door.register(ADA)
+        _, claims = await front_door.enter(ADA)
+        for email, again in ((ADA, ADA.upper()), ("nobody@example.com", "NoBody@example.com")):
+            await front_door.requests.request("reset_requested", known(email))
+            await _refused(front_door.requests.request("verify_requested", known(again)), "rate_limited")
+            await _refused(front_door.moving.ask(claims, known(again)), "rate_limited")
+    assert await _mails(owner) == [
+        ("verify", None),
+        ("reset_requested", ADA),
+        ("reset_requested", "nobody@example.com"),
+    ]
