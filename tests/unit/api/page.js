@@ -1,5 +1,6 @@
 // Runs a page's script with just as much of a browser as it uses, as told by JSON on standard input:
-// {script, hash, language, route, fields, status, answer}. Tells on standard output what it did before and after the button.
+// {script, hash, language, route, fields, status, answer}. Tells on standard output what it did before the button and
+// after it.
 const vm = require("node:vm");
 const told = JSON.parse(require("node:fs").readFileSync(0, "utf8"));
 const requests = [], visited = [], listeners = {}, button = { disabled: false };
