@@ -22,7 +22,7 @@ from redis.exceptions import NoScriptError, RedisError
 SECONDS_MAX: Final = 0.05
 """No request waits longer than this for its counters."""
 _TOGETHER_MAX: Final = 256
-_CONNECT_SECONDS_MAX: Final = 5.0
+_CONNECT_SECONDS_MAX: Final = 2.0
 _TURNS: Final = 10
 """Turns of the event loop in which an answer that came in time is read, decoded and handed on."""
 _AWAY: Final = (RedisError, OSError, TimeoutError)
