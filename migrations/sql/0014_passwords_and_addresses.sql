@@ -1,6 +1,6 @@
 -- phase: expand
--- The signup bonus may wait for the first proof of an address. The kinds of hashes are counted in a thousand pages of the
--- passwords, chosen by chance, where there are more: so each front may ask every hour, however many users there are.
+-- The signup bonus may wait for the first proof of an address. The kinds of hashes are counted in a thousand pages of
+-- the passwords, chosen by chance, where there are more: so each front may ask hourly, however many users there are.
 
 ALTER TABLE auth.users ADD COLUMN bonus_at_proof boolean NOT NULL DEFAULT false;
 COMMENT ON COLUMN auth.users.bonus_at_proof IS
