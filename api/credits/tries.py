@@ -96,5 +96,5 @@ def _name(user_id: UUID, key: str) -> str:
 def _translated() -> Generator[None]:
     try:
         yield
-    except (RedisError, OSError, TimeoutError) as error:
+    except (RedisError, OSError, RuntimeError, TimeoutError) as error:  # uvloop's word for a closed connection, too
         raise Unavailable("redis", "it cannot be told yet what became of the newest try of this key") from error

@@ -25,7 +25,8 @@ _TOGETHER_MAX: Final = 256
 _CONNECT_SECONDS_MAX: Final = 2.0
 _TURNS: Final = 10
 """Turns of the event loop in which an answer that came in time is read, decoded and handed on."""
-_AWAY: Final = (RedisError, OSError, TimeoutError)
+_AWAY: Final = (RedisError, OSError, RuntimeError, TimeoutError)
+"""``RuntimeError`` is what uvloop says of a connection that was closed while nobody used it."""
 
 
 class CountersAway(Exception):  # noqa: N818 - says what is the matter
@@ -109,6 +110,12 @@ class RedisLine:
         await asyncio.shield(self._connecting)
 
     async def _pipelined(self, commands: Sequence[tuple[str | bytes, ...]]) -> list[Any]:
+        try:
+            return await self._at_once(commands)
+        except RuntimeError:
+            return await self._at_once(commands)
+
+    async def _at_once(self, commands: Sequence[tuple[str | bytes, ...]]) -> list[Any]:
         async with self._redis.pipeline(transaction=False) as pipeline:
             for command in commands:
                 pipeline.execute_command(*command)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import ssl
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ LOGIN, REGISTER, FREE = f"{BASE}/auth/login", f"{BASE}/auth/register", f"{BASE}/
 """The last one costs nothing but its place in the general class."""
 USUAL = dict.fromkeys(UNHINDERED, "")
 PROXY = "127.0.0.1"
+_NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""Else every client would read all certificates of the system."""
 
 
 @asynccontextmanager
@@ -31,7 +34,8 @@ async def limited_front(instance: Instance, folder: Path, **settings: str) -> As
 @asynccontextmanager
 async def coming_from(process: Process, forwarded: str, peer: str = PROXY) -> AsyncGenerator[httpx.AsyncClient]:
     """A client whose proxy says that it comes from there, or who says so himself where ``peer`` is another."""
-    transport = httpx.AsyncHTTPTransport(local_address=peer, limits=httpx.Limits(max_connections=20))
+    limits = httpx.Limits(max_connections=20)
+    transport = httpx.AsyncHTTPTransport(local_address=peer, limits=limits, verify=_NO_TLS)
     headers = {"x-forwarded-for": forwarded}
     async with httpx.AsyncClient(base_url=process.url, transport=transport, headers=headers, timeout=40) as http:
         yield http
@@ -39,7 +43,7 @@ async def coming_from(process: Process, forwarded: str, peer: str = PROXY) -> As
 
 async def measured(process: Process, name: str) -> int:
     """What its metrics say."""
-    async with httpx.AsyncClient(base_url=process.url) as http:
+    async with httpx.AsyncClient(base_url=process.url, verify=_NO_TLS) as http:
         text = (await http.get("/metrics")).text
     found = re.search(rf"^{name} (\d+)", text, re.MULTILINE)
     assert found is not None, text
