@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+from functools import lru_cache
 from typing import Final
 
+from api.throttle.classes import Backoff, LimitClass
 from api.throttle.limiter import Charge
 
 _PREFIX: Final = "mana:limit"
@@ -20,7 +22,16 @@ class CounterNames:
         self._key = key
 
     def of(self, charge: Charge) -> str:
-        """The counter's name; the same subject has another hash in each class."""
+        """The counter's name; the same subject has another hash in each class.
+
+        It depends on the class's figures too: what was counted by one setting means something else by another, so a
+        front that is started with other figures begins anew.
+        """
         name = charge.limit.name
-        digest = hmac.digest(self._key, name.encode() + b"\0" + charge.subject, hashlib.sha256)
+        digest = hmac.digest(self._key, _kind(charge.limit) + b"\0" + charge.subject, hashlib.sha256)
         return f"{_PREFIX}:{name}:{base64.urlsafe_b64encode(digest[:_HASH_BYTES]).rstrip(b'=').decode()}"
+
+
+@lru_cache(64)
+def _kind(limit: LimitClass | Backoff) -> bytes:
+    return repr(limit).encode()
