@@ -61,7 +61,7 @@ class Deletion:
             await store.delete(connection)
         for session_id in ended:
             self._ended.add(session_id)
-        await self._delivery.deliver_now(freeze)
+        await self._delivery.deliver_in_order(claims.user_id)
 
 
 def _farewell(deleted: Standing) -> MailOrder:

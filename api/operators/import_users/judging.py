@@ -6,14 +6,12 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Final
 
-import argon2
 import msgspec
-from argon2.exceptions import InvalidHashError
 from msgspec import Meta, Struct
 
 from api.auth import emails
 from api.auth.emails import Email
-from api.auth.hashing import MEMORY_KIB_MAX, ROUNDS_MAX
+from api.auth.hashing import is_affordable
 from api.auth.passwords import foreign_hashes
 from api.text import is_plain
 from contracts.fields import AMOUNT_MAX
@@ -69,10 +67,4 @@ def _kept(given: str) -> str:
 
 
 def _is_argon2(stored: str) -> bool:
-    if _ARGON2.fullmatch(stored) is None:
-        return False
-    try:
-        parameters = argon2.extract_parameters(stored)
-    except InvalidHashError:
-        return False
-    return parameters.memory_cost <= MEMORY_KIB_MAX and parameters.time_cost <= ROUNDS_MAX
+    return _ARGON2.fullmatch(stored) is not None and is_affordable(stored)

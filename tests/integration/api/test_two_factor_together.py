@@ -1,0 +1,125 @@
+"""A second factor beside passwords that change, browsers and limits. Numbers in brackets: SECURITY.md's checklist."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import secrets
+from collections.abc import AsyncGenerator
+from http.cookies import SimpleCookie
+from pathlib import Path
+from uuid import UUID
+
+import asyncpg
+import httpx
+import pytest
+
+from ops.instance import Instance
+from tests.integration.api.authenticator import ANSWER, Enrolled, answer, challenge, enrol
+from tests.integration.api.ledger import ScriptedLedger
+from tests.integration.api.process import front, until_ready
+from tests.integration.api.users import BASE, PASSWORD, assert_problem
+from tests.integration.auth.rows import new_id
+
+NEW_PASSWORD = "another horse battery staple"
+SITE = "https://mana.example.com"
+OURS = {"x-mana-session": "cookie", "origin": SITE, "sec-fetch-site": "same-origin"}
+
+
+@pytest.fixture
+async def enrolled(http: httpx.AsyncClient, ledger: ScriptedLedger, owner: asyncpg.Connection) -> Enrolled:
+    """A user whose second factor is on."""
+    assert ledger.opens
+    return await enrol(http, owner)
+
+
+@pytest.fixture(scope="module")
+async def limited(servers: Instance, logs: Path) -> AsyncGenerator[httpx.AsyncClient]:
+    """A front with few exports, as a site's pages know it."""
+    settings = {"RATE_LIMIT_EXPORT": "2/1d", "PUBLIC_URL": SITE}
+    async with front(servers, logs, **settings) as process, httpx.AsyncClient(base_url=process.url) as client:
+        await until_ready(process)
+        yield client
+
+
+async def _add_reset_link(owner: asyncpg.Connection, enrolled: Enrolled) -> str:
+    secret = secrets.token_bytes(32)
+    await owner.execute(
+        "INSERT INTO auth.verification_tokens"
+        " (id, user_id, purpose, token_hash, email, email_key, expires_at, credential_epoch)"
+        " SELECT $1, id, 'password_reset', $3, email, email_key, now() + interval '30 min', credential_epoch"
+        " FROM auth.users WHERE id = $2",
+        new_id(),
+        UUID(enrolled.user.id),
+        hashlib.sha256(secret).digest(),
+    )
+    return base64.urlsafe_b64encode(secret).rstrip(b"=").decode()
+
+
+async def test_a_reset_password_still_wants_the_second_factor(
+    http: httpx.AsyncClient, enrolled: Enrolled, owner: asyncpg.Connection
+) -> None:
+    """[42] [43]: it begins no session, and what was begun with the old password is dead."""
+    pending = await challenge(http, enrolled.user.email)
+    link = await _add_reset_link(owner, enrolled)
+    reset = await http.post(f"{BASE}/auth/password/reset", json={"token": link, "newPassword": NEW_PASSWORD})
+    assert reset.json() == {"success": True}
+    assert "set-cookie" not in reset.headers
+    live = "SELECT count(*) FROM auth.sessions WHERE user_id = $1 AND ended_at IS NULL"
+    assert await owner.fetchval(live, UUID(enrolled.user.id)) == 0
+    code = await enrolled.unused_code(owner)
+    assert_problem(await answer(http, pending, code=code), 401, "unauthorized")
+    begun = await http.post(f"{BASE}/auth/login", json={"email": enrolled.user.email, "password": NEW_PASSWORD})
+    assert set(begun.json()) == {"twoFactorRequired", "challenge"}
+    assert (await answer(http, begun.json()["challenge"], code=code)).status_code == 200
+
+
+async def test_a_changed_password_ends_challenges(
+    http: httpx.AsyncClient, enrolled: Enrolled, owner: asyncpg.Connection
+) -> None:
+    """[42]."""
+    pending = await challenge(http, enrolled.user.email)
+    body = {"currentPassword": PASSWORD, "newPassword": NEW_PASSWORD}
+    changed = await http.post(f"{BASE}/auth/password/change", json=body, headers=enrolled.user.headers)
+    assert changed.status_code == 200, changed.text
+    assert_problem(await answer(http, pending, code=await enrolled.unused_code(owner)), 401, "unauthorized")
+
+
+async def test_whoever_answers_challenges_rightly_is_never_held_up(
+    http: httpx.AsyncClient, enrolled: Enrolled, owner: asyncpg.Connection
+) -> None:
+    """[31]: more sign-ins than wrong guesses are let through, from no device and from a known one."""
+    for device in ({}, {"deviceId": "laptop"}):
+        for _ in range(12):
+            given = await challenge(http, enrolled.user.email, **device)
+            answered = await answer(http, given, code=await enrolled.unused_code(owner), **device)
+            assert answered.status_code == 200, answered.text
+
+
+async def test_a_browser_answers_from_the_device_of_its_cookie(
+    limited: httpx.AsyncClient, enrolled: Enrolled, owner: asyncpg.Connection
+) -> None:
+    """[48] [60]: the refresh token goes into the cookie alone."""
+    body = {"email": enrolled.user.email, "password": PASSWORD}
+    begun = await limited.post(f"{BASE}/auth/login", json=body, headers=OURS)
+    limited.cookies.clear()
+    jar: SimpleCookie = SimpleCookie(begun.headers["set-cookie"])
+    assert set(jar) == {"__Host-mana_device"}, "no session yet"
+    reply = {"challenge": begun.json()["challenge"], "code": await enrolled.unused_code(owner)}
+    assert_problem(await limited.post(ANSWER, json=reply, headers=OURS), 401, "unauthorized")
+    foreign = OURS | {"origin": "https://evil.example.com"}
+    assert_problem(await limited.post(ANSWER, json=reply, headers=foreign), 403, "forbidden")
+    known = OURS | {"cookie": f"__Host-mana_device={jar['__Host-mana_device'].value}"}
+    answered = await limited.post(ANSWER, json=reply, headers=known)
+    limited.cookies.clear()
+    assert answered.status_code == 200, answered.text
+    assert answered.json()["refreshToken"] is None
+    assert "__Host-mana_refresh=" in answered.headers["set-cookie"]
+
+
+async def test_exports_are_few(limited: httpx.AsyncClient, enrolled: Enrolled) -> None:
+    for _ in range(2):
+        assert (await limited.get(f"{BASE}/auth/me/export", headers=enrolled.user.headers)).status_code == 200
+    refused = await limited.get(f"{BASE}/auth/me/export", headers=enrolled.user.headers)
+    assert_problem(refused, 429, "rate_limited")
+    assert refused.headers["retry-after"]
