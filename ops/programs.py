@@ -39,6 +39,14 @@ _GUARDED = (
 )
 FRONTS_OWN = ("JWT_", "STRIPE_")
 MAILS_OWN = ("SMTP_", "MAIL_")
+_IN_DEVELOPMENT = {
+    "RATE_LIMIT_REGISTER": "100000/1h",
+    "RATE_LIMIT_REFRESH": "100000/1m",
+    "RATE_LIMIT_MAIL": "100000/1h",
+    "RATE_LIMIT_LINK": "100000/15m",
+}
+"""A developer's address is that of all users: limits of one address that nobody set leave it to RATE_LIMIT_MAX, and to
+what guards passwords and mailboxes."""
 
 
 def surroundings(*kept: str) -> dict[str, str]:
@@ -140,6 +148,8 @@ class Programs:
         port = ports.choose_upwards(preferred, self._others("api"))
         self._ports["api"] = port
         own = {**self._settings.api(), "PORT": str(port), **self._front_door()}
+        if own["MANA_ENVIRONMENT"] == "development":
+            own |= {name: os.environ.get(name) or limit for name, limit in _IN_DEVELOPMENT.items()}
         return self._program("api", "api", run_environment(own, *FRONTS_OWN), port)
 
     def mail(self, folder: Path) -> Program:

@@ -102,6 +102,19 @@ def test_mails_without_a_server_are_written_to_the_instances_folder(
     assert programs.mail(Path("/mails")).env["MAIL_FOLDER"] == "/elsewhere"
 
 
+def test_one_developer_may_be_many_users(programs: Programs, monkeypatch: pytest.MonkeyPatch) -> None:
+    def registrations() -> str | None:
+        return programs.api(20_000).env.get("RATE_LIMIT_REGISTER")
+
+    assert registrations() == "100000/1h"
+    monkeypatch.setenv("MANA_ENVIRONMENT", "production")
+    assert registrations() is None
+    monkeypatch.setenv("RATE_LIMIT_REGISTER", "3/1h")
+    assert registrations() == "3/1h"
+    monkeypatch.delenv("MANA_ENVIRONMENT")
+    assert registrations() == "3/1h"
+
+
 def test_links_lead_to_where_the_front_really_is(programs: Programs, monkeypatch: pytest.MonkeyPatch) -> None:
     front = programs.api(20_000)
     assert front.env["PUBLIC_URL"] == front.url == programs.mail(Path("/mails")).env["PUBLIC_URL"]
