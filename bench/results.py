@@ -111,7 +111,8 @@ class Report:
             f" {', '.join(f'{name} {value}' for name, value in machine.durability.items())}; {machine.commit}"
         )
         console.print(", ".join(f"{name} {value}" for name, value in self.settings.items()))
-        console.print(_table(self.rows))
+        if self.rows:
+            console.print(_table(self.rows))
         for name, value in self.conclusions.items():
             console.print(f"{name}: {value}")
         if self.goals:
