@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 import uuid
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -31,8 +30,8 @@ Part = Literal["workers", "front", "broker", "database"]
 _MOST: Final = 4
 """Workers at most."""
 _RUNS_SECONDS: Final = 60.0
-_REFUSED_SECONDS: Final = 30.0
-"""Workers who are quick take a burst before a queue is full, some times."""
+_ASLEEP_SECONDS: Final = 2.0
+"""So long nobody takes from the queues: workers who are quick would take a burst before any is full."""
 _FEW: Final = 2
 """Messages that a full queue holds."""
 _BURST: Final = 400
@@ -146,12 +145,17 @@ class Nemesis:
         return 1
 
     async def fill_queues(self) -> int:
-        """Queues that hold next to nothing, and bursts at them until somebody is refused: how many were."""
-        name, refused = f"faults-full-{uuid.uuid4().hex[:8]}", 0
+        """Queues that hold next to nothing, nobody who takes from them, and a burst: how many were refused."""
+        name = f"faults-full-{uuid.uuid4().hex[:8]}"
         await self.stage.broker.policy(name, COMMAND_QUEUES, {"max-length": _FEW})
-        ends = time.monotonic() + _REFUSED_SECONDS
-        while not refused and time.monotonic() < ends:
-            refused = await self._burst(name)
+        running = self.stage.workers.running
+        for worker in running:
+            await worker.pause()
+        burst = asyncio.create_task(self._burst(name))
+        await asyncio.sleep(_ASLEEP_SECONDS)
+        for worker in running:
+            await worker.wake()
+        refused = await burst
         await self.stage.broker.remove_policy(name)
         return refused
 
@@ -298,7 +302,7 @@ ACTS: Final = (
     _act("RabbitMQ stopped for a while", Nemesis.stop_broker, "broker"),
     _act("connections closed", Nemesis.throw_everybody_out, "broker"),
     _act("disk alarms", Nemesis.block_publishers, "broker"),
-    _act("commands refused by full queues", Nemesis.fill_queues, "broker"),
+    _act("commands refused by full queues", Nemesis.fill_queues, "workers", "broker"),
     _act("poisoned messages", Nemesis.poison, "broker"),
     _act("commands published three times", Nemesis.repeat_commands, "broker"),
     _act("PostgreSQL killed", Nemesis.kill_database, "database"),
