@@ -141,9 +141,9 @@ def test_the_broker_has_no_guest_and_the_logins_least_rights(up: Starter) -> Non
         users = {user["name"]: user["tags"] for user in api.get("/api/users").json()}
         rights = {right["user"]: right for right in api.get("/api/permissions").json()}
         queues = {queue["name"] for queue in api.get("/api/queues").json()}
-    assert users == {"mana-admin": ["administrator"], "mana-front": [], "mana-worker": []}
-    assert rights["mana-front"]["configure"] == "^$"
-    assert queues == {*(f"credits.commands.{n}" for n in range(4)), "credits.dead", "credits.events.log"}
+    assert users == {"mana-admin": ["administrator"], "mana-front": [], "mana-mail": [], "mana-worker": []}
+    assert {rights[login]["configure"] for login in ("mana-front", "mana-mail")} == {"^$"}
+    assert queues == {*(f"credits.commands.{n}" for n in range(4)), "credits.dead", "credits.events.log", "mana.mail"}
 
 
 def test_a_killed_server_is_started_again(up: Starter) -> None:
@@ -198,8 +198,9 @@ def test_the_setup_of_other_peoples_servers_writes_what_each_process_needs(up: S
         environment = {**os.environ, **servers_of(up, "composed"), **flag}
         subprocess.run(command, cwd=CHECKOUT, env=environment, check=True)
     written = {path.name: path.read_text() for path in tmp_path.glob("*.env")}
-    assert set(written) == {"api.env", "relay.env", "worker.env"}
+    assert set(written) == {"api.env", "mail.env", "relay.env", "worker.env"}
     assert "DATABASE_URL=postgresql://mana_worker:" in written["worker.env"]
+    assert "DATABASE_URL=postgresql://mana_mail:" in written["mail.env"]
     assert "MANA_SECRET_KEY=" in written["api.env"]
     assert not [text for text in written.values() if up.secrets()["postgres_admin"] in text]
 
