@@ -12,7 +12,7 @@ import pytest
 from ops.place import CHECKOUT
 
 _PACKAGES = ("api", "contracts", "migrations", "workers")
-_DATA = {".sql", ".json", ".html"}
+_DATA = {".sql", ".json", ".html", ".txt", ".lua", ".js", ".css"}
 
 
 @pytest.fixture(scope="module")
