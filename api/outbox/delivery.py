@@ -7,6 +7,7 @@ waited longer for the same user: what is repeated out of order was in order the 
 
 from __future__ import annotations
 
+import asyncio
 from typing import Final
 from uuid import UUID
 
@@ -23,6 +24,8 @@ from api.outbox.store import PendingCommand
 from contracts.replies import decode_reply
 
 REPLY_SECONDS_MAX: Final = 2.0
+LOOK_SECONDS_MAX: Final = 1.0
+"""So long a command waits for the database to say what stands before it; who sent it has a deadline."""
 _SETTLED_MAX: Final = 100_000
 
 _log = structlog.get_logger(__name__)
@@ -72,11 +75,12 @@ class Delivery:
     async def ensure_delivered(self, user_id: UUID, session_id: UUID) -> None:
         """Sends what still waits for the session's user, so that it stands before whatever is sent next.
 
-        Raises ``NotAccepted`` where that cannot be done now: the next command must not be sent then.
+        Raises ``NotAccepted`` where that cannot be done now, and ``Unavailable`` where the database does not say soon
+        what waits: the next command must not be sent then.
         """
         if self._settled.get(session_id):
             return
-        for pending in await self._waiting(user_id):
+        for pending in await self._waiting_soon(user_id):
             crash("outbox_before_send")
             try:
                 await self._broker.send(outgoing(pending))
@@ -84,6 +88,22 @@ class Delivery:
                 raise NotAccepted("the account's opening could not be sent") from error
             await self._settle(pending)
         self._settled.put(session_id, True)
+
+    async def _waiting_soon(self, user_id: UUID) -> list[PendingCommand]:
+        """The look itself is left to end: a driver that is cancelled may take as long to let go."""
+        looking = asyncio.create_task(self._told_waiting(user_id))
+        await asyncio.wait({looking}, timeout=LOOK_SECONDS_MAX)
+        waiting = looking.result() if looking.done() else None
+        if waiting is None:
+            raise Unavailable("postgresql", "the database does not say what waits for the user")
+        return waiting
+
+    async def _told_waiting(self, user_id: UUID) -> list[PendingCommand] | None:
+        """``None`` where nobody can tell. Raises no ``Unavailable``: it may be that nobody waits for it any more."""
+        try:
+            return await self._waiting(user_id)
+        except Unavailable:
+            return None
 
     async def _waiting(self, user_id: UUID) -> list[PendingCommand]:
         async with self._database.as_user(user_id) as connection:
