@@ -30,8 +30,10 @@ Part = Literal["workers", "front", "broker", "database"]
 _MOST: Final = 4
 """Workers at most."""
 _RUNS_SECONDS: Final = 60.0
-_ASLEEP_SECONDS: Final = 2.0
-"""So long nobody takes from the queues: workers who are quick would take a burst before any is full."""
+_ASLEEP_SECONDS: Final = 1.0
+"""So long nobody takes from the queues behind a burst: workers who are quick would take it before any is full."""
+_BURSTS: Final = 2
+"""A quorum queue says that it is full when what was sent has filled it: the first burst does, the next one hears it."""
 _FEW: Final = 2
 """Messages that a full queue holds."""
 _BURST: Final = 400
@@ -145,17 +147,19 @@ class Nemesis:
         return 1
 
     async def fill_queues(self) -> int:
-        """Queues that hold next to nothing, nobody who takes from them, and a burst: how many were refused."""
+        """Queues that hold next to nothing, nobody who takes from them, and bursts: how many were refused."""
         name = f"faults-full-{uuid.uuid4().hex[:8]}"
         await self.stage.broker.policy(name, COMMAND_QUEUES, {"max-length": _FEW})
         running = self.stage.workers.running
         for worker in running:
             await worker.pause()
-        burst = asyncio.create_task(self._burst(name))
-        await asyncio.sleep(_ASLEEP_SECONDS)
+        bursts = list[asyncio.Task[int]]()
+        for _ in range(_BURSTS):
+            bursts.append(asyncio.create_task(self._burst(name)))
+            await asyncio.sleep(_ASLEEP_SECONDS)
         for worker in running:
             await worker.wake()
-        refused = await burst
+        refused = sum(await asyncio.gather(*bursts))
         await self.stage.broker.remove_policy(name)
         return refused
 
