@@ -85,43 +85,42 @@ class Database:
                 pool.terminate()
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncGenerator[Connection]:
-        """A transaction that sees no user's rows. Raises ``Unavailable`` where the server cannot be used."""
-        with translated():
-            async with self._pool.acquire(timeout=ACQUIRE_SECONDS_MAX) as connection, connection.transaction():
-                yield connection
-
-    @asynccontextmanager
     async def statement(self) -> AsyncGenerator[Connection]:
         """A connection for one statement, which is a transaction by itself and sees no user's rows.
 
-        Raises ``Unavailable`` as above.
+        Raises ``Unavailable`` where the server cannot be used.
         """
         with translated():
             async with self._pool.acquire(timeout=ACQUIRE_SECONDS_MAX) as connection:
                 yield connection
 
     @asynccontextmanager
+    async def transaction(self) -> AsyncGenerator[Connection]:
+        """A transaction that sees no user's rows. Raises ``Unavailable`` as above."""
+        async with self.statement() as connection, connection.transaction():
+            yield connection
+
+    @asynccontextmanager
     async def as_user(self, user_id: UUID) -> AsyncGenerator[Connection]:
         """A transaction that sees one user's rows and no other's. Raises ``Unavailable`` as above."""
         async with self.transaction() as connection:
-            await connection.execute("SELECT set_config('app.user_id', $1, true)", str(user_id))
+            await _act_as(connection, user_id)
             yield connection
 
     @asynccontextmanager
     async def snapshot_as_user(self, user_id: UUID) -> AsyncGenerator[Connection]:
         """One moment of one user's rows, however long they are read; nothing can be written or locked. Raises
         ``Unavailable`` as above."""
-        with translated():
-            async with (
-                self._pool.acquire(timeout=ACQUIRE_SECONDS_MAX) as connection,
-                connection.transaction(isolation="repeatable_read", readonly=True),
-            ):
-                await connection.execute("SELECT set_config('app.user_id', $1, true)", str(user_id))
-                yield connection
+        async with self.statement() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
+            await _act_as(connection, user_id)
+            yield connection
 
     async def ping(self) -> None:
         """Returns once the server has answered. Raises ``Unavailable`` where it does not."""
         with translated():
             async with self._pool.acquire(timeout=ACQUIRE_SECONDS_MAX) as connection:
                 await connection.execute("SELECT 1")
+
+
+async def _act_as(connection: Connection, user_id: UUID) -> None:
+    await connection.execute("SELECT set_config('app.user_id', $1, true)", str(user_id))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Coroutine
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
+
+from api.errors import Unavailable
 
 
 @asynccontextmanager
@@ -18,3 +20,13 @@ async def running(*loops: Coroutine[None, None, None]) -> AsyncGenerator[None]:
         finally:
             for task in tasks:
                 task.cancel()
+
+
+async def again_and_again(step: Callable[[], Awaitable[None]], pause: float, tell: Callable[[str], None]) -> None:
+    """Takes the step, and after so many seconds once more, until cancelled; ``tell`` hears why one was not possible."""
+    while True:
+        try:
+            await step()
+        except Unavailable as error:
+            tell(str(error))
+        await asyncio.sleep(pause)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import ipaddress
 from datetime import timedelta
-from typing import Annotated, Final, TypeAlias
+from typing import Annotated, Final
 
 from pydantic import BeforeValidator, Field
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from api.client_address import Network
 from api.setting_fields import Duration, Rate, RateField, parts_of
-
-Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _LONGEST_WINDOW: Final = timedelta(days=1)
 _QUARTER: Final = timedelta(minutes=15)

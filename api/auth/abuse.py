@@ -9,12 +9,11 @@ from uuid import UUID
 import structlog
 
 from api.auth import store
-from api.auth.model import Client, SecurityEvent
+from api.auth.model import NOWHERE, SecurityEvent
 from api.database import Database
 from api.errors import Unavailable
 
 _NOBODY: Final = UUID(int=0)
-_NOWHERE: Final = Client(None, None)
 
 _log = structlog.get_logger(__name__)
 
@@ -25,7 +24,7 @@ def noted_pressure(database: Database) -> Callable[[], Awaitable[None]]:
     async def note() -> None:
         try:
             async with database.as_user(_NOBODY) as connection:
-                await store.add_event(connection, SecurityEvent("abuse.pressure", _NOWHERE))
+                await store.add_event(connection, SecurityEvent("abuse.pressure", NOWHERE))
         except Unavailable as error:
             # The limits hold all the same, and the metric and the log tell of it.
             _log.warning("pressure on sign-ins could not be noted", reason=str(error))

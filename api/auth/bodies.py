@@ -12,7 +12,7 @@ from pydantic.alias_generators import to_camel
 from api.auth import emails
 from api.auth.emails import Email
 from api.auth.hashing import normalised
-from api.auth.model import User
+from api.auth.model import LiveSession, User
 from api.auth.starting import Grant
 from api.auth.two_factor.challenge import Challenge
 from api.text import PlainText, is_plain
@@ -157,3 +157,20 @@ class KeySetView(Body):
     """A JWK set (RFC 7517)."""
 
     keys: list[dict[str, Any]]
+
+
+class LiveSessionView(Body):
+    """A live session."""
+
+    id: UUID
+    device_name: str | None
+    address: str | None
+    user_agent: str | None
+    created_at: datetime
+    last_active_at: datetime
+    expires_at: datetime
+
+    @classmethod
+    def of(cls, session: LiveSession) -> LiveSessionView:
+        """The view of a session."""
+        return cls.model_construct(**vars(session))

@@ -6,6 +6,7 @@ announcements cannot be heard, nothing is claimed: then the database is asked fo
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import timedelta
 from itertools import takewhile
 from pathlib import Path
@@ -52,11 +53,15 @@ class EndedSessions:
         self._forget(now)
         self._forget_at[session_id] = now + self._remembered.total_seconds()
 
+    def add_all(self, session_ids: Iterable[UUID]) -> None:
+        """Notes several ends."""
+        for session_id in session_ids:
+            self.add(session_id)
+
     async def catch_up(self, connection: Connection) -> None:
         """After listening began: an end is either in this list or announced, never in neither."""
         rows = await connection.fetch(_SQL["list_ended_sessions"], self._remembered, timeout=CONNECT_SECONDS_MAX)
-        for row in rows:
-            self.add(row[0])
+        self.add_all(row[0] for row in rows)
         self._current = True
 
     def hear(self, payload: str) -> None:

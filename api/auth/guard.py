@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Annotated, TypeAlias
 
 from fastapi import Request, Security
@@ -22,15 +23,15 @@ class Guard:
 
     async def admit(self, request: Request) -> Claims:
         """The claims. Raises ``Refusal`` (``unauthorized``), and ``Unavailable`` where that cannot be told."""
-        claims = await self._tokens.verify(_bearer(request))
-        if claims is None or not await self._sessions.is_live(claims):
-            raise _unauthorized()
-        return claims
+        return await self._admit(request, self._sessions.is_live)
 
     async def admit_surely(self, request: Request) -> Claims:
         """The same by the database itself, whatever this process remembers."""
+        return await self._admit(request, self._sessions.is_stored_live)
+
+    async def _admit(self, request: Request, is_live: Callable[[Claims], Awaitable[bool]]) -> Claims:
         claims = await self._tokens.verify(_bearer(request))
-        if claims is None or not await self._sessions.is_stored_live(claims):
+        if claims is None or not await is_live(claims):
             raise _unauthorized()
         return claims
 

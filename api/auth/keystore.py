@@ -18,7 +18,7 @@ import msgspec
 from api.auth import key_schedule, store
 from api.auth.key_schedule import KeyRules, KeyTimes
 from api.auth.keys import SigningKey, VerifyingKey, from_jwk, from_pkcs8, generate
-from api.auth.model import Client, SecurityEvent
+from api.auth.model import NOWHERE, SecurityEvent
 from api.auth.sealing import seal, unseal
 from api.database import Connection, Database
 from api.sql import Statements
@@ -26,7 +26,6 @@ from api.sql import Statements
 _SQL: Final = Statements(Path(__file__).parent / "sql")
 _LOCK: Final = 0x6D616E61_6B657973
 """Number of the advisory lock ("manakeys") under which keys are added and retired."""
-_NOBODY: Final = Client(None, None)
 
 Reason = Literal["first", "schedule", "imported", "operator", "compromised"]
 """Why a key was added, as the security event says it."""
@@ -117,7 +116,7 @@ class KeyStore:
     async def _add(self, connection: Connection, key: SigningKey, reason: Reason, lead: timedelta) -> None:
         sealed, jwk = seal(self._secret, key.pkcs8, key.kid.encode()), msgspec.json.encode(key.jwk).decode()
         await connection.execute(_SQL["add_signing_key"], key.kid, key.algorithm, jwk, sealed, lead)
-        event = SecurityEvent("keys.rotated", _NOBODY, details={"kid": key.kid, "reason": reason})
+        event = SecurityEvent("keys.rotated", NOWHERE, details={"kid": key.kid, "reason": reason})
         await store.add_event(connection, event)
 
     async def _retire(self, connection: Connection, kids: Iterable[str], linger: timedelta) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Final, Literal
 from uuid import UUID
 
 EndReason = Literal["logout", "reuse", "revoked", "banned", "password", "deleted"]
@@ -88,6 +88,10 @@ class Client:
     user_agent: str | None
 
 
+NOWHERE: Final = Client(None, None)
+"""Of what no client asked for, or whose client is not to be kept."""
+
+
 @dataclass(frozen=True)
 class Device:
     """What a client calls the device that it signs in from."""
@@ -132,3 +136,16 @@ class PresentedToken:
     session_expired: bool
     session_expires_at: datetime
     sealed_successor: bytes | None
+
+
+@dataclass(frozen=True)
+class LiveSession:
+    """A session that has neither ended nor expired; address and agent are those of its start."""
+
+    id: UUID
+    device_name: str | None
+    address: str | None
+    user_agent: str | None
+    created_at: datetime
+    last_active_at: datetime
+    expires_at: datetime

@@ -14,6 +14,11 @@ from api.sql import Statements
 _SQL: Final = Statements(Path(__file__).parent / "sql")
 
 
+async def renew(connection: Connection, session_id: UUID) -> bool:
+    """Notes that the session's user has just proven who they are. False where the session is over."""
+    return await connection.fetchval(_SQL["renew_authentication"], session_id) is not None
+
+
 async def require_recent(connection: Connection, session_id: UUID, within: timedelta) -> None:
     """Returns if the session's user signed in, or proved it again, that lately.
 

@@ -23,7 +23,6 @@ from api.outbox import store as outbox
 from api.outbox.delivery import Delivery
 from api.outbox.store import PendingCommand
 from contracts.commands import Open
-from contracts.replies import as_json
 
 OPENING_KEY = "mana:open"
 
@@ -84,4 +83,4 @@ class Registration:
 
     def _opening(self, user_id: UUID) -> PendingCommand:
         command = Open(user_id=str(user_id), idempotency_key=OPENING_KEY, signup_bonus=self._opens_with_bonus)
-        return PendingCommand(uuid_utils.compat.uuid7(), user_id, command.type, as_json(command).decode())
+        return PendingCommand.of(command)

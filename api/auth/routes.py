@@ -90,7 +90,7 @@ class AuthRoutes:
         return router
 
     async def register(self, body: RegisterBody, request: Request, response: Response) -> UserView:
-        """Makes a user; the account opens with the signup bonus."""
+        """Makes a user, and opens the account."""
         keep_out_of_caches(response)
         new = NewUser(body.email, body.password, body.name, preferred(request.headers.get("accept-language")))
         return UserView.of(await self.registration.register(new, client_of(request)))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Iterable
 from typing import Final
 from uuid import UUID
 
@@ -15,7 +13,8 @@ from api.auth.refresh_tokens import Meaning, RefreshToken, judge
 from api.auth.starting import Grant, Started, grant
 from api.auth.tokens import Claims, Tokens
 from api.database import Connection, Database
-from api.errors import Refusal, Unavailable, refuse
+from api.errors import Refusal, refuse
+from api.patience import told_soon
 
 LIVENESS_SECONDS_MAX: Final = 1.0
 """So long a request waits for whether its session lives: its own deadline has only begun by then."""
@@ -29,6 +28,11 @@ def not_refreshed() -> Refusal:
 def not_signed_in_any_more() -> Refusal:
     """To who acts in a session that has ended meanwhile."""
     return refuse("unauthorized", "the session has ended")
+
+
+def session_over() -> Refusal:
+    """To who would prove or change something in a session that is over."""
+    return refuse("unauthorized", "the session is over: sign in again")
 
 
 class Sessions:
@@ -55,7 +59,7 @@ class Sessions:
             if await store.end_session(connection, claims.session_id, "logout"):
                 event = SecurityEvent("session.ended", client, claims.user_id, claims.session_id)
                 await store.add_event(connection, event)
-        self._note_ends([claims.session_id])
+        self._ended.add(claims.session_id)
 
     async def end_all(self, claims: Claims, client: Client) -> None:
         """Logs the user out everywhere; a sign-in that is under way starts no session any more.
@@ -70,7 +74,7 @@ class Sessions:
             await standing.bump(connection, claims.user_id)
             event = SecurityEvent("session.all_ended", client, claims.user_id, claims.session_id)
             await store.add_event(connection, event)
-        self._note_ends(ended)
+        self._ended.add_all(ended)
 
     async def end_listed(self, claims: Claims, session_id: UUID, client: Client) -> None:
         """Ends one of the user's sessions, which may be the caller's own.
@@ -86,12 +90,7 @@ class Sessions:
                 raise refuse("not_found", "there is no such session of yours")
             event = SecurityEvent("session.listed_end", client, claims.user_id, session_id)
             await store.add_event(connection, event)
-        self._note_ends([session_id])
-
-    def _note_ends(self, session_ids: Iterable[UUID]) -> None:
-        """For this process, which hears of them a moment later too."""
-        for session_id in session_ids:
-            self._ended.add(session_id)
+        self._ended.add(session_id)
 
     async def is_live(self, claims: Claims) -> bool:
         """Whether the token's session lives, by memory where the announcements are heard, else by the database.
@@ -99,23 +98,10 @@ class Sessions:
         Raises ``Unavailable``, in bounded time.
         """
         ended = self._ended.has_ended(claims.session_id)
-        return await self._is_surely_live(claims) if ended is None else not ended
-
-    async def _is_surely_live(self, claims: Claims) -> bool:
-        """The statement itself is left to end: a driver that is cancelled may take as long to let go."""
-        asking = asyncio.create_task(self._told_live(claims))
-        await asyncio.wait({asking}, timeout=LIVENESS_SECONDS_MAX)
-        live = asking.result() if asking.done() else None
-        if live is None:
-            raise Unavailable("postgresql", "the database does not say whether the session lives")
-        return live
-
-    async def _told_live(self, claims: Claims) -> bool | None:
-        """``None`` where nobody can tell. Raises no ``Unavailable``: it may be that nobody waits for it any more."""
-        try:
-            return await self.is_stored_live(claims)
-        except Unavailable:
-            return None
+        if ended is not None:
+            return not ended
+        complaint = "the database does not say whether the session lives"
+        return await told_soon(self.is_stored_live(claims), LIVENESS_SECONDS_MAX, complaint)
 
     async def is_stored_live(self, claims: Claims) -> bool:
         """Whether the session lives, by the database itself."""

@@ -18,7 +18,7 @@ from api.auth.starting import Grant, Started, Starting, grant
 from api.auth.tokens import Tokens
 from api.auth.two_factor.challenge import Challenge, after_password
 from api.database import Database
-from api.errors import Refusal, Unavailable, refuse
+from api.errors import Refusal, refuse
 from api.throttle.attempts import Attempts, Reservation
 
 _NOBODY: Final = UUID(int=0)
@@ -84,12 +84,9 @@ class SignIn:
         return await grant(self._tokens, outcome)
 
     async def _verify(self, credentials: Credentials, stored: str | None, attempt: Reservation) -> bool:
-        """One hash, whatever is stored. A guess that nobody looked at is given back."""
-        try:
+        """One hash, whatever is stored."""
+        async with attempt.looked_at():
             return await self._hasher.verify(credentials.password, stored, credentials.email.key.encode())
-        except Unavailable:
-            await attempt.returned()
-            raise
 
     async def _proceed(
         self, candidate: SignInCandidate, credentials: Credentials, client: Client, device: Device

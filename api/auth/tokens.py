@@ -15,6 +15,7 @@ import jwt
 import msgspec
 import uuid_utils
 
+from api.auth.key_schedule import SKEW_SECONDS
 from api.auth.keyring import Keyring
 from api.auth.keys import VerifyingKey
 from api.clock import Clock
@@ -24,7 +25,6 @@ from contracts.fields import Uuid
 TYPE: Final = "at+jwt"
 TOKEN_LENGTH_MAX: Final = 8_192
 CACHED_MAX: Final = 20_000
-CLOCK_SKEW_SECONDS: Final = 60
 """How far another front's clock may be ahead of ours; expiry is exact."""
 _HEADER: Final = frozenset({"alg", "kid", "typ"})
 _REQUIRED: Final = ["sub", "email", "role", "sid", "iss", "aud", "iat", "exp", "jti"]
@@ -134,7 +134,7 @@ class Tokens:
             return None
         try:
             claims = self._decode(token, key)
-            return _Verified(claims, kid) if claims.iat <= self._clock() + CLOCK_SKEW_SECONDS else None
+            return _Verified(claims, kid) if claims.iat <= self._clock() + SKEW_SECONDS else None
         except (jwt.InvalidTokenError, msgspec.ValidationError, ValueError):
             return None
 

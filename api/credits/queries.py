@@ -28,7 +28,7 @@ def _moment(value: object) -> datetime:
         raise ValueError("is not a time of RFC 3339") from error
 
 
-def _matching(pattern: str, complaint: str) -> tuple[AfterValidator, WithJsonSchema]:
+def matching(pattern: str, complaint: str) -> tuple[AfterValidator, WithJsonSchema]:
     """Text that fits a pattern, which is for programs; people are told the complaint."""
 
     def check(value: str) -> str:
@@ -39,8 +39,8 @@ def _matching(pattern: str, complaint: str) -> tuple[AfterValidator, WithJsonSch
     return AfterValidator(check), WithJsonSchema({"type": "string", "pattern": f"^{pattern}$"})
 
 
-Cursor = Annotated[str, *_matching(_SEQUENCE, "is not the cursor of a next page")]
-AppId = Annotated[str, *_matching(_APP_ID, "must be 1 to 64 of A-Z a-z 0-9 _ -")]
+Cursor = Annotated[str, *matching(_SEQUENCE, "is not the cursor of a next page")]
+AppId = Annotated[str, *matching(_APP_ID, "must be 1 to 64 of A-Z a-z 0-9 _ -")]
 Moment = Annotated[datetime, BeforeValidator(_moment), WithJsonSchema({"type": "string", "format": "date-time"})]
 
 

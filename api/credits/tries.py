@@ -15,9 +15,9 @@ from uuid import UUID
 
 import structlog
 from redis.asyncio import BlockingConnectionPool, Redis
-from redis.exceptions import RedisError
 
 from api.errors import Unavailable
+from api.redis_away import AWAY
 
 SECONDS_MAX: Final = 0.05
 """A note is never worth more waiting than this; a use goes on without it."""
@@ -96,5 +96,5 @@ def _name(user_id: UUID, key: str) -> str:
 def _translated() -> Generator[None]:
     try:
         yield
-    except (RedisError, OSError, RuntimeError, TimeoutError) as error:  # uvloop's word for a closed connection, too
+    except AWAY as error:
         raise Unavailable("redis", "it cannot be told yet what became of the newest try of this key") from error

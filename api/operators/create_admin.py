@@ -24,7 +24,8 @@ from api.auth import emails, store
 from api.auth.emails import Email
 from api.auth.ending import end_sessions
 from api.auth.hashing import Hasher
-from api.auth.model import Client, SecurityEvent
+from api.auth.model import NOWHERE, SecurityEvent
+from api.auth.passwords import store as passwords
 from api.auth.registration import OPENING_KEY
 from api.database import Connection, Database
 from api.errors import Unavailable
@@ -34,11 +35,9 @@ from api.outbox.store import PendingCommand
 from api.settings import complaints
 from api.sql import Statements
 from contracts.commands import Open
-from contracts.replies import as_json
 
 _SQL: Final = Statements(Path(__file__).parent / "sql")
 _PASSWORD_BYTES: Final = 18
-_NOWHERE: Final = Client(None, None)
 
 
 @dataclass(frozen=True)
@@ -101,10 +100,8 @@ async def _add(connection: Connection, email: Email, password_hash: str) -> None
     user_id = uuid_utils.compat.uuid7()
     opening = Open(user_id=str(user_id), idempotency_key=OPENING_KEY, signup_bonus=False)
     await connection.execute(_SQL["add_administrator"], user_id, email.address, email.key)
-    await connection.execute(_SQL["set_password"], user_id, password_hash)
-    await outbox.add(
-        connection, PendingCommand(uuid_utils.compat.uuid7(), user_id, opening.type, as_json(opening).decode())
-    )
+    await passwords.put(connection, user_id, password_hash)
+    await outbox.add(connection, PendingCommand.of(opening))
     await _note(connection, user_id)
 
 
@@ -113,13 +110,13 @@ async def _promote(connection: Connection, holder: Holder, password_hash: str | 
     await connection.execute(_SQL["promote"], holder.id)
     await end_sessions(connection, holder.id, "revoked")
     if password_hash is not None:
-        await connection.execute(_SQL["set_password"], holder.id, password_hash)
+        await passwords.put(connection, holder.id, password_hash)
         await connection.execute(_SQL["forget_proofs"], holder.id)
     await _note(connection, holder.id)
 
 
 async def _note(connection: Connection, user_id: UUID) -> None:
-    await store.add_event(connection, SecurityEvent("admin.created", _NOWHERE, user_id, details={"by": "operator"}))
+    await store.add_event(connection, SecurityEvent("admin.created", NOWHERE, user_id, details={"by": "operator"}))
 
 
 async def _run(settings: OwnerSettings, email: Email) -> tuple[Way, str]:

@@ -7,7 +7,6 @@ waited longer for the same user: what is repeated out of order was in order the 
 
 from __future__ import annotations
 
-import asyncio
 from typing import Final
 from uuid import UUID
 
@@ -21,6 +20,7 @@ from api.errors import Unavailable
 from api.lru import LeastRecentlyUsed
 from api.outbox import store
 from api.outbox.store import PendingCommand
+from api.patience import told_soon
 from contracts.replies import decode_reply
 
 REPLY_SECONDS_MAX: Final = 2.0
@@ -34,7 +34,7 @@ _log = structlog.get_logger(__name__)
 class Delivery:
     """Knows for some sessions that nothing from before them waits any more; for the others it looks.
 
-    What is written for a user later is an administrator's act, and ends the user's sessions.
+    What is written for a user later ends the user's sessions, but for the signup bonus, which may come at any time.
     """
 
     def __init__(self, database: Database, broker: Broker) -> None:
@@ -80,30 +80,15 @@ class Delivery:
         """
         if self._settled.get(session_id):
             return
-        for pending in await self._waiting_soon(user_id):
+        complaint = "the database does not say what waits for the user"
+        for pending in await told_soon(self._waiting(user_id), LOOK_SECONDS_MAX, complaint):
             crash("outbox_before_send")
             try:
                 await self._broker.send(outgoing(pending))
             except NoAnswer as error:
-                raise NotAccepted("the account's opening could not be sent") from error
+                raise NotAccepted("what waits for the user could not be sent") from error
             await self._settle(pending)
         self._settled.put(session_id, True)
-
-    async def _waiting_soon(self, user_id: UUID) -> list[PendingCommand]:
-        """The look itself is left to end: a driver that is cancelled may take as long to let go."""
-        looking = asyncio.create_task(self._told_waiting(user_id))
-        await asyncio.wait({looking}, timeout=LOOK_SECONDS_MAX)
-        waiting = looking.result() if looking.done() else None
-        if waiting is None:
-            raise Unavailable("postgresql", "the database does not say what waits for the user")
-        return waiting
-
-    async def _told_waiting(self, user_id: UUID) -> list[PendingCommand] | None:
-        """``None`` where nobody can tell. Raises no ``Unavailable``: it may be that nobody waits for it any more."""
-        try:
-            return await self._waiting(user_id)
-        except Unavailable:
-            return None
 
     async def _waiting(self, user_id: UUID) -> list[PendingCommand]:
         async with self._database.as_user(user_id) as connection:

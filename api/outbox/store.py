@@ -8,8 +8,12 @@ from pathlib import Path
 from typing import Final
 from uuid import UUID
 
+import uuid_utils.compat
+
 from api.database import Connection, one
 from api.sql import Statements
+from contracts.commands import Command
+from contracts.replies import as_json
 
 _SQL: Final = Statements(Path(__file__).parent / "sql")
 PAGE: Final = 100
@@ -23,6 +27,12 @@ class PendingCommand:
     user_id: UUID
     command: str
     body: str
+
+    @classmethod
+    def of(cls, command: Command) -> PendingCommand:
+        """The row of a command for its own user."""
+        body = as_json(command).decode()
+        return cls(uuid_utils.compat.uuid7(), UUID(command.user_id), command.type, body)
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from api.errors import Unavailable
 from api.outbox import store
 from api.outbox.delivery import outgoing
 from api.outbox.store import PendingCommand, Place
+from api.running import again_and_again
 
 POLL_SECONDS: Final = 0.5
 HEAD_START: Final = timedelta(seconds=2)
@@ -50,12 +51,9 @@ class Forwarding:
 
     async def follow(self) -> None:
         """Looks for what is due, again and again; ends only when it is cancelled."""
-        while True:
-            try:
-                await self.forward_due()
-            except Unavailable as error:
-                _log.warning("the outbox cannot be read", reason=str(error))
-            await asyncio.sleep(POLL_SECONDS)
+        await again_and_again(
+            self.forward_due, POLL_SECONDS, lambda reason: _log.warning("the outbox cannot be read", reason=reason)
+        )
 
     async def forward_due(self) -> None:
         """Delivers all that is due, page by page: what cannot be delivered holds up the same user's, and no other's."""

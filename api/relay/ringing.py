@@ -20,6 +20,7 @@ from api.broker.commands import NoAnswer
 from api.database import Database
 from api.errors import Unavailable
 from api.relay import mails
+from api.running import again_and_again
 from contracts.mails import Ring
 
 POLL_SECONDS: Final = 0.5
@@ -49,12 +50,9 @@ class Ringing:
 
     async def follow(self) -> None:
         """Looks for what is due, again and again; ends only when it is cancelled."""
-        while True:
-            try:
-                await self.ring_due()
-            except Unavailable as error:
-                _log.warning("mails wait for their bell", reason=str(error))
-            await asyncio.sleep(POLL_SECONDS)
+        await again_and_again(
+            self.ring_due, POLL_SECONDS, lambda reason: _log.warning("mails wait for their bell", reason=reason)
+        )
 
     async def ring_due(self) -> None:
         """Rings for all that are due, page by page, until the broker does not take a bell."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -31,6 +33,15 @@ class Reservation:
         """The hasher never looked at it: it counts for nothing."""
         await self.limiter.give_back(self.charge)
         await self._uncount()
+
+    @asynccontextmanager
+    async def looked_at(self) -> AsyncGenerator[None]:
+        """Around the look at the guess: one that nobody could look at (``Unavailable``) is given back."""
+        try:
+            yield
+        except Unavailable:
+            await self.returned()
+            raise
 
     async def _uncount(self) -> None:
         if self.pressure is not None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from typing import Any, Final
-from uuid import UUID
 
 from fastapi import Depends, Request
 
@@ -47,7 +46,7 @@ async def _charges(request: Request, throttle: Throttle, name: ClassName) -> tup
     limit = throttle.classes[name]
     if name in _BY_USER:
         claims = await request.app.state.guard.admit(request)
-        return (Charge(limit, UUID(claims.sub).bytes),)
+        return (Charge(limit, claims.user_id.bytes),)
     address = None if request.client is None else request.client.host
     own = Charge(limit, client_address.bucket(address))
     if name != "login":

@@ -17,7 +17,9 @@ from typing import Any, Final
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import NoScriptError
+
+from api.redis_away import AWAY
 
 SECONDS_MAX: Final = 0.05
 """No request waits longer than this for its counters."""
@@ -25,8 +27,6 @@ _TOGETHER_MAX: Final = 256
 _CONNECT_SECONDS_MAX: Final = 2.0
 _TURNS: Final = 10
 """Turns of the event loop in which an answer that came in time is read, decoded and handed on."""
-_AWAY: Final = (RedisError, OSError, RuntimeError, TimeoutError)
-"""``RuntimeError`` is what uvloop says of a connection that was closed while nobody used it."""
 
 
 class CountersAway(Exception):  # noqa: N818 - says what is the matter
@@ -132,7 +132,7 @@ def _hand_on(together: Sequence[_Asked], answers: Sequence[Any]) -> None:
     for asked, answer in zip(together, answers, strict=True):
         if asked.answer.done():  # whoever asked is gone
             continue
-        if isinstance(answer, _AWAY):
+        if isinstance(answer, AWAY):
             away = CountersAway("limits could not be counted in Redis")
             away.__cause__ = answer
             asked.answer.set_exception(away)

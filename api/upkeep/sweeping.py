@@ -11,7 +11,7 @@ import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from api.database import Connection, Database
-from api.errors import Unavailable
+from api.running import again_and_again
 from api.upkeep import store
 
 ROUND_SECONDS: Final = 30.0
@@ -49,12 +49,9 @@ class Sweeping:
 
     async def follow(self) -> None:
         """A round every half minute; ends only when it is cancelled."""
-        while True:
-            try:
-                await self.round()
-            except Unavailable as error:
-                _log.warning("upkeep is tried again", reason=str(error))
-            await asyncio.sleep(ROUND_SECONDS)
+        await again_and_again(
+            self.round, ROUND_SECONDS, lambda reason: _log.warning("upkeep is tried again", reason=reason)
+        )
 
     async def round(self) -> None:
         """Takes away all that is over. Raises ``Unavailable``."""

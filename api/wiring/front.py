@@ -132,7 +132,6 @@ def _parts(
         starting=Starting(lifetimes, devices, settings.sessions_max),
         devices=devices,
         throttle=limited.throttle,
-        limiter=limited.throttle.limiter,
         attempts=limited.attempts,
     )
 

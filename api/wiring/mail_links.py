@@ -10,7 +10,6 @@ from api.auth.mail_links.moving import AddressChange
 from api.auth.mail_links.requesting import Addressees, MailRequests
 from api.auth.mail_links.routes import AddressRoutes
 from api.auth.mail_links.verifying import Verification
-from api.throttle.classes import classes
 from api.wiring.parts import Parts
 
 
@@ -32,7 +31,7 @@ def router(parts: Parts) -> APIRouter:
 
 def addressees(parts: Parts) -> Addressees:
     """Who counts the mails to an address."""
-    return Addressees(parts.limiter, classes(parts.settings)["mail_addressee"])
+    return Addressees(parts.throttle.limiter, parts.throttle.classes["mail_addressee"])
 
 
 def requests(parts: Parts) -> MailRequests:

@@ -22,7 +22,6 @@ from api.database import Database
 from api.outbox.delivery import Delivery
 from api.settings import Settings
 from api.throttle.attempts import Attempts
-from api.throttle.limiter import Limiter
 from api.throttle.throttle import Throttle
 
 
@@ -47,5 +46,4 @@ class Parts:
     starting: Starting
     devices: Devices
     throttle: Throttle
-    limiter: Limiter
     attempts: Attempts

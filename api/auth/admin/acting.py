@@ -8,21 +8,19 @@ from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
-import uuid_utils.compat
-
 from api.auth import standing
 from api.auth.admin import store
 from api.auth.admin.acts import Verdict, on_ban, on_role, on_unban
 from api.auth.admin.model import Administrator, KnownUser, Role, WholeUser
 from api.auth.ended_sessions import EndedSessions
 from api.auth.recent import require_recent
+from api.auth.sessions import not_signed_in_any_more
 from api.auth.store import is_session_live
 from api.database import Connection, Database
 from api.errors import Refusal, refuse
 from api.outbox.delivery import Delivery
 from api.outbox.store import PendingCommand
 from contracts.commands import Freeze, Unfreeze
-from contracts.replies import as_json
 
 BAN_KEY: Final = "mana:ban:"
 UNBAN_KEY: Final = "mana:unban:"
@@ -49,7 +47,7 @@ class Acts:
                 ended = await store.set_ban(connection, user_id, reason)
                 event_id = await store.add_act(connection, by, "user.banned", user_id)
                 freeze = Freeze(user_id=str(user_id), idempotency_key=f"{BAN_KEY}{event_id}", reason=reason)
-                await store.add_command(connection, _pending(freeze, user_id))
+                await store.add_command(connection, PendingCommand.of(freeze))
             whole = await _whole(connection, user_id)
         await self._tell(user_id, ended, commanded=due)
         return whole
@@ -62,7 +60,7 @@ class Acts:
                 await store.set_ban(connection, user_id, None)
                 event_id = await store.add_act(connection, by, "user.unbanned", user_id)
                 unfreeze = Unfreeze(user_id=str(user_id), idempotency_key=f"{UNBAN_KEY}{event_id}", reason=reason)
-                await store.add_command(connection, _pending(unfreeze, user_id))
+                await store.add_command(connection, PendingCommand.of(unfreeze))
             whole = await _whole(connection, user_id)
         await self._tell(user_id, (), commanded=due)
         return whole
@@ -111,15 +109,14 @@ class Acts:
             if recent:
                 await require_recent(connection, by.session_id, self._recent)
             elif not await is_session_live(connection, by.session_id, by.user_id):
-                raise refuse("unauthorized", "the session has ended")
+                raise not_signed_in_any_more()
             if user is None:
                 raise not_found()
             yield connection, user
 
     async def _tell(self, user_id: UUID, ended: Iterable[UUID], *, commanded: bool = False) -> None:
         """After the COMMIT: this process knows the ends at once, and the account is told what waits for it."""
-        for session_id in ended:
-            self._ended.add(session_id)
+        self._ended.add_all(ended)
         if commanded:
             await self._delivery.deliver_in_order(user_id)
 
@@ -141,7 +138,3 @@ async def _whole(connection: Connection, user_id: UUID) -> WholeUser:
     if whole is None:
         raise LookupError("a user that is locked is gone")
     return whole
-
-
-def _pending(command: Freeze | Unfreeze, user_id: UUID) -> PendingCommand:
-    return PendingCommand(uuid_utils.compat.uuid7(), user_id, command.type, as_json(command).decode())

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final
 from urllib.parse import urlencode
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
-from pydantic.alias_generators import to_camel
+from pydantic import BaseModel, Field
 
-from api.auth.admin.model import EventSelection, KnownUser, LiveSession, Mark, RecordedEvent, Role, WholeUser
-from api.auth.bodies import UserView
-from api.credits.queries import Moment
+from api.auth.admin.model import EventSelection, KnownUser, Mark, RecordedEvent, Role, WholeUser
+from api.auth.bodies import Body, UserView
+from api.credits.queries import Moment, matching
 from api.text import PlainText
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -22,44 +20,26 @@ _MARK: Final = r"[1-9][0-9]{0,16}\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _TYPE: Final = r"[a-z_]{1,30}(\.[a-z_]{1,29})?"
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid", alias_generator=to_camel, validate_by_alias=True, validate_by_name=False, frozen=True
-    )
-
-
-def _mark(value: str) -> str:
-    if re.fullmatch(_MARK, value) is None:
-        raise ValueError("is not the cursor of a next page")
-    return value
-
-
-def _type(value: str) -> str:
-    if re.fullmatch(_TYPE, value) is None:
-        raise ValueError("is no type of an event")
-    return value
-
-
 Reason = Annotated[PlainText, Field(min_length=1, max_length=500)]
 Prefix = Annotated[PlainText, Field(max_length=320)]
-EventCursor = Annotated[str, AfterValidator(_mark), WithJsonSchema({"type": "string", "pattern": f"^{_MARK}$"})]
-Type = Annotated[str, AfterValidator(_type), WithJsonSchema({"type": "string", "pattern": f"^{_TYPE}$"})]
+EventCursor = Annotated[str, *matching(_MARK, "is not the cursor of a next page")]
+Type = Annotated[str, *matching(_TYPE, "is no type of an event")]
 Limit = Annotated[int, Field(ge=1, le=200)]
 
 
-class ReasonBody(_Strict):
+class ReasonBody(Body):
     """Body of ``POST /admin/users/{userId}/ban`` and ``/unban``."""
 
     reason: Reason
 
 
-class RoleBody(_Strict):
+class RoleBody(Body):
     """Body of ``PATCH /admin/users/{userId}``."""
 
     role: Role
 
 
-class UsersQuery(_Strict):
+class UsersQuery(Body):
     """Which users; ``email`` is how their addresses begin, ``cursor`` comes from the last page's ``Link``."""
 
     email: Prefix = ""
@@ -71,7 +51,7 @@ class UsersQuery(_Strict):
         return _next(self, path, str(last))
 
 
-class EventsQuery(_Strict):
+class EventsQuery(Body):
     """Which events, the newest first; ``cursor`` comes from the last page's ``Link``."""
 
     user_id: UUID | None = None
@@ -130,24 +110,7 @@ def _fields(known: KnownUser) -> dict[str, Any]:
     return {**vars(known.user), **own}
 
 
-class LiveSessionView(_Strict):
-    """A live session."""
-
-    id: UUID
-    device_name: str | None
-    address: str | None
-    user_agent: str | None
-    created_at: datetime
-    last_active_at: datetime
-    expires_at: datetime
-
-    @classmethod
-    def of(cls, session: LiveSession) -> LiveSessionView:
-        """The view of a session."""
-        return cls.model_construct(**vars(session))
-
-
-class RecordedEventView(_Strict):
+class RecordedEventView(Body):
     """A security event; ``actorId`` is the administrator, where it was not the user."""
 
     id: UUID

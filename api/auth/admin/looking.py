@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import unicodedata
 from uuid import UUID
 
+from api.auth import emails
 from api.auth.admin import store
 from api.auth.admin.acting import not_found
-from api.auth.admin.model import Administrator, EventSelection, KnownUser, LiveSession, RecordedEvent, WholeUser
+from api.auth.admin.model import Administrator, EventSelection, KnownUser, RecordedEvent, WholeUser
+from api.auth.model import LiveSession
 from api.database import Connection, Database
 
 
@@ -19,7 +20,7 @@ class Looks:
 
     async def find(self, by: Administrator, prefix: str, after: UUID | None, limit: int) -> list[KnownUser]:
         """Users whose address begins so, however it is written, in the order of registration."""
-        key = unicodedata.normalize("NFKC", prefix).casefold()
+        key = emails.known(prefix).key
         async with store.as_administrator(self._database, by.user_id) as connection:
             found = await store.list_users(connection, key, after, limit)
             await _note(connection, by, "users")

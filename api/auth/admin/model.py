@@ -42,19 +42,6 @@ class WholeUser:
 
 
 @dataclass(frozen=True)
-class LiveSession:
-    """A session that has neither ended nor expired."""
-
-    id: UUID
-    device_name: str | None
-    address: str | None
-    user_agent: str | None
-    created_at: datetime
-    last_active_at: datetime
-    expires_at: datetime
-
-
-@dataclass(frozen=True)
 class RecordedEvent:
     """A security event; ``actor_id`` is the administrator, where it was not the user."""
 

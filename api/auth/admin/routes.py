@@ -12,7 +12,6 @@ from api.auth.admin.acting import Acts
 from api.auth.admin.bodies import (
     EventsQuery,
     KnownUserView,
-    LiveSessionView,
     ReasonBody,
     RecordedEventView,
     RoleBody,
@@ -21,7 +20,8 @@ from api.auth.admin.bodies import (
 )
 from api.auth.admin.looking import Looks
 from api.auth.admin.model import Administrator
-from api.auth.bodies import DoneView
+from api.auth.bodies import DoneView, LiveSessionView
+from api.auth.caching import keep_out_of_caches
 from api.auth.client import client_of
 from api.auth.guard import Admin
 from api.paths import BASE
@@ -37,10 +37,6 @@ def _administrator(claims: Admin, request: Request) -> Administrator:
     return Administrator(claims.user_id, claims.session_id, client_of(request))
 
 
-def _keep_out_of_caches(response: Response) -> None:
-    response.headers["cache-control"] = "no-store"
-
-
 By = Annotated[Administrator, Depends(_administrator)]
 
 
@@ -53,7 +49,7 @@ class AdminRoutes:
 
     def router(self) -> APIRouter:
         """The routes below ``/admin``."""
-        around = [limited("admin"), Depends(_keep_out_of_caches)]
+        around = [limited("admin"), Depends(keep_out_of_caches)]
         router = APIRouter(prefix=f"{BASE}/admin", tags=["admin"], dependencies=around)
 
         def add(method: str, path: str, handler: Any, *codes: ErrorCode) -> None:

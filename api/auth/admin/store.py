@@ -19,12 +19,11 @@ from api.auth.admin.model import (
     Administrator,
     EventSelection,
     KnownUser,
-    LiveSession,
     RecordedEvent,
     Role,
     WholeUser,
 )
-from api.auth.model import EventType, User
+from api.auth.model import EventType, LiveSession, User
 from api.database import Connection, Database
 from api.errors import refuse
 from api.outbox.store import PendingCommand

@@ -11,7 +11,9 @@ from uuid import UUID
 import msgspec
 import uuid_utils.compat
 
+from api.auth import emails
 from api.auth.emails import Email
+from api.auth.model import User
 from api.database import Connection
 from api.sql import Statements
 from contracts.mails import MailKind
@@ -30,6 +32,11 @@ class MailOrder:
     user_id: UUID | None = None
     email: Email | None = None
     details: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    @classmethod
+    def to(cls, kind: MailKind, user: User, details: Mapping[str, str] | None = None) -> MailOrder:
+        """A mail to the address of this moment: whoever acts for the user now may change the address next."""
+        return cls(kind, user.id, emails.known(user.email), {} if details is None else details)
 
 
 async def order(connection: Connection, mail: MailOrder) -> None:

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel
-
-from api.auth.bodies import EmailField, LoginBody
+from api.auth.bodies import Body, EmailField
 
 
-class _Body(BaseModel):
-    model_config = LoginBody.model_config
-
-
-class AddressBody(_Body):
+class AddressBody(Body):
     """Body of ``POST /auth/email/verify/resend`` and ``/auth/email/change``."""
 
     email: EmailField
 
 
-class LinkBody(_Body):
+class LinkBody(Body):
     """Body of ``POST /auth/email/verify`` and ``/auth/email/change/confirm``: the token of a link in a mail."""
 
     token: str

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from uuid import UUID
 
-import uuid_utils.compat
-
 from api.auth.mail_links import store
 from api.database import Connection
 from api.outbox import store as outbox
@@ -13,7 +11,6 @@ from api.outbox.delivery import Delivery
 from api.outbox.store import PendingCommand
 from contracts.commands import Grant
 from contracts.permissions import SIGNUP_BONUS_KEY
-from contracts.replies import as_json
 
 
 class SignupBonus:
@@ -34,11 +31,11 @@ class SignupBonus:
             description="signup bonus",
             source="bonus",
         )
-        pending = PendingCommand(uuid_utils.compat.uuid7(), user_id, command.type, as_json(command).decode())
+        pending = PendingCommand.of(command)
         await outbox.add(connection, pending)
         return pending
 
     async def deliver(self, pending: PendingCommand | None) -> None:
-        """After the commit: sends it now if that can be done; else the relay does."""
+        """After the commit: sends it now, behind what waits for the user, if that can be done; else the relay does."""
         if pending is not None:
-            await self._delivery.deliver_now(pending)
+            await self._delivery.deliver_in_order(pending.user_id)

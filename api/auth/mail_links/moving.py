@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from api.auth import emails, standing
+from api.auth import standing
 from api.auth import store as auth
 from api.auth.emails import Email
 from api.auth.ended_sessions import EndedSessions
@@ -15,21 +14,12 @@ from api.auth.mail_links import store
 from api.auth.mail_links.asking import MailOrder, order
 from api.auth.mail_links.bonus import SignupBonus
 from api.auth.mail_links.requesting import Addressees
-from api.auth.mail_links.spending import Presented, bad_link, present, spend
+from api.auth.mail_links.spending import Aftermath, Presented, bad_link, present, spend
 from api.auth.model import Client, SecurityEvent
 from api.auth.recent import require_recent
+from api.auth.sessions import session_over
 from api.auth.tokens import Claims
 from api.database import Database
-from api.errors import refuse
-from api.outbox.store import PendingCommand
-
-
-@dataclass(frozen=True)
-class _Moved:
-    """What is left to do after the commit."""
-
-    ended: list[UUID]
-    bonus: PendingCommand | None
 
 
 class AddressChange:
@@ -60,11 +50,10 @@ class AddressChange:
         async with self._database.as_user(claims.user_id) as connection:
             now = await standing.enter(connection, claims.user_id)
             if now is None or now.banned:
-                raise refuse("unauthorized", "the session is over: sign in again")
+                raise session_over()
             await require_recent(connection, claims.session_id, self._recent)
             await order(connection, MailOrder("change_requested", claims.user_id, email))
-            old = emails.known(now.user.email)
-            await order(connection, MailOrder("address_changing", claims.user_id, old))
+            await order(connection, MailOrder.to("address_changing", now.user))
 
     async def confirm(self, token: str, client: Client, keep: Claims | None) -> None:
         """The user has the new address, which counts as proven. All sessions end but that of ``keep``, if it is theirs.
@@ -80,11 +69,10 @@ class AddressChange:
             raise bad_link() from error
         if moved is None:
             raise bad_link()
-        for session_id in moved.ended:
-            self._ended.add(session_id)
+        self._ended.add_all(moved.ended)
         await self._bonus.deliver(moved.bonus)
 
-    async def _move(self, presented: Presented, session: UUID | None, client: Client) -> _Moved | None:
+    async def _move(self, presented: Presented, session: UUID | None, client: Client) -> Aftermath | None:
         async with self._database.as_user(presented.owner) as connection:
             spent = await spend(connection, presented)
             if spent is None:
@@ -95,5 +83,5 @@ class AddressChange:
             await store.void_others(connection, user.id, spent.link.id)
             await standing.bump(connection, user.id)
             await auth.add_event(connection, SecurityEvent("email.changed", client, user.id))
-            await order(connection, MailOrder("address_changed", user.id, emails.known(user.email)))
-            return _Moved(ended, await self._bonus.owe(connection, user.id))
+            await order(connection, MailOrder.to("address_changed", user))
+            return Aftermath(ended, await self._bonus.owe(connection, user.id))

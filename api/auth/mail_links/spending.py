@@ -11,6 +11,7 @@ from api.auth.mail_links.links import Link, Purpose, hash_of, is_good
 from api.auth.model import Standing
 from api.database import Connection, Database
 from api.errors import Refusal, refuse_field
+from api.outbox.store import PendingCommand
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,14 @@ class Spent:
 
     link: Link
     before: Standing
+
+
+@dataclass(frozen=True)
+class Aftermath:
+    """What is left to do after the commit: the sessions that ended are told, the bonus is sent."""
+
+    ended: list[UUID]
+    bonus: PendingCommand | None
 
 
 def bad_link() -> Refusal:

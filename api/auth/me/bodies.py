@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel
-
-from api.auth.bodies import Label, LoginBody, UserView
+from api.auth.bodies import Body, Label, UserView
 from api.auth.me.store import Profile
 from api.auth.model import Language
 
 
-class ProfileBody(BaseModel):
+class ProfileBody(Body):
     """Body of ``PATCH /auth/me``; ``null`` clears the name."""
-
-    model_config = LoginBody.model_config
 
     name: Label | None
 

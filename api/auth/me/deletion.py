@@ -7,15 +7,13 @@ from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
-import uuid_utils.compat
-
 from api.auth import emails, standing
 from api.auth import store as auth
 from api.auth.ended_sessions import EndedSessions
 from api.auth.ending import end_sessions
 from api.auth.mail_links.asking import MailOrder, order
 from api.auth.me import store
-from api.auth.model import Client, SecurityEvent, Standing
+from api.auth.model import NOWHERE, SecurityEvent, Standing
 from api.auth.recent import require_recent
 from api.auth.tokens import Claims
 from api.database import Database
@@ -24,10 +22,8 @@ from api.outbox import store as outbox
 from api.outbox.delivery import Delivery
 from api.outbox.store import PendingCommand
 from contracts.commands import Freeze
-from contracts.replies import as_json
 
 _KEY: Final = "mana:delete"
-_NOWHERE: Final = Client(None, None)
 """Nothing is written down any more of where a deleted user was."""
 
 
@@ -57,10 +53,9 @@ class Deletion:
             ended = await end_sessions(connection, claims.user_id, "deleted")
             await order(connection, _farewell(now))
             await outbox.add(connection, freeze)
-            await auth.add_event(connection, SecurityEvent("user.deleted", _NOWHERE, claims.user_id))
+            await auth.add_event(connection, SecurityEvent("user.deleted", NOWHERE, claims.user_id))
             await store.delete(connection)
-        for session_id in ended:
-            self._ended.add(session_id)
+        self._ended.add_all(ended)
         await self._delivery.deliver_in_order(claims.user_id)
 
 
@@ -71,5 +66,4 @@ def _farewell(deleted: Standing) -> MailOrder:
 
 
 def _freeze(user_id: UUID) -> PendingCommand:
-    command = Freeze(user_id=str(user_id), idempotency_key=_KEY, reason="deleted")
-    return PendingCommand(uuid_utils.compat.uuid7(), user_id, command.type, as_json(command).decode())
+    return PendingCommand.of(Freeze(user_id=str(user_id), idempotency_key=_KEY, reason="deleted"))

@@ -6,9 +6,9 @@ from api.auth import standing
 from api.auth import store as auth
 from api.auth.me import store
 from api.auth.me.store import Profile
+from api.auth.sessions import session_over
 from api.auth.tokens import Claims
 from api.database import Database
-from api.errors import Refusal, refuse
 
 
 class Profiles:
@@ -23,7 +23,7 @@ class Profiles:
         async with self._database.as_user(claims.user_id) as connection:
             profile = await store.get(connection, claims.user_id)
         if profile is None:
-            raise _over()
+            raise session_over()
         return profile
 
     async def rename(self, claims: Claims, name: str | None) -> Profile:
@@ -31,13 +31,9 @@ class Profiles:
         async with self._database.as_user(claims.user_id) as connection:
             await standing.enter(connection, claims.user_id)
             if not await auth.is_session_live(connection, claims.session_id, claims.user_id):
-                raise _over()
+                raise session_over()
             await store.rename(connection, claims.user_id, name)
             profile = await store.get(connection, claims.user_id)
         if profile is None:
-            raise _over()
+            raise session_over()
         return profile
-
-
-def _over() -> Refusal:
-    return refuse("unauthorized", "the session is over: sign in again")

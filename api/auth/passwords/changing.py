@@ -13,13 +13,15 @@ from api.auth.ending import end_sessions
 from api.auth.hashing import Hasher
 from api.auth.mail_links import store as links
 from api.auth.mail_links.asking import MailOrder, order
-from api.auth.model import Client, SecurityEvent, User
+from api.auth.model import Client, SecurityEvent
 from api.auth.passwords import store
 from api.auth.passwords.store import Known
 from api.auth.passwords.strength import weakness
+from api.auth.recent import renew
+from api.auth.sessions import session_over
 from api.auth.tokens import Claims
 from api.database import Connection, Database
-from api.errors import Refusal, Unavailable, refuse, refuse_field
+from api.errors import refuse, refuse_field
 from api.throttle.attempts import Attempts, Reservation
 
 
@@ -57,7 +59,7 @@ class PasswordChange:
         async with self._database.as_user(claims.user_id) as connection:
             known = await store.find(connection, claims.user_id)
         if known is None:
-            raise _over()
+            raise session_over()
         if wrong := weakness(password.new, emails.known(known.email), known.name, self._site):
             raise refuse_field("newPassword", wrong)
         attempt = await self._attempts.reserve_as_user(claims.user_id)
@@ -67,22 +69,17 @@ class PasswordChange:
         if outcome is _Refused.WRONG:
             raise refuse("forbidden", "the current password is wrong")
         if outcome is _Refused.OVER:
-            raise _over()
-        for session_id in outcome:
-            self._ended.add(session_id)
+            raise session_over()
+        self._ended.add_all(outcome)
         await attempt.succeeded()
 
     async def _hash_if_right(
         self, password: NewPassword, known: Known, claims: Claims, attempt: Reservation
     ) -> str | None:
-        """The new password's hash, where the current one is right. A guess that nobody looked at is given back."""
-        try:
-            if not await self._hasher.verify(password.current, known.hash, claims.sub.encode()):
-                return None
-            return await self._hasher.hash(password.new)
-        except Unavailable:
-            await attempt.returned()
-            raise
+        """The new password's hash, where the current one is right."""
+        async with attempt.looked_at():
+            right = await self._hasher.verify(password.current, known.hash, claims.sub.encode())
+            return await self._hasher.hash(password.new) if right else None
 
     async def _replace(
         self, connection: Connection, claims: Claims, known: Known, new_hash: str | None, client: Client
@@ -97,18 +94,9 @@ class PasswordChange:
             return _Refused.WRONG
         await store.put(connection, user_id, new_hash)
         ended = await end_sessions(connection, user_id, "password", but=claims.session_id)
-        await store.renew_authentication(connection, claims.session_id)
+        await renew(connection, claims.session_id)
         await links.void_others(connection, user_id, None)
         await standing.bump(connection, user_id)
         await auth.add_event(connection, SecurityEvent("password.changed", client, user_id, claims.session_id))
-        await tell(connection, now.user)
+        await order(connection, MailOrder.to("password_changed", now.user))
         return ended
-
-
-async def tell(connection: Connection, user: User) -> None:
-    """A mail to the address of this moment: whoever changed the password may change the address next."""
-    await order(connection, MailOrder("password_changed", user.id, emails.known(user.email)))
-
-
-def _over() -> Refusal:
-    return refuse("unauthorized", "the session is over: sign in again")

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from uuid import UUID
-
 from api.auth import emails, standing
 from api.auth import store as auth
 from api.auth.emails import Email
@@ -12,24 +9,15 @@ from api.auth.ended_sessions import EndedSessions
 from api.auth.ending import end_sessions
 from api.auth.hashing import Hasher
 from api.auth.mail_links import store as links
+from api.auth.mail_links.asking import MailOrder, order
 from api.auth.mail_links.bonus import SignupBonus
-from api.auth.mail_links.spending import Presented, Spent, bad_link, present, spend
+from api.auth.mail_links.spending import Aftermath, Presented, Spent, bad_link, present, spend
 from api.auth.model import Client, SecurityEvent
 from api.auth.passwords import store
-from api.auth.passwords.changing import tell
 from api.auth.passwords.strength import weakness
 from api.database import Connection, Database
 from api.errors import refuse_field
-from api.outbox.store import PendingCommand
 from api.throttle.attempts import Attempts
-
-
-@dataclass(frozen=True)
-class _Reset:
-    """What is left to do after the commit."""
-
-    ended: list[UUID]
-    bonus: PendingCommand | None
 
 
 class PasswordReset:
@@ -66,8 +54,7 @@ class PasswordReset:
             done = None if spent is None else await self._replace(connection, spent, password_hash, client)
         if done is None:
             raise bad_link()
-        for session_id in done.ended:
-            self._ended.add(session_id)
+        self._ended.add_all(done.ended)
         await self._attempts.forget(email.key.encode())
         await self._bonus.deliver(done.bonus)
 
@@ -83,7 +70,7 @@ class PasswordReset:
             raise refuse_field("newPassword", wrong)
         return email
 
-    async def _replace(self, connection: Connection, spent: Spent, password_hash: str, client: Client) -> _Reset:
+    async def _replace(self, connection: Connection, spent: Spent, password_hash: str, client: Client) -> Aftermath:
         user = spent.before.user
         await store.put(connection, user.id, password_hash)
         await links.confirm_address(connection, spent.link.id)
@@ -92,5 +79,5 @@ class PasswordReset:
         await store.forget_devices(connection, user.id)
         await standing.bump(connection, user.id)
         await auth.add_event(connection, SecurityEvent("password.reset", client, user.id))
-        await tell(connection, user)
-        return _Reset(ended, await self._bonus.owe(connection, user.id))
+        await order(connection, MailOrder.to("password_changed", user))
+        return Aftermath(ended, await self._bonus.owe(connection, user.id))

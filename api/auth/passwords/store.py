@@ -34,11 +34,6 @@ async def put(connection: Connection, user_id: UUID, password_hash: str) -> None
     await connection.execute(_SQL["put_password"], user_id, password_hash)
 
 
-async def renew_authentication(connection: Connection, session_id: UUID) -> None:
-    """The session's user has just proven who it is."""
-    await connection.execute(_SQL["renew_authentication"], session_id)
-
-
 async def forget_devices(connection: Connection, user_id: UUID) -> None:
     """No device counts as known any more."""
     await connection.execute(_SQL["forget_devices"], user_id)

@@ -47,7 +47,7 @@ class SessionRoutes:
         keep_out_of_caches(response)
         async with self.database.as_user(claims.user_id) as connection:
             listed = await store.list_sessions(connection, claims.user_id)
-        return [SessionView.of(session, claims.session_id) for session in listed]
+        return [SessionView.of_listed(session, claims.session_id) for session in listed]
 
     async def end_one(
         self,

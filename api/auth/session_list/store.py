@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Final
 from uuid import UUID
 
+from api.auth.model import LiveSession
 from api.database import Connection
 from api.sql import Statements
 
@@ -15,17 +15,10 @@ _SQL: Final = Statements(Path(__file__).parent / "sql")
 
 
 @dataclass(frozen=True)
-class ListedSession:
-    """One sign-in that goes on; address and agent are those of its start."""
+class ListedSession(LiveSession):
+    """A session as its user sees it."""
 
-    id: UUID
-    device_name: str | None
     known_device: bool
-    address: str | None
-    user_agent: str | None
-    created_at: datetime
-    last_active_at: datetime
-    expires_at: datetime
 
 
 async def list_sessions(connection: Connection, user_id: UUID) -> list[ListedSession]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import Annotated, Final
 
-from pydantic import AfterValidator, BaseModel, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from api.auth.bodies import GivenPassword, Label, LoginBody
+from api.auth.bodies import Body, GivenPassword, Label
 from api.auth.two_factor.enrolment import NewSecret
 from api.auth.two_factor.judging import Presented
 from api.auth.two_factor.qr import svg
@@ -26,17 +26,13 @@ Code = Annotated[str, AfterValidator(_six_digits), Field(json_schema_extra={"pat
 TypedRecoveryCode = Annotated[PlainText, Field(min_length=1, max_length=100)]
 
 
-class _Body(BaseModel):
-    model_config = LoginBody.model_config
-
-
-class CodeBody(_Body):
+class CodeBody(Body):
     """A code that the authenticator shows now."""
 
     code: Code
 
 
-class FactorBody(_Body):
+class FactorBody(Body):
     """Either a code that the authenticator shows now, or a recovery code."""
 
     code: Code | None = None
@@ -61,14 +57,14 @@ class AnswerBody(FactorBody):
     device_id: Label | None = None
 
 
-class ReauthenticateBody(_Body):
+class ReauthenticateBody(Body):
     """Body of ``POST /auth/reauthenticate``; ``code`` is needed where a second factor is on."""
 
     password: GivenPassword
     code: Code | None = None
 
 
-class NewSecretView(_Body):
+class NewSecretView(Body):
     """A secret, as text, as the address that authenticators know, and as a QR code of that address (SVG)."""
 
     secret: str
@@ -81,7 +77,7 @@ class NewSecretView(_Body):
         return cls.model_construct(secret=new.text, uri=new.uri, qr=svg(new.uri))
 
 
-class RecoveryCodesView(_Body):
+class RecoveryCodesView(Body):
     """Each is good for one sign-in without the authenticator; they are not told again."""
 
     recovery_codes: list[str]

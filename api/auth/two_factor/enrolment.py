@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-from api.auth import emails, standing
+from api.auth import standing
 from api.auth import store as auth
 from api.auth.ended_sessions import EndedSessions
 from api.auth.ending import end_sessions
@@ -78,8 +78,7 @@ class Enrolment:
             await store.enable_factor(connection, user.id, step, [code.hash for code in codes])
             ended = await end_sessions(connection, user.id, "revoked", but=claims.session_id)
             await _conclude(connection, user, event, "second_factor_on")
-        for session_id in ended:
-            self._ended.add(session_id)
+        self._ended.add_all(ended)
         return [code.text for code in codes]
 
     async def renew_codes(self, claims: Claims, code: str, client: Client) -> list[str]:
@@ -131,7 +130,7 @@ async def _conclude(connection: Connection, user: User, event: SecurityEvent, ma
     """What every change of the second factor ends with; the mail goes to the address of this moment."""
     await standing.bump(connection, user.id)
     await auth.add_event(connection, event)
-    await order(connection, MailOrder(mail, user.id, emails.known(user.email)))
+    await order(connection, MailOrder.to(mail, user))
 
 
 def _wrong(field: str) -> Refusal:

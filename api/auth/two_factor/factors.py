@@ -7,7 +7,6 @@ from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
-from api.auth import emails
 from api.auth import store as auth
 from api.auth.mail_links.asking import MailOrder, order
 from api.auth.model import Client, SecurityEvent, User
@@ -78,7 +77,7 @@ class SecondFactors:
 async def _tell_of_recovery(connection: Connection, user: User, client: Client, left: int) -> None:
     details = {"left": str(left)}
     await auth.add_event(connection, SecurityEvent("recovery.used", client, user.id, details=details))
-    await order(connection, MailOrder("recovery_code_used", user.id, emails.known(user.email), details))
+    await order(connection, MailOrder.to("recovery_code_used", user, details))
 
 
 def too_many(left: timedelta) -> Refusal:

@@ -8,14 +8,16 @@ from api.auth import standing
 from api.auth import store as auth
 from api.auth.hashing import Hasher
 from api.auth.model import Client, SecurityEvent
+from api.auth.recent import renew
+from api.auth.sessions import session_over
 from api.auth.tokens import Claims
 from api.auth.two_factor import store
 from api.auth.two_factor.factors import SecondFactors, too_many
 from api.auth.two_factor.judging import Locked, Presented, Wrong
 from api.auth.two_factor.store import Proof
 from api.database import Connection, Database
-from api.errors import Refusal, Unavailable, refuse, refuse_field
-from api.throttle.attempts import Attempts, Reservation
+from api.errors import refuse, refuse_field
+from api.throttle.attempts import Attempts
 
 
 class _Outcome(Enum):
@@ -42,27 +44,21 @@ class Reauthentication:
         async with self._database.as_user(claims.user_id) as connection:
             proof = await store.find_proof(connection, claims.user_id)
         if proof is None:
-            raise _over()
+            raise session_over()
         if proof.two_factor and code is None:
             raise refuse_field("code", "is required: a second factor is on")
         attempt = await self._attempts.reserve_as_user(claims.user_id)
-        fits = await self._verify(password, proof, claims, attempt)
+        async with attempt.looked_at():
+            fits = await self._hasher.verify(password, proof.password_hash, claims.sub.encode())
         async with self._database.as_user(claims.user_id) as connection:
             outcome = await self._decide(connection, claims, proof, Presented(code) if fits else None, client)
         if outcome is _Outcome.WRONG:
             raise refuse("forbidden", "the password or the code is wrong")
         if outcome is _Outcome.OVER:
-            raise _over()
+            raise session_over()
         if isinstance(outcome, Locked):
             raise too_many(outcome.left)
         await attempt.succeeded()
-
-    async def _verify(self, password: str, proof: Proof, claims: Claims, attempt: Reservation) -> bool:
-        try:
-            return await self._hasher.verify(password, proof.password_hash, claims.sub.encode())
-        except Unavailable:
-            await attempt.returned()
-            raise
 
     async def _decide(
         self, connection: Connection, claims: Claims, proof: Proof, presented: Presented | None, client: Client
@@ -82,9 +78,5 @@ class Reauthentication:
                 return judgement
             if isinstance(judgement, Wrong):
                 return _Outcome.WRONG
-        renewed = await store.renew_authentication(connection, claims.session_id)
+        renewed = await renew(connection, claims.session_id)
         return _Outcome.PROVEN if renewed else _Outcome.OVER
-
-
-def _over() -> Refusal:
-    return refuse("unauthorized", "the session is over: sign in again")

@@ -140,8 +140,3 @@ async def find_proof(connection: Connection, user_id: UUID) -> Proof | None:
     """What the user can prove who they are with, unlocked: ``epoch`` is to be compared under the lock."""
     row = await connection.fetchrow(_SQL["find_proof"], user_id)
     return None if row is None else Proof(**row)
-
-
-async def renew_authentication(connection: Connection, session_id: UUID) -> bool:
-    """Notes that the session's user has just proven who they are. False where the session is over."""
-    return await connection.fetchval(_SQL["renew_authentication"], session_id) is not None

@@ -33,12 +33,12 @@ OF_ROUTES: list[ClassName] = [
 
 @dataclass(frozen=True)
 class _Claims:
-    sub: str
+    user_id: UUID
 
 
 class _Guard:
     async def admit(self, request: Request) -> _Claims:
-        return _Claims(str(UUID(int=int(request.headers["x-user"]))))
+        return _Claims(UUID(int=int(request.headers["x-user"])))
 
 
 @asynccontextmanager
