@@ -92,7 +92,7 @@ class ProcessSettings:
         }
 
     def relay(self) -> dict[str, str]:
-        """The outbox's relay's."""
+        """The relay's."""
         return {
             "DATABASE_URL": self.addresses.database_as("mana_relay"),
             "AMQP_URL": self.addresses.amqp_as(FRONT_LOGIN),

@@ -35,6 +35,12 @@ def test_every_setting_is_named(kind: type[BaseSettings]) -> None:
     assert {name.upper() for name in kind.model_fields} <= named
 
 
+def test_no_setting_is_named_twice() -> None:
+    """The last one would overrule whoever edits the first."""
+    named = re.findall(r"^#?([A-Z_]+)=", EXAMPLE, flags=re.MULTILINE)
+    assert sorted(set(named)) == sorted(named)
+
+
 @pytest.mark.parametrize("kind", ALL)
 def test_what_it_sets_is_the_default(kind: type[BaseSettings], monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in NEEDED.items():
