@@ -13,27 +13,15 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator
 from pydantic_settings import NoDecode
 
-_DURATION: Final = re.compile(r"\s*(?P<count>[0-9]{1,9})\s*(?P<unit>[smhd]?)\s*")
-_SECONDS: Final = {"": 1, "s": 1, "m": 60, "h": 3_600, "d": 86_400}
+from contracts.durations import read_duration
+
 _COUNT: Final = re.compile(r"[1-9][0-9]{0,5}|1000000")
 _RATE_TIME_MAX: Final = timedelta(days=1)
-_DURATION_MAX: Final = timedelta(days=3_650)
 
 
 def parts_of(value: object) -> tuple[str, ...]:
     """The parts of a list with commas; empty ones do not count."""
     return tuple(part.strip() for part in str(value).split(",") if part.strip())
-
-
-def duration(value: object) -> timedelta:
-    """Reads ``15m``, ``7d``, ``60 s`` or a number of seconds. Raises ``ValueError`` for anything else, and for zero."""
-    match = _DURATION.fullmatch(str(value))
-    if match is None or int(match["count"]) == 0:
-        raise ValueError("is no duration such as 15m, 7d or 60s")
-    read = timedelta(seconds=int(match["count"]) * _SECONDS[match["unit"]])
-    if read > _DURATION_MAX:
-        raise ValueError("is a duration of more than ten years")
-    return read
 
 
 @dataclass(frozen=True)
@@ -49,7 +37,7 @@ def rate(value: object) -> Rate:
     count, _, per = str(value).partition("/")
     if _COUNT.fullmatch(count.strip()) is None or not per:
         raise ValueError("is no rate such as 30/15m, of 1 to 1000000 in a time")
-    read = Rate(int(count), duration(per))
+    read = Rate(int(count), read_duration(per))
     if read.per > _RATE_TIME_MAX:
         raise ValueError("is a rate over more than a day")
     return read
@@ -103,7 +91,7 @@ def _pem(value: object) -> str:
     return str(value).replace("\\n", "\n").strip()
 
 
-Duration = Annotated[timedelta, BeforeValidator(duration)]
+Duration = Annotated[timedelta, BeforeValidator(read_duration)]
 Pem = Annotated[str, BeforeValidator(_pem)]
 PostgresUrl = Annotated[str, _url("postgresql", "postgres")]
 AmqpUrl = Annotated[str, _url("amqp", "amqps")]

@@ -10,14 +10,13 @@ import argparse
 import asyncio
 import itertools
 import math
-import re
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Final, TypeVar
+from functools import partial
+from typing import Any, Final
 
-import httpx
 import uvloop
 from rich.console import Console
 
@@ -26,7 +25,9 @@ from bench.errors import BenchError
 from bench.from_address import FromAddress
 from bench.machine import look
 from bench.results import Goal, Report, wide_console
+from bench.scrape import scrape
 from ops.instance import UNHINDERED, Instance, private
+from tests.faults.oracle.client import in_flight
 
 _OF_PRODUCTION: Final = dict.fromkeys(UNHINDERED, "")
 _REGISTRATIONS: Final = 10
@@ -34,10 +35,8 @@ _REGISTRATIONS: Final = 10
 _AT_ONCE_PREPARING: Final = 16
 _TRIES_MAX: Final = 60
 _RIGHT, _WRONG, _LIMITED, _BUSY = 200, 401, 429, 503
-_HASHES: Final = re.compile(r"^mana_password_hashes (\d+)", re.MULTILINE)
-_LATE: Final = re.compile(r"^mana_limits_redis_failures_total (\d+)", re.MULTILINE)
-
-Item = TypeVar("Item")
+_HASHES: Final = "mana_password_hashes"
+_LATE: Final = "mana_limits_redis_failures_total"
 
 
 @dataclass(frozen=True)
@@ -103,15 +102,17 @@ async def _run(instance: Instance, options: Options, console: Console) -> Report
     owners = [Owner(number) for number in range(options.accounts)]
     console.print(f"{len(owners)} owners register, and sign in from their devices")
     await _register(url, owners)
-    before = await _together(_AT_ONCE_PREPARING, owners, lambda owner: _sign_in(url, owner, owner.device()))
+    before = await _all_sign_in(url, owners)
     if min(before) < 1:
         raise BenchError("an owner could not sign in before the attack")
     console.print(f"{options.attempts:,} guesses from {options.addresses:,} addresses")
     attack = asyncio.create_task(_attack(url, owners, options))
     meanwhile = await _while_it_lasts(url, owners, attack)
     outcome = await attack
-    after = await _together(_AT_ONCE_PREPARING, owners, lambda owner: _sign_in(url, owner, owner.device()))
-    unknown = await _together(_AT_ONCE_PREPARING, owners[:100], lambda owner: _guess_right_from_elsewhere(url, owner))
+    after = await _all_sign_in(url, owners)
+    unknown = await in_flight(
+        _AT_ONCE_PREPARING, (partial(_guess_right_from_elsewhere, url, owner) for owner in owners[:100])
+    )
     return Report(
         bench="attack",
         machine=await look(instance.env),
@@ -123,8 +124,7 @@ async def _run(instance: Instance, options: Options, console: Console) -> Report
 
 
 async def _register(url: str, owners: list[Owner]) -> None:
-    async def several(group: tuple[int, list[Owner]]) -> None:
-        number, members = group
+    async def several(number: int, members: list[Owner]) -> None:
         async with FromAddress.connected(url, f"127.210.{number // 250}.{number % 250 + 1}") as client:
             for owner in members:
                 answer = await client.post("/auth/register", owner.credentials)
@@ -132,7 +132,12 @@ async def _register(url: str, owners: list[Owner]) -> None:
                     raise BenchError(f"The front answered a registration with {answer.status}: {answer.body}")
 
     groups = [owners[start : start + _REGISTRATIONS] for start in range(0, len(owners), _REGISTRATIONS)]
-    await _together(_AT_ONCE_PREPARING, enumerate(groups), several)
+    await in_flight(_AT_ONCE_PREPARING, (partial(several, number, members) for number, members in enumerate(groups)))
+
+
+async def _all_sign_in(url: str, owners: list[Owner]) -> list[int]:
+    """From their own devices; after how many tries each was in."""
+    return await in_flight(_AT_ONCE_PREPARING, (partial(_sign_in, url, owner, owner.device()) for owner in owners))
 
 
 async def _sign_in(url: str, owner: Owner, device: dict[str, str]) -> int:
@@ -155,7 +160,7 @@ async def _guess_right_from_elsewhere(url: str, owner: Owner) -> bool:
 
 async def _attack(url: str, owners: list[Owner], options: Options) -> Outcome:
     """Each address takes its share of the guesses, at one account after the other."""
-    guesses, begun, late, began = Counter[int](), await _read(url, _HASHES), await _read(url, _LATE), time.monotonic()
+    guesses, before, began = Counter[int](), await scrape(url), time.monotonic()
     targets = itertools.cycle(owners)
     share = math.ceil(options.attempts / options.addresses)
 
@@ -166,9 +171,9 @@ async def _attack(url: str, owners: list[Owner], options: Options) -> Outcome:
                 body = {"email": email, "password": f"guess {number} {turn} of many"}
                 guesses[(await client.post("/auth/login", body)).status] += 1
 
-    await _together(options.at_once, range(options.addresses), from_one)
-    seconds = time.monotonic() - began
-    return Outcome(guesses, seconds, await _read(url, _HASHES) - begun, await _read(url, _LATE) - late)
+    await in_flight(options.at_once, (partial(from_one, number) for number in range(options.addresses)))
+    seconds, after = time.monotonic() - began, await scrape(url)
+    return Outcome(guesses, seconds, _more(before, after, _HASHES), _more(before, after, _LATE))
 
 
 async def _while_it_lasts(url: str, owners: list[Owner], attack: asyncio.Task[Outcome]) -> list[int]:
@@ -182,26 +187,11 @@ async def _while_it_lasts(url: str, owners: list[Owner], attack: asyncio.Task[Ou
     return tries
 
 
-async def _read(url: str, metric: re.Pattern[str]) -> int:
-    async with httpx.AsyncClient(base_url=url, trust_env=False) as http:
-        found = metric.search((await http.get("/metrics")).text)
-    if found is None:
-        raise BenchError(f"the front does not tell {metric.pattern}")
-    return int(found[1])
-
-
-async def _together(at_once: int, items: Iterable[Item], do: Callable[[Item], Awaitable[Any]]) -> list[Any]:
-    """Does it with all of them, so many at a time; what came of it, in their order."""
-    numbered, results = enumerate(items), dict[int, Any]()
-
-    async def some() -> None:
-        for index, item in numbered:
-            results[index] = await do(item)
-
-    async with asyncio.TaskGroup() as group:
-        for _ in range(at_once):
-            group.create_task(some())
-    return [results[index] for index in sorted(results)]
+def _more(before: Mapping[str, float], after: Mapping[str, float], metric: str) -> int:
+    """By how much a metric has grown."""
+    if metric not in before or metric not in after:
+        raise BenchError(f"the front does not tell {metric}")
+    return int(after[metric] - before[metric])
 
 
 def _conclude(
@@ -218,7 +208,7 @@ def _conclude(
         "owners meanwhile": f"{sum(tries > 0 for tries in meanwhile):,} of {len(meanwhile):,} got in,"
         f" after {max(meanwhile, default=0)} tries at most",
         "owners afterwards": f"{sum(tries > 0 for tries in after):,} of {len(after):,} got in",
-        "right password, unknown device": f"{sum(unknown):,} of {len(unknown):,} got in at once behind it",
+        "right password, unknown device": f"{sum(unknown):,} of {len(unknown):,} got in behind it",
     }
 
 

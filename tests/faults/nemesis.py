@@ -150,15 +150,11 @@ class Nemesis:
         """Queues that hold next to nothing, nobody who takes from them, and bursts: how many were refused."""
         name = f"faults-full-{uuid.uuid4().hex[:8]}"
         await self.stage.broker.policy(name, COMMAND_QUEUES, {"max-length": _FEW})
-        running = self.stage.workers.running
-        for worker in running:
-            await worker.pause()
         bursts = list[asyncio.Task[int]]()
-        for _ in range(_BURSTS):
-            bursts.append(asyncio.create_task(self._burst(name)))
-            await asyncio.sleep(_ASLEEP_SECONDS)
-        for worker in running:
-            await worker.wake()
+        async with self.stage.workers.asleep():
+            for _ in range(_BURSTS):
+                bursts.append(asyncio.create_task(self._burst(name)))
+                await asyncio.sleep(_ASLEEP_SECONDS)
         refused = sum(await asyncio.gather(*bursts))
         await self.stage.broker.remove_policy(name)
         return refused

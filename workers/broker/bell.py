@@ -34,7 +34,7 @@ _GRACE_SECONDS: Final = 10.0
 class Bell(LazyBroker):
     """Hears ``queue``, which must exist: it declares nothing. ``at_once`` messages are attended to side by side."""
 
-    def __init__(self, url: str, queue: str, on_message: OnMessage, *, at_once: int = 16) -> None:
+    def __init__(self, url: str, queue: str, on_message: OnMessage, *, at_once: int) -> None:
         super().__init__(url, graceful_timeout=_GRACE_SECONDS)
         self._queue = queue
         self._on_message = on_message

@@ -14,6 +14,7 @@ from contracts.commands import Expire
 from workers.broker.errors import BrokerError, NotAcceptedError
 from workers.ledger.faults import Fault
 from workers.ledger.store.expired import ExpiredLot
+from workers.waiting import wait_at_most
 
 _log = structlog.get_logger(__name__)
 
@@ -59,12 +60,7 @@ class Clock:
     async def run(self) -> None:
         """Rounds until stopped; a failed one is tried again soon."""
         while not self._stopping.is_set():
-            pause = await self.round()
-            try:
-                async with asyncio.timeout(pause):
-                    await self._stopping.wait()
-            except TimeoutError:
-                continue
+            await wait_at_most(self._stopping, await self.round())
 
     async def round(self) -> float:
         """Wakes whom it must once; answers the seconds until the next time."""

@@ -14,6 +14,7 @@ from workers.intake.inlets import Inlets
 from workers.intake.shares import shares
 from workers.ledger.faults import LeaseLost, TryAgain
 from workers.ledger.store.leases import Leases
+from workers.waiting import wait_at_most
 
 _log = structlog.get_logger(__name__)
 
@@ -73,27 +74,20 @@ class Rounds:
                 missing = await self._round(spawn)
                 self.answered_at = asyncio.get_running_loop().time() if self._registered else None
                 if missing:
-                    await self._pause(_EAGER_SECONDS)
+                    await wait_at_most(self._stopping, _EAGER_SECONDS)
                 else:
                     await self._until_news(ROUND_SECONDS)
             except TryAgain as error:
                 _log.warning("a round of leases failed", reason=str(error))
-                await self._pause(ROUND_SECONDS)
+                await wait_at_most(self._stopping, ROUND_SECONDS)
 
     async def _until_news(self, seconds: float) -> None:
         """Returns at the latest after so many seconds; sooner once others live than in the last round."""
         due = asyncio.get_running_loop().time() + seconds
         while not self._stopping.is_set() and (left := due - asyncio.get_running_loop().time()) > 0:
-            await self._pause(min(left, _LOOK_SECONDS))
+            await wait_at_most(self._stopping, min(left, _LOOK_SECONDS))
             if self._registered and await self._leases.living() != self._living:
                 return
-
-    async def _pause(self, seconds: float) -> None:
-        try:
-            async with asyncio.timeout(seconds):
-                await self._stopping.wait()
-        except TimeoutError:
-            return
 
     def stop(self) -> None:
         """Begins no new round."""

@@ -22,7 +22,7 @@ from workers.mail.composing import UnsendableError
 from workers.mail.deciding import UnknownKindError, decide
 from workers.mail.meters import MailMeters
 from workers.mail.model import Letter, Order
-from workers.mail.pauses import pause_after
+from workers.mail.pauses import ATTEMPTS_MAX, pause_after
 from workers.mail.store import MailStore
 from workers.mail.tokens import LinkToken
 from workers.mail.transport import PermanentFailureError, TemporaryFailureError, Transport
@@ -63,7 +63,7 @@ class Mailing:
 
     async def _attend(self, order: Order) -> None:
         """Whatever comes of it, the order is finished, postponed or given up. Raises ``Fault``: then its claim ends."""
-        if pause_after(order.attempts - 1) is None:  # whoever took it that often died of it
+        if order.attempts > ATTEMPTS_MAX:  # whoever took it that often died of it
             await self._give_up(order, order.user_id, _TOO_OFTEN)
             return
         recipient = await self._store.find_recipient(order)

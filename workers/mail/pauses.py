@@ -6,8 +6,8 @@ from datetime import timedelta
 from typing import Final
 
 ATTEMPTS_MAX: Final = 12
-"""The last one comes some seven hours after the first."""
-_FIRST: Final = timedelta(seconds=30)
+"""The last one comes some six hours after the first."""
+_FIRST: Final = timedelta(minutes=1)
 _LONGEST: Final = timedelta(hours=1)
 
 
@@ -15,4 +15,4 @@ def pause_after(attempts: int) -> timedelta | None:
     """The pause after so many attempts, doubling up to an hour; ``None``: that was the last one."""
     if attempts >= ATTEMPTS_MAX:
         return None
-    return min(_FIRST * 2**attempts, _LONGEST)
+    return min(_FIRST * 2 ** (attempts - 1), _LONGEST)

@@ -10,21 +10,16 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from contracts.durations import read_duration
 from workers.process_settings import ProcessSettings
 
-_DURATION: Final = re.compile(r"([0-9]{1,6}) ?([smhd]?)")
-_SECONDS: Final = {"": 1, "s": 1, "m": 60, "h": 3_600, "d": 86_400}
 _SPACE_OR_COMMA: Final = re.compile(r"[\s,;]")
 _LIFE_MAX: Final = timedelta(days=30)
 
 
 def _duration(value: object) -> timedelta:
-    if isinstance(value, timedelta):
-        return value
-    match = _DURATION.fullmatch(str(value).strip())
-    if match is None:
-        raise ValueError("is no duration such as 30m or 24h")
-    return timedelta(seconds=int(match[1]) * _SECONDS[match[2]])
+    """Defaults are read too, and are durations already."""
+    return value if isinstance(value, timedelta) else read_duration(value)
 
 
 def _links_url(value: str) -> str:

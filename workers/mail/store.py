@@ -5,7 +5,6 @@ Every function raises a ``Fault`` where the database cannot be used.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -15,12 +14,10 @@ from uuid import UUID
 import msgspec
 import uuid_utils.compat
 
-from workers.ledger.store.session import Session
+from workers.ledger.store.reopening import Reopening
 from workers.mail.model import Order, Recipient
 
 _FOLDER: Final = Path(__file__).parent / "sql"
-_SETTINGS: Final[Mapping[str, str]] = {"idle_session_timeout": "0"}
-"""Nobody waits for this session's silence: it has no locks."""
 
 
 def _statement(name: str) -> str:
@@ -40,61 +37,42 @@ class MailStore:
     """What the mail worker's login may do, which is little."""
 
     def __init__(self, url: str, *, application_name: str) -> None:
-        self._url = url
-        self._application_name = application_name
-        self._session: Session | None = None
-        self._opening = asyncio.Lock()
+        self._rows = Reopening(url, application_name=application_name)
 
     async def claim(self, mail_id: UUID) -> Order | None:
         """Takes an order for two minutes; ``None`` where it is done, claimed by another, or told to wait."""
-        session = await self._open()
-        rows = await session.fetch(_CLAIM, mail_id)
+        rows = await self._rows.fetch(_CLAIM, mail_id)
         return _order(rows[0]) if rows else None
 
     async def find_recipient(self, order: Order) -> Recipient | None:
         """Whom it is about; ``None`` where the order is gone, as with its user."""
-        session = await self._open()
-        rows = await session.fetch(_FIND_RECIPIENT, order.id)
+        rows = await self._rows.fetch(_FIND_RECIPIENT, order.id)
         return Recipient(**rows[0]) if rows else None
 
     async def add_token(self, order: Order, token_hash: bytes, life: timedelta) -> bool:
         """Makes the order's link good, and earlier ones void; false where nothing is to be sent any more."""
-        session = await self._open()
-        return await session.fetch_value(_ADD_TOKEN, order.id, uuid_utils.compat.uuid7(), token_hash, life)
+        return await self._rows.fetch_value(_ADD_TOKEN, order.id, uuid_utils.compat.uuid7(), token_hash, life)
 
     async def finish(self, order: Order) -> None:
         """Forgets the order, while it is ours."""
-        session = await self._open()
-        await session.fetch(_FINISH, order.id, order.claimed_until)
+        await self._rows.fetch(_FINISH, order.id, order.claimed_until)
 
     async def postpone(self, order: Order, pause: timedelta) -> None:
         """Puts the order off, for everybody."""
-        session = await self._open()
-        await session.fetch(_POSTPONE, order.id, order.claimed_until, pause)
+        await self._rows.fetch(_POSTPONE, order.id, order.claimed_until, pause)
 
     async def give_up(self, order: Order, user_id: UUID | None, reason: str) -> None:
         """Forgets the order and notes why, as an event of that user's."""
         told = msgspec.json.encode({"kind": order.kind, "reason": reason}).decode()
-        session = await self._open()
-        await session.fetch(_GIVE_UP, order.id, order.claimed_until, uuid_utils.compat.uuid7(), user_id, told)
+        await self._rows.fetch(_GIVE_UP, order.id, order.claimed_until, uuid_utils.compat.uuid7(), user_id, told)
 
     async def check(self) -> None:
         """Returns where the orders can be read."""
-        session = await self._open()
-        await session.fetch_value(_CHECK)
+        await self._rows.fetch_value(_CHECK)
 
     async def close(self) -> None:
         """Ends the connection, if there is one."""
-        if self._session is not None:
-            await self._session.close()
-
-    async def _open(self) -> Session:
-        async with self._opening:
-            if self._session is None or self._session.is_closed:
-                self._session = await Session.open(
-                    self._url, application_name=self._application_name, settings=_SETTINGS
-                )
-            return self._session
+        await self._rows.close()
 
 
 def _order(row: Mapping[str, Any]) -> Order:

@@ -11,6 +11,7 @@ from workers.broker.bell import Bell
 from workers.ledger.faults import Fault
 from workers.mail.mailing import Mailing
 from workers.mail.store import MailStore
+from workers.waiting import wait_at_most
 
 _LOOK_SECONDS: Final = 2.0
 
@@ -46,7 +47,7 @@ class MailWorker:
         try:
             while not self._stopping.is_set() and not listening.done():
                 await self._look()
-                await self._pause()
+                await wait_at_most(self._stopping, _LOOK_SECONDS)
         finally:
             listening.cancel()
             await asyncio.wait({listening})
@@ -63,10 +64,3 @@ class MailWorker:
             self._away = str(fault)
         else:
             self._away = None
-
-    async def _pause(self) -> None:
-        try:
-            async with asyncio.timeout(_LOOK_SECONDS):
-                await self._stopping.wait()
-        except TimeoutError:
-            return

@@ -17,6 +17,7 @@ import httpx
 from tests.faults.oracle import commands
 from tests.faults.oracle.journal import Journal, Outcome
 from tests.faults.oracle.outcomes import of_operation, of_response
+from tests.faults.tools.balancer import IDLE_CONNECTIONS
 
 _BASE: Final = "/api/v1"
 _PASSWORD: Final = "a password for a test of faults"
@@ -26,8 +27,6 @@ _AT_ONCE: Final = 100
 """Uses under way: the others wait here, since the pool of connections looks through all of them for each one."""
 _LOOKS_AT_ONCE: Final = 30
 """What became of others is asked beside them: no use waits for that."""
-_IDLE_CONNECTIONS: Final = 10
-"""Each request looks at all idle connections of its pool: a hundred of them take most of the time of this process."""
 
 
 @dataclass(frozen=True)
@@ -143,7 +142,7 @@ async def rest(
     front_url: str, journal: Journal, transport: httpx.AsyncBaseTransport | None = None
 ) -> AsyncGenerator[Rest]:
     """A client of the front at this address, or of those behind ``transport``."""
-    limits = httpx.Limits(max_connections=_AT_ONCE + _LOOKS_AT_ONCE, max_keepalive_connections=_IDLE_CONNECTIONS)
+    limits = httpx.Limits(max_connections=_AT_ONCE + _LOOKS_AT_ONCE, max_keepalive_connections=IDLE_CONNECTIONS)
     async with httpx.AsyncClient(
         base_url=front_url, transport=transport, trust_env=False, timeout=30, limits=limits
     ) as http:

@@ -173,24 +173,20 @@ async def _delete_all(stage: Stage, load: Load, rest: Rest) -> None:
     """The workers stand still meanwhile, so that everybody's command meets no queue: nobody's is accepted."""
     await _at_rest(stage, load)
     before = await _layouts(stage)
-    workers = stage.workers.running
-    for worker in workers:
-        await worker.pause()
-    await stage.broker.delete_queues(before)
-    stage.injected("times that all queues were deleted")
-    sent = [
-        await stage.client.send("use", user, f"{stage.run}:nowhere:{uuid.uuid4()}", amount=1)
-        for user in (await stage.users())[:_SOME]
-    ]
-    told = Counter(outcome.code for outcome in sent)
-    stage.must(told == {"no_route": _SOME}, f"without a queue publishers were told {told}")
-    asked = [await rest.use(user, f"{stage.run}:nowhere:{uuid.uuid4()}", 1) for user in rest.users]
-    told = Counter(outcome.code for outcome in asked)
-    stage.must(told == {"overloaded": len(asked)}, f"without a queue clients of REST were told {told}")
-    unsaid = stage.front.answers[Answer(503)]
-    stage.must(not unsaid, f"{unsaid} answers 503 did not say when to come again")
-    for worker in workers:
-        await worker.wake()
+    async with stage.workers.asleep():
+        await stage.broker.delete_queues(before)
+        stage.injected("times that all queues were deleted")
+        sent = [
+            await stage.client.send("use", user, f"{stage.run}:nowhere:{uuid.uuid4()}", amount=1)
+            for user in (await stage.users())[:_SOME]
+        ]
+        told = Counter(outcome.code for outcome in sent)
+        stage.must(told == {"no_route": _SOME}, f"without a queue publishers were told {told}")
+        asked = [await rest.use(user, f"{stage.run}:nowhere:{uuid.uuid4()}", 1) for user in rest.users]
+        told = Counter(outcome.code for outcome in asked)
+        stage.must(told == {"overloaded": len(asked)}, f"without a queue clients of REST were told {told}")
+        unsaid = stage.front.answers[Answer(503)]
+        stage.must(not unsaid, f"{unsaid} answers 503 did not say when to come again")
     await stage.recovers("all queues deleted", time.monotonic())
     await _back(stage, before)
     load.go_on()

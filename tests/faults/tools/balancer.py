@@ -12,10 +12,10 @@ from msgspec import Struct
 
 from tests.faults.tools.kept import Kept
 
-_IDLE_CONNECTIONS: Final = 10
+IDLE_CONNECTIONS: Final = 10
 """Each request looks at all idle connections of its pool: a hundred of them take most of the time of a scenario's own
 process, and its proxies need some."""
-_CONNECTIONS: Final = httpx.Limits(max_connections=200, max_keepalive_connections=_IDLE_CONNECTIONS)
+_CONNECTIONS: Final = httpx.Limits(max_connections=200, max_keepalive_connections=IDLE_CONNECTIONS)
 
 
 class Answer(Struct, frozen=True):

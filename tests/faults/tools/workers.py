@@ -9,7 +9,8 @@ async with Workers(instance, folder) as workers:
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -143,6 +144,15 @@ class Workers:
             return await until(look, "the shares are even", within)
         except AssertionError as late:
             raise AssertionError(f"{late}{told}") from None
+
+    @asynccontextmanager
+    async def asleep(self) -> AsyncGenerator[None]:
+        """Those that run are paused until the block ends, however it ends."""
+        async with AsyncExitStack() as sleepers:
+            for worker in self.running:
+                await worker.pause()
+                sleepers.push_async_callback(worker.wake)
+            yield
 
     async def stop(self) -> dict[str, int]:
         """Ends all: paused ones by SIGKILL, the others drained; the exit statuses by name."""

@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 from pydantic import ValidationError
 
-from api.setting_fields import Rate, duration
+from api.setting_fields import Rate
 from api.settings import RelaySettings, Settings, complaints
 
 KEY = base64.b64encode(os.urandom(32)).decode()
@@ -159,16 +159,3 @@ def test_a_secret_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ValidationError) as caught:
         _settings(monkeypatch, MANA_SECRET_KEY="hunter2hunter2")
     assert "hunter2" not in " ".join(complaints(caught.value))
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"), [("15m", 900), ("7d", 604_800), ("60 s", 60), ("90", 90), ("2h", 7_200), (" 1 m ", 60)]
-)
-def test_durations(text: str, seconds: int) -> None:
-    assert duration(text) == timedelta(seconds=seconds)
-
-
-@pytest.mark.parametrize("text", ["", "m", "1.5h", "-1s", "1w", "0", "99999999999999d", "999999999d"])
-def test_what_is_no_duration(text: str) -> None:
-    with pytest.raises(ValueError, match="duration"):
-        duration(text)

@@ -12,7 +12,7 @@ from workers.ledger.rules.lots import Move, take
 
 
 def use(batch: Batch, purse: Purse, request: Request, command: Use) -> Done | Error:
-    """Takes the credits from the lots in their order, or refuses: frozen, or too few."""
+    """Takes the credits from the lots in their order, or refuses: frozen or suspended, or too few."""
     account = purse.account
     if account.frozen or account.account_id in batch.state.suspended:
         return Error("account_frozen", "the account is frozen: credits cannot be used")

@@ -1,40 +1,17 @@
-"""A connection for reading only: opened when needed, and again after a loss, since it holds nothing."""
+"""A connection for reading only."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Final
 
-from workers.ledger.store.session import Session
+from workers.ledger.store.reopening import Reopening
 
-_SETTINGS: Final[Mapping[str, str]] = {"default_transaction_read_only": "on", "idle_session_timeout": "0"}
-"""Nobody waits for this session's silence: it has no locks."""
+_READ_ONLY: Final[Mapping[str, str]] = {"default_transaction_read_only": "on"}
 
 
-class Reader:
-    """Reads what is committed. A read that fails raises its ``Fault``; the next one connects again if need be."""
+class Reader(Reopening):
+    """Reads what is committed; the server refuses it everything else."""
 
     def __init__(self, url: str, *, application_name: str) -> None:
-        self._url = url
-        self._application_name = application_name
-        self._session: Session | None = None
-        self._opening = asyncio.Lock()
-
-    async def fetch(self, sql: str, *arguments: object) -> Sequence[Mapping[str, Any]]:
-        """The rows of one statement."""
-        session = await self._open()
-        return await session.fetch(sql, *arguments)
-
-    async def close(self) -> None:
-        """Ends the connection, if there is one."""
-        if self._session is not None:
-            await self._session.close()
-
-    async def _open(self) -> Session:
-        async with self._opening:
-            if self._session is None or self._session.is_closed:
-                self._session = await Session.open(
-                    self._url, application_name=self._application_name, settings=_SETTINGS
-                )
-            return self._session
+        super().__init__(url, application_name=application_name, settings=_READ_ONLY)
