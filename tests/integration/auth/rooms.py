@@ -67,8 +67,6 @@ class NoBroker:
 class Rooms:
     """The services."""
 
-    database: Database
-    hasher: Hasher
     tokens: Tokens
     sessions: Sessions
     registration: Registration
@@ -135,8 +133,6 @@ def _rooms(database: Database, hasher: Hasher, bonus: int, limiter: Limiter) -> 
     granting = SignupBonus(bonus, delivery)
     addressees = Addressees(limiter, LimitClass("mail_addressee", 3, timedelta(hours=1)))
     return Rooms(
-        database=database,
-        hasher=hasher,
         tokens=tokens,
         sessions=Sessions(database, tokens, ended, lifetimes),
         registration=Registration(
