@@ -19,7 +19,7 @@ from contracts.topology import COMMANDS_EXCHANGE, FRONT_LOGIN
 from ops import ports
 from ops.instance import Instance
 from ops.urls import with_login
-from tests.integration.api.process import Process, front, relay, until_ready, worker
+from tests.integration.api.process import Process, front, relay, until_ready
 from tests.integration.api.users import BASE, PASSWORD, SignedIn, assert_problem, fields, login, new_email, sign_up
 
 ADMIN = f"{BASE}/admin"
@@ -44,13 +44,6 @@ FROM auth.users WHERE id = $1
 
 
 @pytest.fixture(scope="module")
-async def running_worker(servers: Instance, logs: Path) -> AsyncGenerator[Process]:
-    """The ledger."""
-    async with worker(servers, logs) as process:
-        yield process
-
-
-@pytest.fixture(scope="module")
 async def deaf(servers: Instance, logs: Path) -> AsyncGenerator[httpx.AsyncClient]:
     """A front that cannot reach the broker."""
     nowhere = with_login(f"amqp://127.0.0.1:{ports.choose(None, ())}/", FRONT_LOGIN, "x")
@@ -65,12 +58,6 @@ async def deaf(servers: Instance, logs: Path) -> AsyncGenerator[httpx.AsyncClien
 async def admin(http: httpx.AsyncClient, owner: asyncpg.Connection, running_worker: Process) -> SignedIn:
     """An administrator with a session."""
     return await _administrator(http, owner)
-
-
-@pytest.fixture
-async def spender(http: httpx.AsyncClient, running_worker: Process) -> SignedIn:
-    """A user whose account holds the signup bonus."""
-    return await sign_up(http)
 
 
 async def _administrator(http: httpx.AsyncClient, owner: asyncpg.Connection) -> SignedIn:

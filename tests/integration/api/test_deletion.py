@@ -6,7 +6,6 @@ import asyncio
 import secrets
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -17,25 +16,11 @@ from redis.asyncio import Redis
 
 from ops.instance import Instance
 from tests.integration.api.authenticator import answer, challenge, enrol
-from tests.integration.api.process import Process, worker
+from tests.integration.api.process import Process
 from tests.integration.api.users import BASE, PASSWORD, SignedIn, assert_problem, login, sign_up
 from workers.ledger.audit.looking import audit
 
 ME, LOGIN, REFRESH = f"{BASE}/auth/me", f"{BASE}/auth/login", f"{BASE}/auth/refresh"
-
-
-@pytest.fixture(scope="module")
-async def running_worker(servers: Instance, logs: Path) -> AsyncGenerator[Process]:
-    """The ledger."""
-    async with worker(servers, logs) as process:
-        yield process
-
-
-@pytest.fixture
-async def spender(http: httpx.AsyncClient, running_worker: Process) -> SignedIn:
-    """A user whose account is open."""
-    assert running_worker.child.returncode is None
-    return await sign_up(http)
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ import pytest
 
 from ops.instance import Instance
 from tests.integration.api.operators import launch, operate, operating
-from tests.integration.api.process import Process, worker
+from tests.integration.api.process import Process
 from tests.integration.api.users import BASE, PASSWORD, assert_problem, login, new_email, sign_up
 
 LINES = 1_300
@@ -36,13 +36,6 @@ async def blocker(servers: Instance) -> AsyncGenerator[asyncpg.Connection]:
     connection = await asyncpg.connect(servers.addresses.database_as("mana_owner"))
     yield connection
     await connection.close()
-
-
-@pytest.fixture(scope="module")
-async def running_worker(servers: Instance, logs: Path) -> AsyncGenerator[Process]:
-    """The ledger."""
-    async with worker(servers, logs) as process:
-        yield process
 
 
 async def _sign_in(http: httpx.AsyncClient, email: str, password: str) -> httpx.Response:

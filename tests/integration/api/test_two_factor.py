@@ -23,17 +23,9 @@ from tests.integration.api.authenticator import (
     enrol,
     verify_address,
 )
-from tests.integration.api.ledger import ScriptedLedger
 from tests.integration.api.users import BASE, PASSWORD, SignedIn, assert_problem, fields, login, sign_up
 
 REAUTHENTICATE = f"{BASE}/auth/reauthenticate"
-
-
-@pytest.fixture
-async def enrolled(http: httpx.AsyncClient, ledger: ScriptedLedger, owner: asyncpg.Connection) -> Enrolled:
-    """A user whose second factor is on."""
-    assert ledger.opens
-    return await enrol(http, owner)
 
 
 async def _post(http: httpx.AsyncClient, user: SignedIn, path: str, **body: str) -> httpx.Response:

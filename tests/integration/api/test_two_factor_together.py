@@ -15,8 +15,7 @@ import httpx
 import pytest
 
 from ops.instance import Instance
-from tests.integration.api.authenticator import ANSWER, Enrolled, answer, challenge, enrol
-from tests.integration.api.ledger import ScriptedLedger
+from tests.integration.api.authenticator import ANSWER, Enrolled, answer, challenge
 from tests.integration.api.process import front, until_ready
 from tests.integration.api.users import BASE, PASSWORD, assert_problem
 from tests.integration.auth.rows import new_id
@@ -24,13 +23,6 @@ from tests.integration.auth.rows import new_id
 NEW_PASSWORD = "another horse battery staple"
 SITE = "https://mana.example.com"
 OURS = {"x-mana-session": "cookie", "origin": SITE, "sec-fetch-site": "same-origin"}
-
-
-@pytest.fixture
-async def enrolled(http: httpx.AsyncClient, ledger: ScriptedLedger, owner: asyncpg.Connection) -> Enrolled:
-    """A user whose second factor is on."""
-    assert ledger.opens
-    return await enrol(http, owner)
 
 
 @pytest.fixture(scope="module")

@@ -3,34 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
-from pathlib import Path
 from typing import Any
 
 import asyncpg
 import httpx
 import pytest
 
-from ops.instance import Instance
-from tests.integration.api.process import Process, worker
 from tests.integration.api.users import BASE, SignedIn, assert_problem, fields, sign_up
 
 USE = f"{BASE}/credits/use"
 BODY: dict[str, Any] = {"amount": 3, "appId": "chat", "description": "GPT answer", "metadata": {"n": 1.10}}
-
-
-@pytest.fixture(scope="module")
-async def running_worker(servers: Instance, logs: Path) -> AsyncGenerator[Process]:
-    """The ledger."""
-    async with worker(servers, logs) as process:
-        yield process
-
-
-@pytest.fixture
-async def spender(http: httpx.AsyncClient, running_worker: Process) -> SignedIn:
-    """A user whose account holds the signup bonus."""
-    assert running_worker.child.returncode is None
-    return await sign_up(http)
 
 
 async def _get(http: httpx.AsyncClient, user: SignedIn, path: str) -> Any:
