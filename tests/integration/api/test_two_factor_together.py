@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import secrets
 from collections.abc import AsyncGenerator
 from http.cookies import SimpleCookie
 from pathlib import Path
@@ -18,7 +15,7 @@ from ops.instance import Instance
 from tests.integration.api.authenticator import ANSWER, Enrolled, answer, challenge
 from tests.integration.api.process import front, until_ready
 from tests.integration.api.users import BASE, PASSWORD, assert_problem
-from tests.integration.auth.rows import new_id
+from tests.integration.auth.links import newest_link
 
 NEW_PASSWORD = "another horse battery staple"
 SITE = "https://mana.example.com"
@@ -34,26 +31,14 @@ async def limited(servers: Instance, logs: Path) -> AsyncGenerator[httpx.AsyncCl
         yield client
 
 
-async def _add_reset_link(owner: asyncpg.Connection, enrolled: Enrolled) -> str:
-    secret = secrets.token_bytes(32)
-    await owner.execute(
-        "INSERT INTO auth.verification_tokens"
-        " (id, user_id, purpose, token_hash, email, email_key, expires_at, credential_epoch)"
-        " SELECT $1, id, 'password_reset', $3, email, email_key, now() + interval '30 min', credential_epoch"
-        " FROM auth.users WHERE id = $2",
-        new_id(),
-        UUID(enrolled.user.id),
-        hashlib.sha256(secret).digest(),
-    )
-    return base64.urlsafe_b64encode(secret).rstrip(b"=").decode()
-
-
 async def test_a_reset_password_still_wants_the_second_factor(
     http: httpx.AsyncClient, enrolled: Enrolled, owner: asyncpg.Connection
 ) -> None:
     """[42] [43]: it begins no session, and what was begun with the old password is dead."""
     pending = await challenge(http, enrolled.user.email)
-    link = await _add_reset_link(owner, enrolled)
+    forgotten = await http.post(f"{BASE}/auth/password/forgot", json={"email": enrolled.user.email})
+    assert forgotten.json() == {"success": True}
+    link = await newest_link(owner, "reset_requested", enrolled.user.email)
     reset = await http.post(f"{BASE}/auth/password/reset", json={"token": link, "newPassword": NEW_PASSWORD})
     assert reset.json() == {"success": True}
     assert "set-cookie" not in reset.headers
