@@ -21,6 +21,7 @@ from ops.instance import Instance
 from ops.urls import with_login
 from tests.integration.api.process import Process, front, relay, until_ready
 from tests.integration.api.users import BASE, PASSWORD, SignedIn, assert_problem, fields, login, new_email, sign_up
+from tests.integration.auth.rows import add_token
 
 ADMIN = f"{BASE}/admin"
 USE = {"amount": 1, "appId": "chat", "description": "d"}
@@ -149,13 +150,7 @@ async def test_a_ban_shuts_out_at_once_and_is_lifted_again(
     """[57]: token, refresh, password, challenge, links, account."""
     user = UUID(spender.id)
     for purpose in ("two_factor", "password_reset", "email_change"):
-        await owner.execute(
-            "INSERT INTO auth.verification_tokens (id, user_id, purpose, token_hash, credential_epoch, expires_at)"
-            " VALUES (gen_random_uuid(), $1, $2, sha256($3::text::bytea), 0, now() + interval '5 min')",
-            user,
-            purpose,
-            spender.id,
-        )
+        await add_token(owner, user, purpose)
     banned = await _done(http, admin, "POST", f"/users/{spender.id}/ban", SPAM)
     assert (banned["id"], banned["banReason"], banned["sessions"], banned["twoFactor"]) == (
         spender.id,

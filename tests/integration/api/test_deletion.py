@@ -18,6 +18,7 @@ from ops.instance import Instance
 from tests.integration.api.authenticator import answer, challenge, enrol
 from tests.integration.api.process import Process
 from tests.integration.api.users import BASE, PASSWORD, SignedIn, assert_problem, login, sign_up
+from tests.integration.auth.rows import add_mail
 from workers.ledger.audit.looking import audit
 
 ME, LOGIN, REFRESH = f"{BASE}/auth/me", f"{BASE}/auth/login", f"{BASE}/auth/refresh"
@@ -56,12 +57,7 @@ async def _leave_traces(http: httpx.AsyncClient, owner: asyncpg.Connection) -> T
         used = await http.post(f"{BASE}/credits/use", json=body, headers=user.headers)
         assert used.status_code == (402 if amount == 1_000 else 200), used.text
     await http.post(LOGIN, json={"email": email, "password": "wrong " + PASSWORD}, headers=agent)
-    await owner.execute(
-        "INSERT INTO auth.mails (id, kind, user_id, email, email_key, credential_epoch)"
-        " VALUES (gen_random_uuid(), 'password_changed', $1, $2, $2, 0)",
-        UUID(user.id),
-        email,
-    )
+    await add_mail(owner, "password_changed", UUID(user.id), email)
     return Traces(user, canary)
 
 

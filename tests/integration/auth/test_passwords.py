@@ -16,7 +16,7 @@ from api.auth.tokens import Claims
 from api.errors import Refusal
 from tests.integration.auth.links import expire, link_of, newest_link, no_link
 from tests.integration.auth.rooms import OTHER, PASSWORD, SOMEWHERE, Rooms, rooms
-from tests.integration.auth.rows import acting
+from tests.integration.auth.rows import acting, add_token
 from tests.integration.ledger.server import Database
 
 ADA, EVE = "ada@example.com", "eve@example.com"
@@ -115,11 +115,7 @@ async def test_a_reset_ends_everything_of_before_and_begins_nothing(
     link = await link_of(owner, await front_door.forgot(owner, ADA))
     assert old is not None
     assert link is not None
-    await owner.execute(
-        "INSERT INTO auth.verification_tokens (id, user_id, purpose, token_hash, credential_epoch, expires_at)"
-        " VALUES (gen_random_uuid(), $1, 'two_factor', sha256('x'), 0, now() + interval '5 min')",
-        user,
-    )
+    await add_token(owner, user, "two_factor")
     assert await front_door.reset(link, OTHER) is None
     await _refused(front_door.sessions.refresh(granted.refresh_token, SOMEWHERE), "unauthorized")
     for dead in (old, moving):
