@@ -20,7 +20,18 @@ from ops import ports
 from ops.instance import Instance
 from ops.urls import with_login
 from tests.integration.api.process import Process, front, relay, until_ready
-from tests.integration.api.users import BASE, PASSWORD, SignedIn, assert_problem, fields, login, new_email, sign_up
+from tests.integration.api.users import (
+    BASE,
+    PASSWORD,
+    SignedIn,
+    assert_problem,
+    fields,
+    login,
+    new_email,
+    pages,
+    register,
+    sign_up,
+)
 from tests.integration.auth.rows import add_token
 
 ADMIN = f"{BASE}/admin"
@@ -347,26 +358,15 @@ async def test_users_are_found_by_the_beginning_of_their_address(
     http: httpx.AsyncClient, admin: SignedIn, running_worker: Process
 ) -> None:
     name = new_email().partition("@")[0]
-    found = [(await _register(http, f"{name}{number}@example.com"))["id"] for number in range(5)]
+    found = [(await register(http, f"{name}{number}@example.com"))["id"] for number in range(5)]
     everything = await _done(http, admin, "GET", f"/users?email={name.upper()}")
     assert [user["id"] for user in everything] == found
     assert set(everything[0]) == {
         *("id", "email", "name", "role", "emailVerified", "createdAt", "bannedAt", "banReason", "language")
     }
-    url, paged = f"{ADMIN}/users?email={name}&limit=2", list[dict[str, Any]]()
-    while url:
-        answer = await http.get(url, headers=admin.headers)
-        paged += answer.json()
-        url = answer.links.get("next", {}).get("url", "")
-    assert paged == everything
+    assert await pages(http, admin, f"{ADMIN}/users?email={name}&limit=2") == everything
     assert await _done(http, admin, "GET", f"/users?email={name}%25") == [], "a percent sign is one"
     assert len(await _done(http, admin, "GET", "/users?limit=3")) == 3
-
-
-async def _register(http: httpx.AsyncClient, email: str) -> dict[str, Any]:
-    answer = await http.post(f"{BASE}/auth/register", json={"email": email, "password": PASSWORD})
-    assert answer.status_code == 201, answer.text
-    return answer.json()
 
 
 async def test_events_name_both_and_are_found_page_by_page(
@@ -382,11 +382,7 @@ async def test_events_name_both_and_are_found_page_by_page(
     assert [e["type"] for e in everything] == [
         *("user.unbanned", "user.banned", "sign_in.succeeded", "user.registered"),
     ]
-    url, paged = f"{ADMIN}{of_user}&limit=1", list[dict[str, Any]]()
-    while url:
-        answer = await http.get(url, headers=admin.headers)
-        paged += answer.json()
-        url = answer.links.get("next", {}).get("url", "")
+    paged = await pages(http, admin, f"{ADMIN}{of_user}&limit=1")
     assert [e for e in paged if e["type"] != "admin.viewed"] == everything
     since = everything[1]["createdAt"]
     later = await _done(http, admin, "GET", f"{of_user}&from={since}")

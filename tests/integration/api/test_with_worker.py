@@ -9,7 +9,7 @@ import asyncpg
 import httpx
 import pytest
 
-from tests.integration.api.users import BASE, SignedIn, assert_problem, fields, sign_up
+from tests.integration.api.users import BASE, SignedIn, assert_problem, fields, pages, sign_up
 
 USE = f"{BASE}/credits/use"
 BODY: dict[str, Any] = {"amount": 3, "appId": "chat", "description": "GPT answer", "metadata": {"n": 1.10}}
@@ -85,13 +85,7 @@ async def test_pages_of_transactions(http: httpx.AsyncClient, spender: SignedIn)
         await _spend(http, spender, appId=f"app{number % 2}", amount=1)
     everything = await _get(http, spender, "/transactions?limit=200")
     assert [one["sequence"] for one in everything] == list(range(8, 0, -1))
-    url: str | None = f"{BASE}/credits/transactions?limit=3"
-    paged: list[Any] = []
-    while url is not None:
-        answer = await http.get(url, headers=spender.headers)
-        paged += answer.json()
-        url = answer.links.get("next", {}).get("url")
-    assert paged == everything
+    assert await pages(http, spender, f"{BASE}/credits/transactions?limit=3") == everything
     assert await _get(http, spender, "/transactions?limit=2&offset=3") == everything[3:5]
     of_an_app = [one for one in everything if one["appId"] == "app1"]
     assert await _get(http, spender, "/transactions?appId=app1&type=usage") == of_an_app
