@@ -48,6 +48,14 @@ async def verify_address(owner: asyncpg.Connection, user: SignedIn) -> None:
     await owner.execute("UPDATE auth.users SET email_verified = true WHERE id = $1", UUID(user.id))
 
 
+async def age_sessions(owner: asyncpg.Connection, user: SignedIn) -> None:
+    """The user's sessions began longer ago than what counts as recent."""
+    await owner.execute(
+        "UPDATE auth.sessions SET created_at = now() - interval '11 min', authenticated_at = NULL WHERE user_id = $1",
+        UUID(user.id),
+    )
+
+
 async def enrol(http: httpx.AsyncClient, owner: asyncpg.Connection) -> Enrolled:
     """A new user who turns a second factor on."""
     user = await sign_up(http)

@@ -19,6 +19,7 @@ from contracts.topology import COMMANDS_EXCHANGE, FRONT_LOGIN
 from ops import ports
 from ops.instance import Instance
 from ops.urls import with_login
+from tests.integration.api.authenticator import age_sessions
 from tests.integration.api.process import Process, front, relay, until_ready
 from tests.integration.api.users import (
     BASE,
@@ -26,6 +27,7 @@ from tests.integration.api.users import (
     SignedIn,
     assert_problem,
     fields,
+    is_valid,
     login,
     new_email,
     pages,
@@ -170,7 +172,7 @@ async def test_a_ban_shuts_out_at_once_and_is_lifted_again(
         False,
     )
     assert_problem(await _spend(http, spender, "k1"), 401, "unauthorized")
-    assert (await http.post(f"{BASE}/auth/validate", json={"token": spender.access_token})).json()["valid"] is False
+    assert await is_valid(http, spender.access_token) is False
     refreshed = await http.post(f"{BASE}/auth/refresh", json={"refreshToken": spender.refresh_token})
     assert_problem(refreshed, 401, "unauthorized")
     body = {"email": spender.email, "password": PASSWORD}
@@ -278,9 +280,7 @@ async def test_another_role_ends_the_sessions_and_needs_a_recent_sign_in(
     http: httpx.AsyncClient, spender: SignedIn, admin: SignedIn, owner: asyncpg.Connection
 ) -> None:
     promote = ("PATCH", f"/users/{spender.id}", {"role": "admin"})
-    await owner.execute(
-        "UPDATE auth.sessions SET created_at = created_at - interval '11 min' WHERE user_id = $1::text::uuid", admin.id
-    )
+    await age_sessions(owner, admin)
     problem = assert_problem(await _do(http, admin, *promote), 403, "forbidden")
     assert problem["details"] == {"reauthenticate": True}
     fresh = await login(http, admin.email)

@@ -15,7 +15,7 @@ import pytest
 from redis.asyncio import Redis
 
 from ops.instance import Instance
-from tests.integration.api.authenticator import answer, challenge, enrol
+from tests.integration.api.authenticator import age_sessions, answer, challenge, enrol
 from tests.integration.api.process import Process
 from tests.integration.api.users import BASE, PASSWORD, SignedIn, assert_problem, login, sign_up
 from tests.integration.auth.rows import add_mail
@@ -187,9 +187,7 @@ async def test_a_session_of_some_minutes_ago_deletes_nobody(
     http: httpx.AsyncClient, spender: SignedIn, owner: asyncpg.Connection
 ) -> None:
     """[70]."""
-    await owner.execute(
-        "UPDATE auth.sessions SET created_at = now() - interval '11 min' WHERE user_id = $1", UUID(spender.id)
-    )
+    await age_sessions(owner, spender)
     problem = assert_problem(await _delete(http, spender), 403, "forbidden")
     assert problem["details"] == {"reauthenticate": True}
     proven = await http.post(f"{BASE}/auth/reauthenticate", json={"password": PASSWORD}, headers=spender.headers)

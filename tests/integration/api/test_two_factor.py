@@ -18,30 +18,19 @@ from tests.integration.api.authenticator import (
     SETUP,
     Enrolled,
     add_challenges,
+    age_sessions,
     answer,
     challenge,
     enrol,
     verify_address,
 )
-from tests.integration.api.users import BASE, PASSWORD, SignedIn, assert_problem, fields, login, sign_up
+from tests.integration.api.users import BASE, PASSWORD, SignedIn, assert_problem, fields, is_valid, login, sign_up
 
 REAUTHENTICATE = f"{BASE}/auth/reauthenticate"
 
 
 async def _post(http: httpx.AsyncClient, user: SignedIn, path: str, **body: str) -> httpx.Response:
     return await http.post(path, json=body or None, headers=user.headers)
-
-
-async def _is_valid(http: httpx.AsyncClient, token: str) -> bool:
-    return (await http.post(f"{BASE}/auth/validate", json={"token": token})).json()["valid"]
-
-
-async def _age(owner: asyncpg.Connection, user: SignedIn) -> None:
-    """The user's sessions began longer ago than what counts as recent."""
-    await owner.execute(
-        "UPDATE auth.sessions SET created_at = now() - interval '11 min', authenticated_at = NULL WHERE user_id = $1",
-        UUID(user.id),
-    )
 
 
 async def _events(owner: asyncpg.Connection, user: SignedIn, prefix: str) -> list[str]:
@@ -87,8 +76,8 @@ async def test_it_is_asked_for_once_a_code_has_confirmed_it(
 
     enabled = await _post(http, user, ENABLE, code=enrolled.totp.now())
     assert len(set(enabled.json()["recoveryCodes"])) == 10
-    assert await _is_valid(http, user.access_token)
-    assert not await _is_valid(http, other.access_token), "what a password alone began has ended"
+    assert await is_valid(http, user.access_token)
+    assert not await is_valid(http, other.access_token), "what a password alone began has ended"
     assert await _events(owner, user, "two_factor") == ["two_factor.enabled"]
     assert await _notices(owner, user) == ["second_factor_on"]
 
@@ -96,7 +85,7 @@ async def test_it_is_asked_for_once_a_code_has_confirmed_it(
     assert answered.status_code == 200, answered.text
     assert answered.headers["cache-control"] == "no-store"
     assert set(answered.json()) == {"user", "accessToken", "refreshToken", "expiresIn", "tokenType"}
-    assert await _is_valid(http, answered.json()["accessToken"])
+    assert await is_valid(http, answered.json()["accessToken"])
 
 
 async def test_the_code_that_confirmed_it_is_spent(http: httpx.AsyncClient, enrolled: Enrolled) -> None:
@@ -112,7 +101,7 @@ async def test_a_stolen_session_turns_nothing_on(
     assert "details" in assert_problem(await _post(http, user, SETUP), 403, "forbidden")
     await verify_address(owner, user)
     assert (await _post(http, user, SETUP)).status_code == 200
-    await _age(owner, user)
+    await age_sessions(owner, user)
     for path, body in ((SETUP, {}), (ENABLE, {"code": "000000"})):
         problem = assert_problem(await _post(http, user, path, **body), 403, "forbidden")
         assert problem["details"] == {"reauthenticate": True}
@@ -286,7 +275,7 @@ async def test_a_challenge_is_no_token(http: httpx.AsyncClient, enrolled: Enroll
         assert_problem(await http.request(method, path, headers=bearer), 401, "unauthorized")
     refreshed = await http.post(f"{BASE}/auth/refresh", json={"refreshToken": given})
     assert_problem(refreshed, 401, "unauthorized")
-    assert not await _is_valid(http, given)
+    assert not await is_valid(http, given)
 
 
 async def test_an_access_token_is_no_challenge(http: httpx.AsyncClient, enrolled: Enrolled) -> None:
@@ -406,7 +395,7 @@ async def test_reauthentication_makes_a_session_recent(
     http: httpx.AsyncClient, user: SignedIn, owner: asyncpg.Connection
 ) -> None:
     await verify_address(owner, user)
-    await _age(owner, user)
+    await age_sessions(owner, user)
     assert_problem(await _post(http, user, SETUP), 403, "forbidden")
     wrong = await _post(http, user, REAUTHENTICATE, password="wrong " + PASSWORD)
     assert_problem(wrong, 403, "forbidden")
@@ -421,7 +410,7 @@ async def test_reauthentication_asks_for_the_second_factor_too(
 ) -> None:
     """[50]."""
     user = enrolled.user
-    await _age(owner, user)
+    await age_sessions(owner, user)
     missing = await _post(http, user, REAUTHENTICATE, password=PASSWORD)
     assert fields(assert_problem(missing, 422, "invalid_request")) == ["code"]
     wrong = await _post(http, user, REAUTHENTICATE, password=PASSWORD, code=enrolled.wrong_code())
@@ -439,7 +428,7 @@ async def test_another_sessions_reauthentication_is_not_ones_own(
 ) -> None:
     await verify_address(owner, user)
     other = await login(http, user.email)
-    await _age(owner, user)
+    await age_sessions(owner, user)
     assert (await _post(http, other, REAUTHENTICATE, password=PASSWORD)).status_code == 200
     assert_problem(await _post(http, user, SETUP), 403, "forbidden")
 

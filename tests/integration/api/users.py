@@ -54,6 +54,11 @@ async def sign_up(http: httpx.AsyncClient) -> SignedIn:
     return await login(http, user["email"])
 
 
+async def is_valid(http: httpx.AsyncClient, token: str) -> bool:
+    """Whether the front takes the access token for good."""
+    return (await http.post(f"{BASE}/auth/validate", json={"token": token})).json()["valid"]
+
+
 async def pages(http: httpx.AsyncClient, user: SignedIn, url: str) -> list[dict[str, Any]]:
     """What is on that page and on all that follow it, as their ``Link`` headers tell."""
     paged = list[dict[str, Any]]()
