@@ -18,7 +18,7 @@ import pytest
 from ops.instance import Instance
 from tests.integration.api.authenticator import ANSWER, enrol
 from tests.integration.api.ledger import ScriptedLedger
-from tests.integration.api.process import front, until_ready
+from tests.integration.api.process import another_front
 from tests.integration.api.users import BASE, PASSWORD, SignedIn, assert_problem, fields, is_valid
 
 SITE, APP = "https://mana.example.com", "https://app.example.com"
@@ -32,8 +32,7 @@ LIFE = 30 * 86_400
 async def site(servers: Instance, logs: Path) -> AsyncGenerator[httpx.AsyncClient]:
     """A front as pages of two origins know it; the client keeps no cookies of its own accord."""
     settings = {"PUBLIC_URL": SITE, "CORS_ORIGINS": APP}
-    async with front(servers, logs, **settings) as process, httpx.AsyncClient(base_url=process.url) as client:
-        await until_ready(process)
+    async with another_front(servers, logs, **settings) as (_, client):
         yield client
 
 

@@ -12,7 +12,7 @@ import pytest
 from ops.instance import Instance
 from tests.integration.api.authenticator import age_sessions, verify_address
 from tests.integration.api.ledger import ScriptedLedger
-from tests.integration.api.process import front, until_ready
+from tests.integration.api.process import another_front
 from tests.integration.api.users import BASE, PASSWORD, SignedIn, assert_problem, fields, login, new_email, sign_up
 from tests.integration.auth.links import newest_link
 
@@ -152,11 +152,7 @@ async def test_whoever_looks_at_a_link_does_not_spend_it(
 async def test_the_bonus_comes_with_the_first_proof_where_the_setting_says_so(
     servers: Instance, logs: Path, ledger: ScriptedLedger, owner: asyncpg.Connection
 ) -> None:
-    async with (
-        front(servers, logs, CREDITS_SIGNUP_BONUS_AT="verified_email") as process,
-        httpx.AsyncClient(base_url=process.url, timeout=40) as http,
-    ):
-        await until_ready(process)
+    async with another_front(servers, logs, CREDITS_SIGNUP_BONUS_AT="verified_email") as (_, http):
         user = await sign_up(http)
         (opening,) = [body for _, body, _ in ledger.seen if body["userId"] == user.id]
         assert opening["signupBonus"] is False

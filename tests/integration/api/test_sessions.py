@@ -17,7 +17,7 @@ from redis.asyncio import Redis
 
 from ops import ports
 from ops.instance import Instance
-from tests.integration.api.process import front, until_ready
+from tests.integration.api.process import another_front
 from tests.integration.api.users import BASE, PASSWORD, SignedIn, assert_problem, fields, is_valid, login, sign_up
 
 SESSIONS = f"{BASE}/auth/sessions"
@@ -35,11 +35,7 @@ async def narrow(servers: Instance, logs: Path) -> AsyncGenerator[httpx.AsyncCli
         "JWT_REFRESH_TOKEN_EXPIRY": "30s",
         "REDIS_URL": away,
     }
-    async with (
-        front(servers, logs, **settings) as process,
-        httpx.AsyncClient(base_url=process.url, timeout=40) as client,
-    ):
-        await until_ready(process)
+    async with another_front(servers, logs, **settings) as (_, client):
         yield client
 
 
@@ -145,8 +141,7 @@ async def test_a_restart_forgets_no_spent_token(servers: Instance, logs: Path, u
     """[3, 4, 8]: Redis emptied meanwhile; that the session has ended is seen by a connection that begins afterwards."""
     tokens = [user.refresh_token]
     for replayed in (False, True):
-        async with front(servers, logs) as process, httpx.AsyncClient(base_url=process.url, timeout=40) as door:
-            await until_ready(process)
+        async with another_front(servers, logs) as (_, door):
             for _ in range(0 if replayed else 2):
                 answer = await door.post(f"{BASE}/auth/refresh", json={"refreshToken": tokens[-1]})
                 tokens.append(answer.json()["refreshToken"])

@@ -12,7 +12,7 @@ import pytest
 
 from ops.instance import Instance
 from tests.integration.api.ledger import ScriptedLedger
-from tests.integration.api.process import front, until_ready
+from tests.integration.api.process import another_front
 from tests.integration.api.users import (
     BASE,
     PASSWORD,
@@ -222,11 +222,7 @@ async def test_logout_ends_the_session_everywhere_within_a_second(
 ) -> None:
     """[20]: a second front process learns it from the database."""
     path = f"{BASE}/credits/packages"
-    async with (
-        front(servers, tmp_path_factory.mktemp("second")) as second,
-        httpx.AsyncClient(base_url=second.url) as there,
-    ):
-        await until_ready(second)
+    async with another_front(servers, tmp_path_factory.mktemp("second")) as (_, there):
         assert (await there.get(path, headers=user.headers)).status_code == 200
         assert (await http.post(f"{BASE}/auth/logout", headers=user.headers)).json() == {"success": True}
         assert_problem(await http.get(path, headers=user.headers), 401, "unauthorized")

@@ -13,7 +13,7 @@ import pytest
 
 from ops.instance import Instance
 from tests.integration.api.authenticator import ANSWER, Enrolled, answer, challenge
-from tests.integration.api.process import front, until_ready
+from tests.integration.api.process import another_front
 from tests.integration.api.users import BASE, PASSWORD, assert_problem
 from tests.integration.auth.links import newest_link
 
@@ -26,8 +26,7 @@ OURS = {"x-mana-session": "cookie", "origin": SITE, "sec-fetch-site": "same-orig
 async def limited(servers: Instance, logs: Path) -> AsyncGenerator[httpx.AsyncClient]:
     """A front with few exports, as a site's pages know it."""
     settings = {"RATE_LIMIT_EXPORT": "2/1d", "PUBLIC_URL": SITE}
-    async with front(servers, logs, **settings) as process, httpx.AsyncClient(base_url=process.url) as client:
-        await until_ready(process)
+    async with another_front(servers, logs, **settings) as (_, client):
         yield client
 
 
