@@ -11,6 +11,7 @@ import pytest
 
 from contracts.topology import WORKER_LOGIN
 from ops.instance import Instance, private
+from tests.integration.api.administrators import administrator
 from tests.integration.api.authenticator import Enrolled, enrol
 from tests.integration.api.ledger import ScriptedLedger, scripted
 from tests.integration.api.process import PARTITIONS, Process, front, until_ready, worker
@@ -79,6 +80,12 @@ async def spender(http: httpx.AsyncClient, running_worker: Process) -> SignedIn:
     """A user whose account holds the signup bonus."""
     assert running_worker.child.returncode is None
     return await sign_up(http)
+
+
+@pytest.fixture
+async def admin(http: httpx.AsyncClient, owner: asyncpg.Connection, running_worker: Process) -> SignedIn:
+    """An administrator with a session."""
+    return await administrator(http, owner)
 
 
 @pytest.fixture
