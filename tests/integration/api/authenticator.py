@@ -48,6 +48,14 @@ async def verify_address(owner: asyncpg.Connection, user: SignedIn) -> None:
     await owner.execute("UPDATE auth.users SET email_verified = true WHERE id = $1", UUID(user.id))
 
 
+async def age_sessions(owner: asyncpg.Connection, user: SignedIn) -> None:
+    """The user's sessions began longer ago than what counts as recent."""
+    await owner.execute(
+        "UPDATE auth.sessions SET created_at = now() - interval '11 min', authenticated_at = NULL WHERE user_id = $1",
+        UUID(user.id),
+    )
+
+
 async def enrol(http: httpx.AsyncClient, owner: asyncpg.Connection) -> Enrolled:
     """A new user who turns a second factor on."""
     user = await sign_up(http)
@@ -86,3 +94,27 @@ async def add_challenges(owner: asyncpg.Connection, user: SignedIn, count: int) 
         [(new_id(), UUID(user.id), hashlib.sha256(token.encode()).digest()) for token in given],
     )
     return given
+
+
+async def events(owner: asyncpg.Connection, user: SignedIn, prefix: str) -> list[str]:
+    """Security events of the user's of the kinds that begin so."""
+    rows = await owner.fetch(
+        "SELECT type FROM auth.security_events WHERE user_id = $1 AND type ^@ $2 ORDER BY id", UUID(user.id), prefix
+    )
+    return [row["type"] for row in rows]
+
+
+async def notices(owner: asyncpg.Connection, user: SignedIn) -> list[str]:
+    """Mails about the second factor that were ordered for the user's address of that moment."""
+    rows = await owner.fetch(
+        "SELECT kind FROM auth.mails WHERE user_id = $1 AND email = $2 AND kind ~ '^(second|recovery)_' ORDER BY id",
+        UUID(user.id),
+        user.email,
+    )
+    return [row["kind"] for row in rows]
+
+
+async def live_sessions(owner: asyncpg.Connection, user: SignedIn) -> int:
+    """How many sessions of the user's have not ended."""
+    live = "SELECT count(*) FROM auth.sessions WHERE user_id = $1 AND ended_at IS NULL"
+    return int(await owner.fetchval(live, UUID(user.id)) or 0)

@@ -11,8 +11,10 @@ import pytest
 
 from contracts.topology import WORKER_LOGIN
 from ops.instance import Instance, private
+from tests.integration.api.administrators import administrator
+from tests.integration.api.authenticator import Enrolled, enrol
 from tests.integration.api.ledger import ScriptedLedger, scripted
-from tests.integration.api.process import PARTITIONS, Process, front, until_ready
+from tests.integration.api.process import PARTITIONS, Process, front, until_ready, worker
 from tests.integration.api.users import SignedIn, sign_up
 
 
@@ -64,6 +66,33 @@ async def user(http: httpx.AsyncClient, ledger: ScriptedLedger) -> SignedIn:
     """A new user with a session."""
     assert ledger.opens
     return await sign_up(http)
+
+
+@pytest.fixture(scope="module")
+async def running_worker(servers: Instance, logs: Path) -> AsyncGenerator[Process]:
+    """The ledger of a module whose tests want a real one."""
+    async with worker(servers, logs) as process:
+        yield process
+
+
+@pytest.fixture
+async def spender(http: httpx.AsyncClient, running_worker: Process) -> SignedIn:
+    """A user whose account holds the signup bonus."""
+    assert running_worker.child.returncode is None
+    return await sign_up(http)
+
+
+@pytest.fixture
+async def admin(http: httpx.AsyncClient, owner: asyncpg.Connection, running_worker: Process) -> SignedIn:
+    """An administrator with a session."""
+    return await administrator(http, owner)
+
+
+@pytest.fixture
+async def enrolled(http: httpx.AsyncClient, ledger: ScriptedLedger, owner: asyncpg.Connection) -> Enrolled:
+    """A user whose second factor is on."""
+    assert ledger.opens
+    return await enrol(http, owner)
 
 
 @pytest.fixture

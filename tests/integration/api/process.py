@@ -62,6 +62,19 @@ async def front(instance: Instance, folder: Path, **settings: str) -> AsyncGener
 
 
 @asynccontextmanager
+async def another_front(
+    instance: Instance, folder: Path, **settings: str
+) -> AsyncGenerator[tuple[Process, httpx.AsyncClient]]:
+    """A front that is ready, beside the one of all tests, and a client of it."""
+    async with (
+        front(instance, folder, **settings) as process,
+        httpx.AsyncClient(base_url=process.url, timeout=40) as client,
+    ):
+        await until_ready(process)
+        yield process, client
+
+
+@asynccontextmanager
 async def relay(instance: Instance, folder: Path) -> AsyncGenerator[Process]:
     """The outbox's relay."""
     port = ports.choose(None, ())

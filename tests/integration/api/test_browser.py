@@ -18,8 +18,8 @@ import pytest
 from ops.instance import Instance
 from tests.integration.api.authenticator import ANSWER, enrol
 from tests.integration.api.ledger import ScriptedLedger
-from tests.integration.api.process import front, until_ready
-from tests.integration.api.users import BASE, PASSWORD, SignedIn, assert_problem, fields
+from tests.integration.api.process import another_front
+from tests.integration.api.users import BASE, PASSWORD, SignedIn, assert_problem, fields, is_valid
 
 SITE, APP = "https://mana.example.com", "https://app.example.com"
 LOGIN, REFRESH, LOGOUT = (f"{BASE}/auth/{name}" for name in ("login", "refresh", "logout"))
@@ -32,8 +32,7 @@ LIFE = 30 * 86_400
 async def site(servers: Instance, logs: Path) -> AsyncGenerator[httpx.AsyncClient]:
     """A front as pages of two origins know it; the client keeps no cookies of its own accord."""
     settings = {"PUBLIC_URL": SITE, "CORS_ORIGINS": APP}
-    async with front(servers, logs, **settings) as process, httpx.AsyncClient(base_url=process.url) as client:
-        await until_ready(process)
+    async with another_front(servers, logs, **settings) as (_, client):
         yield client
 
 
@@ -55,10 +54,6 @@ async def _login(site: httpx.AsyncClient, user: SignedIn, **cookies: str) -> htt
     assert answer.status_code == 200, answer.text
     site.cookies.clear()
     return answer
-
-
-async def _valid(site: httpx.AsyncClient, token: str) -> bool:
-    return (await site.post(f"{BASE}/auth/validate", json={"token": token})).json()["valid"]
 
 
 async def test_a_browsers_session_from_login_to_logout(site: httpx.AsyncClient, user: SignedIn) -> None:
@@ -90,7 +85,7 @@ async def test_a_browsers_session_from_login_to_logout(site: httpx.AsyncClient, 
     assert {name: (cookie.value, cookie["max-age"]) for name, cookie in _cookies(ended).items()} == {
         REFRESH_COOKIE: ("", "0")
     }
-    assert not await _valid(site, token)
+    assert not await is_valid(site, token)
     over = await site.post(REFRESH, headers=_with({REFRESH_COOKIE: second.value}))
     assert_problem(over, 401, "unauthorized")
     assert _cookies(over) == {}
@@ -100,7 +95,7 @@ async def test_each_login_is_a_new_session(site: httpx.AsyncClient, user: Signed
     """[60]: whatever cookie came along."""
     first = await _login(site, user)
     again = await _login(site, user, **{REFRESH_COOKIE: _cookies(first)[REFRESH_COOKIE].value})
-    assert await _valid(site, first.json()["accessToken"])
+    assert await is_valid(site, first.json()["accessToken"])
     listed = await site.get(f"{BASE}/auth/sessions", headers={"authorization": f"Bearer {again.json()['accessToken']}"})
     assert len(listed.json()) == 3
 
@@ -185,7 +180,7 @@ async def test_a_page_of_others_does_nothing(site: httpx.AsyncClient, user: Sign
         answer = await site.request("POST", path, json=body, headers={**headers, **more})
         assert_problem(answer, 403, "forbidden")
         assert "set-cookie" not in answer.headers
-    assert await _valid(site, begun.json()["accessToken"])
+    assert await is_valid(site, begun.json()["accessToken"])
     assert (await site.post(REFRESH, headers=_with(cookie))).status_code == 200
 
 

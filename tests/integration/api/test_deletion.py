@@ -6,7 +6,6 @@ import asyncio
 import secrets
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -16,26 +15,13 @@ import pytest
 from redis.asyncio import Redis
 
 from ops.instance import Instance
-from tests.integration.api.authenticator import answer, challenge, enrol
-from tests.integration.api.process import Process, worker
+from tests.integration.api.authenticator import age_sessions, answer, challenge, enrol
+from tests.integration.api.process import Process
 from tests.integration.api.users import BASE, PASSWORD, SignedIn, assert_problem, login, sign_up
+from tests.integration.auth.rows import add_mail
 from workers.ledger.audit.looking import audit
 
 ME, LOGIN, REFRESH = f"{BASE}/auth/me", f"{BASE}/auth/login", f"{BASE}/auth/refresh"
-
-
-@pytest.fixture(scope="module")
-async def running_worker(servers: Instance, logs: Path) -> AsyncGenerator[Process]:
-    """The ledger."""
-    async with worker(servers, logs) as process:
-        yield process
-
-
-@pytest.fixture
-async def spender(http: httpx.AsyncClient, running_worker: Process) -> SignedIn:
-    """A user whose account is open."""
-    assert running_worker.child.returncode is None
-    return await sign_up(http)
 
 
 @pytest.fixture
@@ -71,12 +57,7 @@ async def _leave_traces(http: httpx.AsyncClient, owner: asyncpg.Connection) -> T
         used = await http.post(f"{BASE}/credits/use", json=body, headers=user.headers)
         assert used.status_code == (402 if amount == 1_000 else 200), used.text
     await http.post(LOGIN, json={"email": email, "password": "wrong " + PASSWORD}, headers=agent)
-    await owner.execute(
-        "INSERT INTO auth.mails (id, kind, user_id, email, email_key, credential_epoch)"
-        " VALUES (gen_random_uuid(), 'password_changed', $1, $2, $2, 0)",
-        UUID(user.id),
-        email,
-    )
+    await add_mail(owner, "password_changed", UUID(user.id), email)
     return Traces(user, canary)
 
 
@@ -206,9 +187,7 @@ async def test_a_session_of_some_minutes_ago_deletes_nobody(
     http: httpx.AsyncClient, spender: SignedIn, owner: asyncpg.Connection
 ) -> None:
     """[70]."""
-    await owner.execute(
-        "UPDATE auth.sessions SET created_at = now() - interval '11 min' WHERE user_id = $1", UUID(spender.id)
-    )
+    await age_sessions(owner, spender)
     problem = assert_problem(await _delete(http, spender), 403, "forbidden")
     assert problem["details"] == {"reauthenticate": True}
     proven = await http.post(f"{BASE}/auth/reauthenticate", json={"password": PASSWORD}, headers=spender.headers)

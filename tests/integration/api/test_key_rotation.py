@@ -8,8 +8,6 @@ import itertools
 import json
 import shutil
 import subprocess
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,23 +21,13 @@ from ops.instance import Instance
 from ops.programs import ProcessSettings, python, run_environment
 from tests.e2e import node
 from tests.integration.api.ledger import ScriptedLedger
-from tests.integration.api.process import PARTITIONS, Process, front, until_ready
+from tests.integration.api.process import PARTITIONS, another_front
 from tests.integration.api.users import BASE, SignedIn, login, sign_up
 
 JS = Path(node.__file__).parent / "js"
 JWKS = "/.well-known/jwks.json"
 REQUESTS = 2_000
 OLDER = "UPDATE auth.signing_keys SET active_from = active_from - $1::text::interval WHERE retired_at IS NULL"
-
-
-@asynccontextmanager
-async def _second(servers: Instance, logs: Path, **settings: str) -> AsyncGenerator[tuple[Process, httpx.AsyncClient]]:
-    async with (
-        front(servers, logs, **settings) as process,
-        httpx.AsyncClient(base_url=process.url, timeout=40) as client,
-    ):
-        await until_ready(process)
-        yield process, client
 
 
 async def _rotate(servers: Instance, *arguments: str) -> str:
@@ -113,7 +101,7 @@ async def test_others_verify_our_tokens_by_the_published_keys(
 ) -> None:
     """[12]: PyJWT in Python, `jose` in JavaScript; who expects the other algorithm refuses them."""
     try:
-        async with _second(servers, logs, JWT_ALGORITHM=algorithm) as (process, http):
+        async with another_front(servers, logs, JWT_ALGORITHM=algorithm) as (process, http):
             await owner.execute("UPDATE auth.signing_keys SET active_from = now() WHERE active_from > now()")
             user = await sign_up(http)
             async with asyncio.timeout(10):
@@ -138,7 +126,7 @@ async def test_a_rotation_fails_no_request(
 ) -> None:
     """[18]: announced, in force, the old one retired, while two fronts are asked about tokens of both keys."""
     email = (await sign_up(http)).email
-    async with _second(servers, logs) as (_, second):
+    async with another_front(servers, logs) as (_, second):
         doors = itertools.cycle([http, second])
         first = [await login(next(doors), email) for _ in range(4)]
         old = _kid(first[0].access_token)
@@ -187,12 +175,12 @@ async def test_a_rotation_fails_no_request(
         assert _kid(after.access_token) == new
 
 
-async def test_tokens_of_a_stolen_key_are_refused_within_a_second(
+async def test_tokens_of_a_stolen_key_are_refused_within_aanother_front(
     servers: Instance, logs: Path, http: httpx.AsyncClient, user: SignedIn
 ) -> None:
     """[20]: in both fronts, which have verified them before; their owners refresh and go on."""
     path = f"{BASE}/credits/packages"
-    async with _second(servers, logs) as (_, second):
+    async with another_front(servers, logs) as (_, second):
         for door in (http, second):
             assert (await door.get(path, headers=user.headers)).status_code == 200
         said = await _rotate(servers, "--compromised")

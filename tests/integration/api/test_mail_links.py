@@ -10,8 +10,9 @@ import httpx
 import pytest
 
 from ops.instance import Instance
+from tests.integration.api.authenticator import age_sessions, verify_address
 from tests.integration.api.ledger import ScriptedLedger
-from tests.integration.api.process import front, until_ready
+from tests.integration.api.process import another_front
 from tests.integration.api.users import BASE, PASSWORD, SignedIn, assert_problem, fields, login, new_email, sign_up
 from tests.integration.auth.links import newest_link
 
@@ -61,9 +62,7 @@ async def test_a_change_needs_a_session_that_is_fresh(
     http: httpx.AsyncClient, user: SignedIn, owner: asyncpg.Connection
 ) -> None:
     assert_problem(await http.post(CHANGE, json={"email": new_email()}), 401, "unauthorized")
-    await owner.execute(
-        "UPDATE auth.sessions SET created_at = now() - interval '11 min' WHERE user_id = $1::text::uuid", user.id
-    )
+    await age_sessions(owner, user)
     answer = await http.post(CHANGE, json={"email": new_email()}, headers=user.headers)
     assert assert_problem(answer, 403, "forbidden")["details"] == {"reauthenticate": True}
 
@@ -82,7 +81,7 @@ async def test_no_answer_tells_whether_an_address_is_known(
 ) -> None:
     """Byte for byte, header for header; and the work of the request is the same: one order of one mail."""
     known, verified, banned, bare = [await sign_up(http) for _ in range(4)]
-    await owner.execute("UPDATE auth.users SET email_verified = true WHERE id = $1::text::uuid", verified.id)
+    await verify_address(owner, verified)
     await owner.execute("UPDATE auth.users SET banned_at = now() WHERE id = $1::text::uuid", banned.id)
     await owner.execute("DELETE FROM auth.passwords WHERE user_id = $1::text::uuid", bare.id)
     seen: set[tuple[Any, ...]] = set()
@@ -153,11 +152,7 @@ async def test_whoever_looks_at_a_link_does_not_spend_it(
 async def test_the_bonus_comes_with_the_first_proof_where_the_setting_says_so(
     servers: Instance, logs: Path, ledger: ScriptedLedger, owner: asyncpg.Connection
 ) -> None:
-    async with (
-        front(servers, logs, CREDITS_SIGNUP_BONUS_AT="verified_email") as process,
-        httpx.AsyncClient(base_url=process.url, timeout=40) as http,
-    ):
-        await until_ready(process)
+    async with another_front(servers, logs, CREDITS_SIGNUP_BONUS_AT="verified_email") as (_, http):
         user = await sign_up(http)
         (opening,) = [body for _, body, _ in ledger.seen if body["userId"] == user.id]
         assert opening["signupBonus"] is False

@@ -13,7 +13,7 @@ import httpx
 import msgspec
 import pytest
 
-from tests.integration.api.authenticator import Enrolled, enrol
+from tests.integration.api.authenticator import Enrolled, age_sessions, enrol
 from tests.integration.api.ledger import ScriptedLedger
 from tests.integration.api.users import (
     BASE,
@@ -167,9 +167,7 @@ async def test_an_ended_session_sees_and_changes_nothing(
 async def test_an_export_needs_a_recent_sign_in(
     http: httpx.AsyncClient, user: SignedIn, owner: asyncpg.Connection
 ) -> None:
-    await owner.execute(
-        "UPDATE auth.sessions SET created_at = now() - interval '11 min' WHERE user_id = $1", UUID(user.id)
-    )
+    await age_sessions(owner, user)
     problem = assert_problem(await http.get(EXPORT, headers=user.headers), 403, "forbidden")
     assert problem["details"] == {"reauthenticate": True}
 

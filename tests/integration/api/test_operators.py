@@ -15,8 +15,9 @@ import httpx
 import pytest
 
 from ops.instance import Instance
+from tests.integration.api.authenticator import verify_address
 from tests.integration.api.operators import launch, operate, operating
-from tests.integration.api.process import Process, worker
+from tests.integration.api.process import Process
 from tests.integration.api.users import BASE, PASSWORD, assert_problem, login, new_email, sign_up
 
 LINES = 1_300
@@ -36,13 +37,6 @@ async def blocker(servers: Instance) -> AsyncGenerator[asyncpg.Connection]:
     connection = await asyncpg.connect(servers.addresses.database_as("mana_owner"))
     yield connection
     await connection.close()
-
-
-@pytest.fixture(scope="module")
-async def running_worker(servers: Instance, logs: Path) -> AsyncGenerator[Process]:
-    """The ledger."""
-    async with worker(servers, logs) as process:
-        yield process
 
 
 async def _sign_in(http: httpx.AsyncClient, email: str, password: str) -> httpx.Response:
@@ -93,7 +87,7 @@ async def test_who_has_proven_the_address_keeps_the_password(
     http: httpx.AsyncClient, servers: Instance, owner: asyncpg.Connection, running_worker: Process
 ) -> None:
     user = await sign_up(http)
-    await owner.execute("UPDATE auth.users SET email_verified = true WHERE id = $1", UUID(user.id))
+    await verify_address(owner, user)
     made = await operate(servers, "create_admin", user.email)
     assert made.status == 0, made.errors
     assert_problem(await http.get(f"{BASE}/credits/lots", headers=user.headers), 401, "unauthorized")

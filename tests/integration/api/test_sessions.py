@@ -17,8 +17,8 @@ from redis.asyncio import Redis
 
 from ops import ports
 from ops.instance import Instance
-from tests.integration.api.process import front, until_ready
-from tests.integration.api.users import BASE, PASSWORD, SignedIn, assert_problem, fields, login, sign_up
+from tests.integration.api.process import another_front
+from tests.integration.api.users import BASE, PASSWORD, SignedIn, assert_problem, fields, is_valid, login, sign_up
 
 SESSIONS = f"{BASE}/auth/sessions"
 MOST = 3
@@ -35,11 +35,7 @@ async def narrow(servers: Instance, logs: Path) -> AsyncGenerator[httpx.AsyncCli
         "JWT_REFRESH_TOKEN_EXPIRY": "30s",
         "REDIS_URL": away,
     }
-    async with (
-        front(servers, logs, **settings) as process,
-        httpx.AsyncClient(base_url=process.url, timeout=40) as client,
-    ):
-        await until_ready(process)
+    async with another_front(servers, logs, **settings) as (_, client):
         yield client
 
 
@@ -48,10 +44,6 @@ async def _listed(http: httpx.AsyncClient, user: SignedIn) -> list[dict[str, Any
     assert answer.status_code == 200, answer.text
     assert answer.headers["cache-control"] == "no-store"
     return answer.json()
-
-
-async def _valid(http: httpx.AsyncClient, user: SignedIn) -> bool:
-    return (await http.post(f"{BASE}/auth/validate", json={"token": user.access_token})).json()["valid"]
 
 
 async def _refresh(http: httpx.AsyncClient, user: SignedIn) -> httpx.Response:
@@ -86,7 +78,7 @@ async def test_a_listed_session_can_be_ended(
     ended = _session_of(other)
     assert (await http.delete(f"{SESSIONS}/{ended}", headers=user.headers)).json() == {"success": True}
     assert [session["id"] for session in await _listed(http, user)] == [_session_of(user)]
-    assert not await _valid(http, other)
+    assert not await is_valid(http, other.access_token)
     assert_problem(await _refresh(http, other), 401, "unauthorized")
     assert [str(row["session_id"]) for row in await owner.fetch(EVENTS, user.id, "session.listed_end")] == [ended]
     assert_problem(await http.delete(f"{SESSIONS}/{ended}", headers=user.headers), 404, "not_found")
@@ -100,7 +92,7 @@ async def test_nobody_ends_anothers_session(http: httpx.AsyncClient, user: Signe
     others = await http.delete(f"{SESSIONS}/{_session_of(victim)}", headers=user.headers)
     nobodys = await http.delete(f"{SESSIONS}/{uuid4()}", headers=user.headers)
     assert assert_problem(others, 404, "not_found") == assert_problem(nobodys, 404, "not_found")
-    assert await _valid(http, victim)
+    assert await is_valid(http, victim.access_token)
     assert _session_of(victim) not in {session["id"] for session in await _listed(http, user)}
     wrong = assert_problem(await http.delete(f"{SESSIONS}/x", headers=user.headers), 422, "invalid_request")
     assert fields(wrong) == ["sessionId"]
@@ -116,12 +108,12 @@ async def test_all_sessions_end_at_once(
     assert (await http.post(f"{BASE}/auth/logout-all", headers=other.headers)).json() == {"success": True}
     for session in (user, other):
         for door in (http, narrow):
-            assert not await _valid(door, session)
+            assert not await is_valid(door, session.access_token)
             assert_problem(await _refresh(door, session), 401, "unauthorized")
     async with asyncio.timeout(1):
         while (await narrow.get(f"{BASE}/credits/packages", headers=user.headers)).status_code != 401:
             await asyncio.sleep(0.02)
-    assert await _valid(http, stranger)
+    assert await is_valid(http, stranger.access_token)
     assert await owner.fetchval(epoch, user.id) == (before or 0) + 1
     assert len(await owner.fetch(EVENTS, user.id, "session.all_ended")) == 1
     assert_problem(await http.post(f"{BASE}/auth/logout-all", headers=other.headers), 401, "unauthorized")
@@ -149,8 +141,7 @@ async def test_a_restart_forgets_no_spent_token(servers: Instance, logs: Path, u
     """[3, 4, 8]: Redis emptied meanwhile; that the session has ended is seen by a connection that begins afterwards."""
     tokens = [user.refresh_token]
     for replayed in (False, True):
-        async with front(servers, logs) as process, httpx.AsyncClient(base_url=process.url, timeout=40) as door:
-            await until_ready(process)
+        async with another_front(servers, logs) as (_, door):
             for _ in range(0 if replayed else 2):
                 answer = await door.post(f"{BASE}/auth/refresh", json={"refreshToken": tokens[-1]})
                 tokens.append(answer.json()["refreshToken"])
@@ -159,7 +150,7 @@ async def test_a_restart_forgets_no_spent_token(servers: Instance, logs: Path, u
             for token in tokens if replayed else ():
                 answer = await door.post(f"{BASE}/auth/refresh", json={"refreshToken": token})
                 assert_problem(answer, 401, "unauthorized")
-            assert await _valid(door, user) is not replayed
+            assert await is_valid(door, user.access_token) is not replayed
     connection = await asyncpg.connect(servers.addresses.database_as("mana_owner"))
     ended = "SELECT ended_reason FROM auth.sessions WHERE id = $1::text::uuid"
     assert await connection.fetchval(ended, _session_of(user)) == "reuse"
@@ -172,11 +163,11 @@ async def test_the_oldest_session_makes_room(
 ) -> None:
     """The cap holds although many sign in at once, and each of them gets in."""
     signed_in = await asyncio.gather(*(login(narrow, user.email) for _ in range(8)))
-    living = [each for each in signed_in if await _valid(narrow, each)]
+    living = [each for each in signed_in if await is_valid(narrow, each.access_token)]
     assert len(living) == MOST
     listed = await _listed(narrow, living[0])
     assert {session["id"] for session in listed} == {_session_of(each) for each in living}
-    assert not await _valid(narrow, user)
+    assert not await is_valid(narrow, user.access_token)
     put_out = {str(row["session_id"]) for row in await owner.fetch(EVENTS, user.id, "session.put_out")}
     assert len(put_out) == 1 + 8 - MOST
     assert _session_of(user) in put_out

@@ -12,13 +12,14 @@ import pytest
 
 from ops.instance import Instance
 from tests.integration.api.ledger import ScriptedLedger
-from tests.integration.api.process import front, until_ready
+from tests.integration.api.process import another_front
 from tests.integration.api.users import (
     BASE,
     PASSWORD,
     SignedIn,
     assert_problem,
     fields,
+    is_valid,
     login,
     new_email,
     register,
@@ -33,10 +34,6 @@ REGISTER, LOGIN, REFRESH = f"{BASE}/auth/register", f"{BASE}/auth/login", f"{BAS
 
 async def _refresh(http: httpx.AsyncClient, token: str) -> httpx.Response:
     return await http.post(REFRESH, json={"refreshToken": token})
-
-
-async def _valid(http: httpx.AsyncClient, token: str) -> bool:
-    return (await http.post(f"{BASE}/auth/validate", json={"token": token})).json()["valid"]
 
 
 async def test_registration_makes_a_user_and_opens_the_account(http: httpx.AsyncClient, ledger: ScriptedLedger) -> None:
@@ -225,19 +222,15 @@ async def test_logout_ends_the_session_everywhere_within_a_second(
 ) -> None:
     """[20]: a second front process learns it from the database."""
     path = f"{BASE}/credits/packages"
-    async with (
-        front(servers, tmp_path_factory.mktemp("second")) as second,
-        httpx.AsyncClient(base_url=second.url) as there,
-    ):
-        await until_ready(second)
+    async with another_front(servers, tmp_path_factory.mktemp("second")) as (_, there):
         assert (await there.get(path, headers=user.headers)).status_code == 200
         assert (await http.post(f"{BASE}/auth/logout", headers=user.headers)).json() == {"success": True}
         assert_problem(await http.get(path, headers=user.headers), 401, "unauthorized")
-        assert not await _valid(http, user.access_token)
+        assert not await is_valid(http, user.access_token)
         async with asyncio.timeout(1):
             while (await there.get(path, headers=user.headers)).status_code != 401:
                 await asyncio.sleep(0.02)
-        assert not await _valid(there, user.access_token)
+        assert not await is_valid(there, user.access_token)
     assert_problem(await _refresh(http, user.refresh_token), 401, "unauthorized")
     assert_problem(await http.post(f"{BASE}/auth/logout", headers=user.headers), 401, "unauthorized")
 
@@ -261,7 +254,7 @@ async def test_an_end_is_heard_although_the_listener_was_cut_off(
 async def test_one_session_ends_and_the_other_lives(http: httpx.AsyncClient, user: SignedIn) -> None:
     other = await login(http, user.email)
     await http.post(f"{BASE}/auth/logout", headers=user.headers)
-    assert await _valid(http, other.access_token)
+    assert await is_valid(http, other.access_token)
     assert (await _refresh(http, other.refresh_token)).status_code == 200
 
 
@@ -283,7 +276,7 @@ async def test_refresh_gives_a_new_pair(http: httpx.AsyncClient, user: SignedIn)
     assert answer.status_code == 200
     pair = answer.json()
     assert pair["refreshToken"] != user.refresh_token
-    assert await _valid(http, pair["accessToken"])
+    assert await is_valid(http, pair["accessToken"])
     assert (await _refresh(http, pair["refreshToken"])).status_code == 200
 
 
@@ -313,7 +306,7 @@ async def test_the_use_of_a_spent_token_ends_its_session(
         tokens.append((await _refresh(http, tokens[-1])).json()["refreshToken"])
     assert_problem(await _refresh(http, tokens[0]), 401, "unauthorized")
     assert_problem(await _refresh(http, tokens[-1]), 401, "unauthorized")
-    assert not await _valid(http, user.access_token)
+    assert not await is_valid(http, user.access_token)
     ended = await owner.fetchrow("SELECT ended_reason FROM auth.sessions WHERE user_id = $1::text::uuid", user.id)
     assert ended is not None
     assert ended["ended_reason"] == "reuse"
@@ -341,7 +334,7 @@ async def test_unknown_refresh_tokens_change_nothing(
     before = await owner.fetchval("SELECT count(*) FROM auth.sessions WHERE ended_at IS NOT NULL")
     assert_problem(await _refresh(http, token), 401, "unauthorized")
     assert await owner.fetchval("SELECT count(*) FROM auth.sessions WHERE ended_at IS NOT NULL") == before
-    assert await _valid(http, user.access_token)
+    assert await is_valid(http, user.access_token)
 
 
 @pytest.mark.parametrize("end", ["least(expires_at, created_at + interval '1 microsecond')"])
@@ -351,7 +344,7 @@ async def test_a_session_ends_at_its_absolute_limit(
     """[10]."""
     await owner.execute(f"UPDATE auth.sessions SET expires_at = {end} WHERE user_id = $1::text::uuid", user.id)
     assert_problem(await _refresh(http, user.refresh_token), 401, "unauthorized")
-    assert not await _valid(http, user.access_token)
+    assert not await is_valid(http, user.access_token)
 
 
 async def test_refresh_against_logout(http: httpx.AsyncClient, ledger: ScriptedLedger) -> None:
@@ -364,6 +357,6 @@ async def test_refresh_against_logout(http: httpx.AsyncClient, ledger: ScriptedL
         tokens = [user.refresh_token]
         if refreshed.status_code == 200:
             tokens.append(refreshed.json()["refreshToken"])
-            assert not await _valid(http, refreshed.json()["accessToken"])
+            assert not await is_valid(http, refreshed.json()["accessToken"])
         for token in tokens:
             assert_problem(await _refresh(http, token), 401, "unauthorized")

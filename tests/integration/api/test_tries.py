@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,19 +21,12 @@ from contracts.topology import COMMANDS_EXCHANGE
 from ops import ports
 from ops.instance import Instance
 from tests.faults.tools.proxy import Proxy
-from tests.integration.api.process import Process, front, until_ready, worker
+from tests.integration.api.process import Process, front, until_ready
 from tests.integration.api.users import BASE, SignedIn, assert_problem, sign_up
 
 USE = f"{BASE}/credits/use"
 BODY: dict[str, Any] = {"amount": 151, "appId": "chat", "description": "d", "idempotencyKey": "K"}
 OPERATION = f"{BASE}/credits/operations/K"
-
-
-@pytest.fixture(scope="module")
-async def running_worker(servers: Instance, logs: Path) -> AsyncGenerator[Process]:
-    """The ledger."""
-    async with worker(servers, logs) as process:
-        yield process
 
 
 @pytest.fixture

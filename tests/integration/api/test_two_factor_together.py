@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import secrets
 from collections.abc import AsyncGenerator
 from http.cookies import SimpleCookie
 from pathlib import Path
@@ -15,45 +12,22 @@ import httpx
 import pytest
 
 from ops.instance import Instance
-from tests.integration.api.authenticator import ANSWER, Enrolled, answer, challenge, enrol
-from tests.integration.api.ledger import ScriptedLedger
-from tests.integration.api.process import front, until_ready
+from tests.integration.api.authenticator import ANSWER, Enrolled, answer, challenge
+from tests.integration.api.process import another_front
 from tests.integration.api.users import BASE, PASSWORD, assert_problem
-from tests.integration.auth.rows import new_id
+from tests.integration.auth.links import newest_link
 
 NEW_PASSWORD = "another horse battery staple"
 SITE = "https://mana.example.com"
 OURS = {"x-mana-session": "cookie", "origin": SITE, "sec-fetch-site": "same-origin"}
 
 
-@pytest.fixture
-async def enrolled(http: httpx.AsyncClient, ledger: ScriptedLedger, owner: asyncpg.Connection) -> Enrolled:
-    """A user whose second factor is on."""
-    assert ledger.opens
-    return await enrol(http, owner)
-
-
 @pytest.fixture(scope="module")
 async def limited(servers: Instance, logs: Path) -> AsyncGenerator[httpx.AsyncClient]:
     """A front with few exports, as a site's pages know it."""
     settings = {"RATE_LIMIT_EXPORT": "2/1d", "PUBLIC_URL": SITE}
-    async with front(servers, logs, **settings) as process, httpx.AsyncClient(base_url=process.url) as client:
-        await until_ready(process)
+    async with another_front(servers, logs, **settings) as (_, client):
         yield client
-
-
-async def _add_reset_link(owner: asyncpg.Connection, enrolled: Enrolled) -> str:
-    secret = secrets.token_bytes(32)
-    await owner.execute(
-        "INSERT INTO auth.verification_tokens"
-        " (id, user_id, purpose, token_hash, email, email_key, expires_at, credential_epoch)"
-        " SELECT $1, id, 'password_reset', $3, email, email_key, now() + interval '30 min', credential_epoch"
-        " FROM auth.users WHERE id = $2",
-        new_id(),
-        UUID(enrolled.user.id),
-        hashlib.sha256(secret).digest(),
-    )
-    return base64.urlsafe_b64encode(secret).rstrip(b"=").decode()
 
 
 async def test_a_reset_password_still_wants_the_second_factor(
@@ -61,7 +35,9 @@ async def test_a_reset_password_still_wants_the_second_factor(
 ) -> None:
     """[42] [43]: it begins no session, and what was begun with the old password is dead."""
     pending = await challenge(http, enrolled.user.email)
-    link = await _add_reset_link(owner, enrolled)
+    forgotten = await http.post(f"{BASE}/auth/password/forgot", json={"email": enrolled.user.email})
+    assert forgotten.json() == {"success": True}
+    link = await newest_link(owner, "reset_requested", enrolled.user.email)
     reset = await http.post(f"{BASE}/auth/password/reset", json={"token": link, "newPassword": NEW_PASSWORD})
     assert reset.json() == {"success": True}
     assert "set-cookie" not in reset.headers

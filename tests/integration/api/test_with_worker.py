@@ -3,34 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
-from pathlib import Path
 from typing import Any
 
 import asyncpg
 import httpx
 import pytest
 
-from ops.instance import Instance
-from tests.integration.api.process import Process, worker
-from tests.integration.api.users import BASE, SignedIn, assert_problem, fields, sign_up
+from tests.integration.api.users import BASE, SignedIn, assert_problem, fields, pages, sign_up
 
 USE = f"{BASE}/credits/use"
 BODY: dict[str, Any] = {"amount": 3, "appId": "chat", "description": "GPT answer", "metadata": {"n": 1.10}}
-
-
-@pytest.fixture(scope="module")
-async def running_worker(servers: Instance, logs: Path) -> AsyncGenerator[Process]:
-    """The ledger."""
-    async with worker(servers, logs) as process:
-        yield process
-
-
-@pytest.fixture
-async def spender(http: httpx.AsyncClient, running_worker: Process) -> SignedIn:
-    """A user whose account holds the signup bonus."""
-    assert running_worker.child.returncode is None
-    return await sign_up(http)
 
 
 async def _get(http: httpx.AsyncClient, user: SignedIn, path: str) -> Any:
@@ -103,13 +85,7 @@ async def test_pages_of_transactions(http: httpx.AsyncClient, spender: SignedIn)
         await _spend(http, spender, appId=f"app{number % 2}", amount=1)
     everything = await _get(http, spender, "/transactions?limit=200")
     assert [one["sequence"] for one in everything] == list(range(8, 0, -1))
-    url: str | None = f"{BASE}/credits/transactions?limit=3"
-    paged: list[Any] = []
-    while url is not None:
-        answer = await http.get(url, headers=spender.headers)
-        paged += answer.json()
-        url = answer.links.get("next", {}).get("url")
-    assert paged == everything
+    assert await pages(http, spender, f"{BASE}/credits/transactions?limit=3") == everything
     assert await _get(http, spender, "/transactions?limit=2&offset=3") == everything[3:5]
     of_an_app = [one for one in everything if one["appId"] == "app1"]
     assert await _get(http, spender, "/transactions?appId=app1&type=usage") == of_an_app

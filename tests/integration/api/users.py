@@ -54,6 +54,21 @@ async def sign_up(http: httpx.AsyncClient) -> SignedIn:
     return await login(http, user["email"])
 
 
+async def is_valid(http: httpx.AsyncClient, token: str) -> bool:
+    """Whether the front takes the access token for good."""
+    return (await http.post(f"{BASE}/auth/validate", json={"token": token})).json()["valid"]
+
+
+async def pages(http: httpx.AsyncClient, user: SignedIn, url: str) -> list[dict[str, Any]]:
+    """What is on that page and on all that follow it, as their ``Link`` headers tell."""
+    paged = list[dict[str, Any]]()
+    while url:
+        answer = await http.get(url, headers=user.headers)
+        paged += answer.json()
+        url = answer.links.get("next", {}).get("url", "")
+    return paged
+
+
 def assert_problem(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:
     """The answer is a whole problem document with that status and code; returns it."""
     assert answer.status_code == status, answer.text

@@ -6,7 +6,6 @@ import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import timedelta
 from uuid import UUID
 
 from api.auth import standing
@@ -14,16 +13,13 @@ from api.auth.devices import Devices
 from api.auth.ended_sessions import EndedSessions
 from api.auth.keyring import Keyring
 from api.auth.keystore import KeyStore
-from api.auth.model import Client, Device, Lifetimes
+from api.auth.model import Device, Lifetimes
 from api.auth.sessions import Sessions
 from api.auth.starting import Grant, Started, Starting, grant
 from api.auth.tokens import Claims, TokenRules, Tokens
 from api.database import Database as Pool
+from tests.integration.auth.rooms import MINUTES, SECRET, SOMEWHERE
 from tests.integration.ledger.server import Database
-
-SECRET = bytes(range(32))
-SOMEWHERE = Client("192.0.2.1", "curl")
-_MINUTES = timedelta(minutes=15)
 
 
 @dataclass(frozen=True)
@@ -55,6 +51,6 @@ async def front_of(database: Database, lifetimes: Lifetimes, sessions_max: int =
     """One front, with connections of its own."""
     async with Pool.connected(database.url("mana_api"), 4, "test") as pool:
         ring = Keyring(KeyStore(pool, SECRET), None, time.time)
-        tokens = Tokens(ring, TokenRules("mana", "mana", _MINUTES), time.time)
-        sessions = Sessions(pool, tokens, EndedSessions(_MINUTES, time.time), lifetimes)
+        tokens = Tokens(ring, TokenRules("mana", "mana", MINUTES), time.time)
+        sessions = Sessions(pool, tokens, EndedSessions(MINUTES, time.time), lifetimes)
         yield Front(pool, Starting(lifetimes, Devices(SECRET), sessions_max), sessions, tokens)

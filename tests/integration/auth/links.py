@@ -41,10 +41,14 @@ async def newest_link(owner: asyncpg.Connection, kind: str, email: str | None = 
     return link
 
 
+def hash_of(link: str) -> bytes:
+    """What the database knows the link by: SHA-256 of the 32 bytes that it has in base64url."""
+    return hashlib.sha256(base64.urlsafe_b64decode(link + "=")).digest()
+
+
 async def expire(owner: asyncpg.Connection, link: str) -> None:
     """A second ago the link's time was over."""
-    secret = base64.urlsafe_b64decode(link + "=")
-    await owner.execute(_EXPIRE, hashlib.sha256(secret).digest())
+    await owner.execute(_EXPIRE, hash_of(link))
 
 
 def _text(secret: bytes) -> str:

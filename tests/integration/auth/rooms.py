@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -12,6 +12,7 @@ from uuid import UUID
 
 import argon2
 import asyncpg
+import pytest
 
 from api.auth.devices import Devices
 from api.auth.emails import known
@@ -34,6 +35,7 @@ from api.auth.starting import Grant, Starting
 from api.auth.tokens import Claims, TokenRules, Tokens
 from api.broker.commands import NotAccepted, OutgoingCommand
 from api.database import Database
+from api.errors import Refusal
 from api.outbox.delivery import Delivery
 from api.throttle.attempts import Attempts
 from api.throttle.classes import LimitClass
@@ -43,6 +45,7 @@ SECRET = bytes(range(32))
 SOMEWHERE, LAPTOP = Client("192.0.2.1", "curl"), Device("laptop-1", "Laptop")
 PASSWORD, OTHER = "correct horse battery staple", "entirely different staple"
 MINUTES = timedelta(minutes=15)
+LIFETIMES = Lifetimes(timedelta(days=7), timedelta(days=30), timedelta(seconds=10))
 
 
 class CheapHasher(Hasher):
@@ -67,8 +70,6 @@ class NoBroker:
 class Rooms:
     """The services."""
 
-    database: Database
-    hasher: Hasher
     tokens: Tokens
     sessions: Sessions
     registration: Registration
@@ -109,6 +110,15 @@ class Rooms:
         return mail_id
 
 
+async def refused(act: Awaitable[object], code: str = "invalid_request", field: str | None = None) -> None:
+    """The act is refused with that code, and for that field alone where one is named."""
+    with pytest.raises(Refusal) as refusal:
+        await act
+    assert refusal.value.error.code == code
+    if field is not None:
+        assert [wrong["field"] for wrong in refusal.value.error.details["errors"]] == [field]
+
+
 @asynccontextmanager
 async def rooms(
     url: str, *, hasher: Hasher | None = None, bonus: int = 0, limiter: Limiter | None = None
@@ -126,7 +136,7 @@ def with_decoys(database: Database, threads: int = 1) -> tuple[Hasher, Decoys]:
 
 
 def _rooms(database: Database, hasher: Hasher, bonus: int, limiter: Limiter) -> Rooms:
-    lifetimes, devices = Lifetimes(timedelta(days=7), timedelta(days=30), timedelta(seconds=10)), Devices(SECRET)
+    devices = Devices(SECRET)
     keyring = Keyring(KeyStore(database, SECRET), None, time.time)
     tokens = Tokens(keyring, TokenRules("mana", "mana", MINUTES), time.time)
     ended = EndedSessions(MINUTES, time.time)
@@ -135,10 +145,8 @@ def _rooms(database: Database, hasher: Hasher, bonus: int, limiter: Limiter) -> 
     granting = SignupBonus(bonus, delivery)
     addressees = Addressees(limiter, LimitClass("mail_addressee", 3, timedelta(hours=1)))
     return Rooms(
-        database=database,
-        hasher=hasher,
         tokens=tokens,
-        sessions=Sessions(database, tokens, ended, lifetimes),
+        sessions=Sessions(database, tokens, ended, LIFETIMES),
         registration=Registration(
             database, hasher, delivery, signup_bonus=bonus > 0, site="Mana", bonus_at="verified_email"
         ),
@@ -146,7 +154,7 @@ def _rooms(database: Database, hasher: Hasher, bonus: int, limiter: Limiter) -> 
             database,
             hasher,
             tokens,
-            starting=Starting(lifetimes, devices),
+            starting=Starting(LIFETIMES, devices),
             attempts=attempts,
             devices=devices,
             secret=SECRET,

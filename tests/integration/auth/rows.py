@@ -81,6 +81,19 @@ async def add_mail(owner: asyncpg.Connection, kind: str, user_id: UUID | None = 
     return mail_id
 
 
+async def address_of(owner: asyncpg.Connection, user_id: UUID) -> tuple[str, str, bool]:
+    """A user's address, what it is looked up by, and whether it is proven."""
+    row = await owner.fetchrow("SELECT email, email_key, email_verified FROM auth.users WHERE id = $1", user_id)
+    assert row is not None
+    return row["email"], row["email_key"], row["email_verified"]
+
+
+async def ordered_mails(owner: asyncpg.Connection) -> list[tuple[str, str | None]]:
+    """All mails that are ordered, oldest first, with the addresses that were named."""
+    rows = await owner.fetch("SELECT kind, email FROM auth.mails ORDER BY id")
+    return [(row["kind"], row["email"]) for row in rows]
+
+
 async def spend(connection: asyncpg.Connection, token_id: UUID) -> None:
     """What the front does to a token in the transaction that acts on it."""
     await connection.execute("UPDATE auth.verification_tokens SET used_at = now() WHERE id = $1", token_id)

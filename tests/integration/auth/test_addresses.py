@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable
-from uuid import UUID
+from collections.abc import AsyncGenerator
 
 import asyncpg
 import pytest
@@ -13,7 +12,8 @@ from api.auth.emails import known
 from api.errors import Refusal
 from api.throttle.limiter import Charge, NoLimiter, Verdict
 from tests.integration.auth.links import expire, link_of, newest_link, no_link
-from tests.integration.auth.rooms import PASSWORD, SOMEWHERE, Rooms, rooms
+from tests.integration.auth.rooms import PASSWORD, SOMEWHERE, Rooms, refused, rooms
+from tests.integration.auth.rows import address_of, ordered_mails
 from tests.integration.ledger.server import Database
 
 ADA, EVE, NEW = "ada@example.com", "eve@example.com", "Ada@New.example.com"
@@ -24,23 +24,6 @@ async def front_door(database: Database, owner: asyncpg.Connection) -> AsyncGene
     assert owner is not None, "empties the database afterwards"
     async with rooms(database.url("mana_api"), bonus=150) as opened:
         yield opened
-
-
-async def _refused(act: Awaitable[object], code: str = "invalid_request") -> None:
-    with pytest.raises(Refusal) as refused:
-        await act
-    assert refused.value.error.code == code
-
-
-async def _address(owner: asyncpg.Connection, user: UUID) -> tuple[str, str, bool]:
-    row = await owner.fetchrow("SELECT email, email_key, email_verified FROM auth.users WHERE id = $1", user)
-    assert row is not None
-    return row["email"], row["email_key"], row["email_verified"]
-
-
-async def _mails(owner: asyncpg.Connection) -> list[tuple[str, str | None]]:
-    rows = await owner.fetch("SELECT kind, email FROM auth.mails ORDER BY id")
-    return [(row["kind"], row["email"]) for row in rows]
 
 
 async def _commands(owner: asyncpg.Connection) -> list[str]:
@@ -56,7 +39,7 @@ async def test_of_twenty_uses_of_a_link_one_proves_the_address(front_door: Rooms
     )
     assert outcomes.count(None) == 1
     assert all(isinstance(outcome, Refusal) for outcome in outcomes if outcome is not None)
-    assert await _address(owner, user) == (ADA, ADA, True)
+    assert await address_of(owner, user) == (ADA, ADA, True)
     assert await owner.fetchval("SELECT count(*) FROM auth.security_events WHERE type = 'email.verified'") == 1
 
 
@@ -66,10 +49,10 @@ async def test_a_newer_link_voids_the_older_and_time_voids_it(front_door: Rooms,
     older = await newest_link(owner, "verify")
     await front_door.requests.request("verify_requested", known(ADA.upper()))
     newer = await newest_link(owner, "verify_requested")
-    await _refused(front_door.verification.verify(older, SOMEWHERE))
+    await refused(front_door.verification.verify(older, SOMEWHERE))
     await expire(owner, newer)
-    await _refused(front_door.verification.verify(newer, SOMEWHERE))
-    assert (await _address(owner, user))[2] is False
+    await refused(front_door.verification.verify(newer, SOMEWHERE))
+    assert (await address_of(owner, user))[2] is False
     assert await owner.fetchval("SELECT used_at FROM auth.verification_tokens") is None
 
 
@@ -77,9 +60,9 @@ async def test_a_newer_link_voids_the_older_and_time_voids_it(front_door: Rooms,
 @pytest.mark.parametrize("text", ["", "x", "é" * 43, "A" * 43, "A" * 10_000], ids=len)
 async def test_what_is_no_link(front_door: Rooms, text: str) -> None:
     for link in (text, no_link()):
-        await _refused(front_door.verification.verify(link, SOMEWHERE))
-        await _refused(front_door.moving.confirm(link, SOMEWHERE, None))
-        await _refused(front_door.reset(link, PASSWORD))
+        await refused(front_door.verification.verify(link, SOMEWHERE))
+        await refused(front_door.moving.confirm(link, SOMEWHERE, None))
+        await refused(front_door.reset(link, PASSWORD))
 
 
 @pytest.mark.checklist(40)
@@ -92,16 +75,16 @@ async def test_a_link_does_what_it_is_for_and_nothing_else(front_door: Rooms, ow
     reset = await link_of(owner, await front_door.forgot(owner, ADA))
     assert reset is not None
     for link in (verify, move):
-        await _refused(front_door.reset(link, "entirely different staple"))
+        await refused(front_door.reset(link, "entirely different staple"))
     for link in (verify, reset):
-        await _refused(front_door.moving.confirm(link, SOMEWHERE, None))
+        await refused(front_door.moving.confirm(link, SOMEWHERE, None))
     for link in (move, reset):
-        await _refused(front_door.verification.verify(link, SOMEWHERE))
+        await refused(front_door.verification.verify(link, SOMEWHERE))
     assert await owner.fetchval("SELECT count(*) FROM auth.verification_tokens WHERE used_at IS NOT NULL") == 0
-    assert await _address(owner, user) == (ADA, ADA, False)
+    assert await address_of(owner, user) == (ADA, ADA, False)
     await front_door.verification.verify(verify, SOMEWHERE)
     await front_door.moving.confirm(move, SOMEWHERE, None)
-    assert await _address(owner, user) == (NEW, NEW.lower(), True)
+    assert await address_of(owner, user) == (NEW, NEW.lower(), True)
 
 
 @pytest.mark.checklist(51)
@@ -111,18 +94,18 @@ async def test_an_address_moves_and_the_old_one_is_told(front_door: Rooms, owner
     granted, claims = await front_door.enter(ADA)
     others, _ = await front_door.enter(ADA)
     await front_door.moving.ask(claims, known(NEW))
-    assert await _address(owner, user) == (ADA, ADA, False), "not before the link"
+    assert await address_of(owner, user) == (ADA, ADA, False), "not before the link"
     await front_door.moving.confirm(await newest_link(owner, "change_requested"), SOMEWHERE, claims)
-    assert await _address(owner, user) == (NEW, NEW.lower(), True)
-    assert await _mails(owner) == [
+    assert await address_of(owner, user) == (NEW, NEW.lower(), True)
+    assert await ordered_mails(owner) == [
         ("verify", None),
         ("change_requested", NEW),
         ("address_changing", ADA),
         ("address_changed", ADA),
     ]
     await front_door.sessions.refresh(granted.refresh_token, SOMEWHERE)
-    await _refused(front_door.sessions.refresh(others.refresh_token, SOMEWHERE), "unauthorized")
-    await _refused(front_door.enter(ADA), "unauthorized")
+    await refused(front_door.sessions.refresh(others.refresh_token, SOMEWHERE), "unauthorized")
+    await refused(front_door.enter(ADA), "unauthorized")
     await front_door.enter(NEW)
 
 
@@ -134,7 +117,7 @@ async def test_a_session_of_somebody_else_does_not_stay(front_door: Rooms, owner
     _, another = await front_door.enter(EVE)
     await front_door.moving.ask(claims, known(NEW))
     await front_door.moving.confirm(await newest_link(owner, "change_requested"), SOMEWHERE, another)
-    await _refused(front_door.sessions.refresh(granted.refresh_token, SOMEWHERE), "unauthorized")
+    await refused(front_door.sessions.refresh(granted.refresh_token, SOMEWHERE), "unauthorized")
 
 
 @pytest.mark.checklist(51)
@@ -149,9 +132,9 @@ async def test_a_proof_of_the_old_address_proves_nothing_of_the_new(
     await front_door.moving.confirm(await newest_link(owner, "change_requested"), SOMEWHERE, None)
     await owner.execute("UPDATE auth.users SET email_verified = false")
     assert reset is not None
-    await _refused(front_door.verification.verify(verify, SOMEWHERE))
-    await _refused(front_door.reset(reset, "entirely different staple"))
-    assert (await _address(owner, user))[2] is False
+    await refused(front_door.verification.verify(verify, SOMEWHERE))
+    await refused(front_door.reset(reset, "entirely different staple"))
+    assert (await address_of(owner, user))[2] is False
 
 
 @pytest.mark.checklist(51)
@@ -163,8 +146,8 @@ async def test_an_address_that_somebody_has_is_ordered_alike_and_does_not_move(
     await front_door.moving.ask(claims, known(NEW))
     link = await newest_link(owner, "change_requested")
     await front_door.register(NEW)
-    await _refused(front_door.moving.confirm(link, SOMEWHERE, None))
-    assert await _address(owner, user) == (ADA, ADA, False)
+    await refused(front_door.moving.confirm(link, SOMEWHERE, None))
+    assert await address_of(owner, user) == (ADA, ADA, False)
     await front_door.moving.ask(claims, known(NEW))
     orders = await owner.fetch("SELECT email, details::text, user_id FROM auth.mails WHERE kind = 'change_requested'")
     assert len({tuple(row.values()) for row in orders}) == 1
@@ -176,11 +159,11 @@ async def test_a_change_of_address_needs_a_recent_sign_in(front_door: Rooms, own
     await front_door.register(ADA)
     _, claims = await front_door.enter(ADA)
     await owner.execute("UPDATE auth.sessions SET created_at = created_at - interval '11 min'")
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(Refusal) as refusal:
         await front_door.moving.ask(claims, known(NEW))
-    assert refused.value.error.code == "forbidden"
-    assert refused.value.error.details == {"reauthenticate": True}
-    assert await _mails(owner) == [("verify", None)]
+    assert refusal.value.error.code == "forbidden"
+    assert refusal.value.error.details == {"reauthenticate": True}
+    assert await ordered_mails(owner) == [("verify", None)]
 
 
 @pytest.mark.checklist(57)
@@ -190,10 +173,10 @@ async def test_a_banned_users_links_do_nothing(front_door: Rooms, owner: asyncpg
     await front_door.moving.ask(claims, known(NEW))
     verify, move = await newest_link(owner, "verify"), await newest_link(owner, "change_requested")
     await owner.execute("UPDATE auth.users SET banned_at = now()")
-    await _refused(front_door.verification.verify(verify, SOMEWHERE))
-    await _refused(front_door.moving.confirm(move, SOMEWHERE, None))
-    await _refused(front_door.moving.ask(claims, known(NEW)), "unauthorized")
-    assert await _address(owner, user) == (ADA, ADA, False)
+    await refused(front_door.verification.verify(verify, SOMEWHERE))
+    await refused(front_door.moving.confirm(move, SOMEWHERE, None))
+    await refused(front_door.moving.ask(claims, known(NEW)), "unauthorized")
+    assert await address_of(owner, user) == (ADA, ADA, False)
 
 
 @pytest.mark.checklist(66)
@@ -266,9 +249,9 @@ async def test_mails_to_one_address_are_counted_however_it_is_written_and_whoeve
         _, claims = await front_door.enter(ADA)
         for email, again in ((ADA, ADA.upper()), ("nobody@example.com", "NoBody@example.com")):
             await front_door.requests.request("reset_requested", known(email))
-            await _refused(front_door.requests.request("verify_requested", known(again)), "rate_limited")
-            await _refused(front_door.moving.ask(claims, known(again)), "rate_limited")
-    assert await _mails(owner) == [
+            await refused(front_door.requests.request("verify_requested", known(again)), "rate_limited")
+            await refused(front_door.moving.ask(claims, known(again)), "rate_limited")
+    assert await ordered_mails(owner) == [
         ("verify", None),
         ("reset_requested", ADA),
         ("reset_requested", "nobody@example.com"),

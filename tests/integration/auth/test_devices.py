@@ -8,9 +8,10 @@ import asyncpg
 
 from api.auth.devices import REMEMBERED_MAX, Devices
 from api.auth.model import Device
+from tests.integration.auth.rooms import SECRET
 from tests.integration.auth.rows import acting, add_user
 
-DEVICES = Devices(bytes(range(32)))
+DEVICES = Devices(SECRET)
 LAPTOP = Device("laptop", None)
 
 

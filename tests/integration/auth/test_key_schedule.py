@@ -22,9 +22,9 @@ from api.auth.keystore import KeyStore
 from api.auth.tokens import TokenRules, Tokens
 from api.database import Database as Pool
 from api.running import running
+from tests.integration.auth.rooms import SECRET
 from tests.integration.ledger.server import Database
 
-SECRET = bytes(range(32))
 RULES = KeyRules()
 FOREVER = "SELECT kid FROM auth.signing_keys WHERE verify_until IS NULL ORDER BY active_from"
 AGE = "UPDATE auth.signing_keys SET active_from = active_from - $1::text::interval"

@@ -7,16 +7,10 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from tests.integration.auth.rows import acting, add_token, add_user, spend
+from tests.integration.auth.rows import acting, add_token, add_user, address_of, spend
 
 CONFIRM = "SELECT auth.confirm_address($1)"
 MOVE = "SELECT auth.move_address($1)"
-
-
-async def _address(owner: asyncpg.Connection, user: object) -> tuple[str, str, bool]:
-    row = await owner.fetchrow("SELECT email, email_key, email_verified FROM auth.users WHERE id = $1", user)
-    assert row is not None
-    return row["email"], row["email_key"], row["email_verified"]
 
 
 async def _move(front: asyncpg.Connection, user: UUID, token: UUID) -> None:
@@ -36,7 +30,7 @@ async def test_a_spent_token_proves_the_address(
     async with acting(front, user):
         await spend(front, token)
         assert await front.fetchval(CONFIRM, token) is True
-    assert await _address(owner, user) == ("ada@example.com", "ada@example.com", True)
+    assert await address_of(owner, user) == ("ada@example.com", "ada@example.com", True)
 
 
 @pytest.mark.parametrize(("purpose", "email"), [("email_verify", "old@example.com"), ("two_factor", "ada@example.com")])
@@ -50,7 +44,7 @@ async def test_a_token_of_another_address_or_purpose_proves_nothing(
         await spend(front, token)
         assert await front.fetchval(CONFIRM, token) is None
         assert await front.fetchval(MOVE, token) is None
-    assert (await _address(owner, user))[2] is False
+    assert (await address_of(owner, user))[2] is False
 
 
 async def test_a_token_that_was_spent_before_proves_nothing(
@@ -79,7 +73,7 @@ async def test_a_spent_or_expired_token_is_not_spent_again(
         assert await front.fetch("SELECT 1 FROM auth.verification_tokens FOR UPDATE") == []
         await spend(front, token)
         assert await front.fetchval(CONFIRM, token) is None
-    assert (await _address(owner, user))[2] is False
+    assert (await address_of(owner, user))[2] is False
 
 
 async def test_an_address_does_not_move_under_a_later_epoch(
@@ -92,7 +86,7 @@ async def test_an_address_does_not_move_under_a_later_epoch(
     async with acting(front, user):
         await spend(front, token)
         assert await front.fetchval(MOVE, token) is None
-    assert (await _address(owner, user))[0] == "ada@example.com"
+    assert (await address_of(owner, user))[0] == "ada@example.com"
 
 
 async def test_a_challenge_names_its_epoch_and_counts_wrong_answers(
@@ -126,7 +120,7 @@ async def test_an_address_moves(owner: asyncpg.Connection, front: asyncpg.Connec
         assert await front.fetchval(MOVE, token) is None, "not spent"
         await spend(front, token)
         assert await front.fetchval(MOVE, token) is True
-    assert await _address(owner, user) == ("Ada@new.example.com", "ada@new.example.com", True)
+    assert await address_of(owner, user) == ("Ada@new.example.com", "ada@new.example.com", True)
 
 
 async def test_an_address_that_was_taken_meanwhile_does_not_move(
@@ -137,7 +131,7 @@ async def test_an_address_that_was_taken_meanwhile_does_not_move(
     await add_user(owner, "new@example.com")
     with pytest.raises(asyncpg.UniqueViolationError):
         await _move(front, user, token)
-    assert (await _address(owner, user))[0] == "ada@example.com"
+    assert (await address_of(owner, user))[0] == "ada@example.com"
 
 
 @pytest.mark.parametrize("purpose", ["email_verify", "email_change", "password_reset"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable
+from collections.abc import AsyncGenerator
 from uuid import UUID
 
 import asyncpg
@@ -15,8 +15,8 @@ from api.auth.emails import known
 from api.auth.tokens import Claims
 from api.errors import Refusal
 from tests.integration.auth.links import expire, link_of, newest_link, no_link
-from tests.integration.auth.rooms import OTHER, PASSWORD, SOMEWHERE, Rooms, rooms
-from tests.integration.auth.rows import acting
+from tests.integration.auth.rooms import OTHER, PASSWORD, SOMEWHERE, Rooms, refused, rooms
+from tests.integration.auth.rows import acting, add_token, ordered_mails
 from tests.integration.ledger.server import Database
 
 ADA, EVE = "ada@example.com", "eve@example.com"
@@ -29,21 +29,8 @@ async def front_door(database: Database, owner: asyncpg.Connection) -> AsyncGene
         yield opened
 
 
-async def _refused(act: Awaitable[object], code: str = "invalid_request", field: str | None = None) -> None:
-    with pytest.raises(Refusal) as refused:
-        await act
-    assert refused.value.error.code == code
-    if field is not None:
-        assert [wrong["field"] for wrong in refused.value.error.details["errors"]] == [field]
-
-
 async def _hash(owner: asyncpg.Connection, user: UUID) -> str:
     return str(await owner.fetchval("SELECT hash FROM auth.passwords WHERE user_id = $1", user))
-
-
-async def _kinds(owner: asyncpg.Connection) -> list[tuple[str, str | None]]:
-    rows = await owner.fetch("SELECT kind, email FROM auth.mails ORDER BY id")
-    return [(row["kind"], row["email"]) for row in rows]
 
 
 @pytest.mark.checklist(42)
@@ -52,8 +39,8 @@ async def test_a_change_ends_all_sessions_but_its_own(front_door: Rooms, owner: 
     (mine, claims), (others, _) = [await front_door.enter(ADA) for _ in range(2)]
     await front_door.change(claims, PASSWORD, OTHER)
     await front_door.sessions.refresh(mine.refresh_token, SOMEWHERE)
-    await _refused(front_door.sessions.refresh(others.refresh_token, SOMEWHERE), "unauthorized")
-    await _refused(front_door.enter(ADA), "unauthorized")
+    await refused(front_door.sessions.refresh(others.refresh_token, SOMEWHERE), "unauthorized")
+    await refused(front_door.enter(ADA), "unauthorized")
     await front_door.enter(ADA, OTHER)
     reasons = await owner.fetch("SELECT ended_reason FROM auth.sessions WHERE ended_at IS NOT NULL")
     assert [row["ended_reason"] for row in reasons] == ["password"]
@@ -61,7 +48,7 @@ async def test_a_change_ends_all_sessions_but_its_own(front_door: Rooms, owner: 
         "SELECT authenticated_at > created_at FROM auth.sessions WHERE id = $1", claims.session_id
     )
     assert await owner.fetchval("SELECT credential_epoch FROM auth.users WHERE id = $1", user) == 1
-    assert await _kinds(owner) == [("verify", None), ("password_changed", ADA)]
+    assert await ordered_mails(owner) == [("verify", None), ("password_changed", ADA)]
 
 
 @pytest.mark.checklist(41)
@@ -69,7 +56,7 @@ async def test_a_wrong_current_password_changes_nothing(front_door: Rooms, owner
     user = await front_door.register(ADA)
     _, claims = await front_door.enter(ADA)
     before = await _hash(owner, user)
-    await _refused(front_door.change(claims, OTHER, "yet another staple"), "forbidden")
+    await refused(front_door.change(claims, OTHER, "yet another staple"), "forbidden")
     assert await _hash(owner, user) == before
     failures = "SELECT count(*) FROM auth.security_events WHERE type = 'sign_in.failed' AND session_id = $1"
     assert await owner.fetchval(failures, claims.session_id) == 1
@@ -80,7 +67,7 @@ async def test_a_user_without_a_password_sets_one_by_a_link_only(front_door: Roo
     await front_door.register(ADA)
     _, claims = await front_door.enter(ADA)
     await owner.execute("DELETE FROM auth.passwords")
-    await _refused(front_door.change(claims, PASSWORD, OTHER), "forbidden")
+    await refused(front_door.change(claims, PASSWORD, OTHER), "forbidden")
     link = await link_of(owner, await front_door.forgot(owner, ADA))
     assert link is not None
     await front_door.reset(link, OTHER)
@@ -90,15 +77,15 @@ async def test_a_user_without_a_password_sets_one_by_a_link_only(front_door: Roo
 @pytest.mark.checklist(37)
 async def test_a_weak_password_is_refused_wherever_one_is_set(front_door: Rooms, owner: asyncpg.Connection) -> None:
     """And does not spend the link."""
-    await _refused(front_door.register(ADA, "password1234"), field="password")
+    await refused(front_door.register(ADA, "password1234"), field="password")
     user = await front_door.register("long.name@example.com")
     _, claims = await front_door.enter("long.name@example.com")
     before = await _hash(owner, user)
     link = await link_of(owner, await front_door.forgot(owner, "long.name@example.com"))
     assert link is not None
     for weak in ("password1234", "long.name.12", "Mana Mana Mana!"):
-        await _refused(front_door.change(claims, PASSWORD, weak), field="newPassword")
-        await _refused(front_door.reset(link, weak), field="newPassword")
+        await refused(front_door.change(claims, PASSWORD, weak), field="newPassword")
+        await refused(front_door.reset(link, weak), field="newPassword")
     assert await _hash(owner, user) == before
     await front_door.reset(link, OTHER)
 
@@ -115,21 +102,17 @@ async def test_a_reset_ends_everything_of_before_and_begins_nothing(
     link = await link_of(owner, await front_door.forgot(owner, ADA))
     assert old is not None
     assert link is not None
-    await owner.execute(
-        "INSERT INTO auth.verification_tokens (id, user_id, purpose, token_hash, credential_epoch, expires_at)"
-        " VALUES (gen_random_uuid(), $1, 'two_factor', sha256('x'), 0, now() + interval '5 min')",
-        user,
-    )
+    await add_token(owner, user, "two_factor")
     assert await front_door.reset(link, OTHER) is None
-    await _refused(front_door.sessions.refresh(granted.refresh_token, SOMEWHERE), "unauthorized")
+    await refused(front_door.sessions.refresh(granted.refresh_token, SOMEWHERE), "unauthorized")
     for dead in (old, moving):
-        await _refused(front_door.reset(dead, PASSWORD), field="token")
-    await _refused(front_door.moving.confirm(moving, SOMEWHERE, None), field="token")
+        await refused(front_door.reset(dead, PASSWORD), field="token")
+    await refused(front_door.moving.confirm(moving, SOMEWHERE, None), field="token")
     assert await owner.fetchval("SELECT count(*) FROM auth.sessions WHERE ended_at IS NULL") == 0
     assert await owner.fetchval("SELECT count(*) FROM auth.devices") == 0
     assert await owner.fetchval("SELECT count(*) FROM auth.verification_tokens WHERE used_at IS NULL") == 0
     assert await owner.fetchval("SELECT email_verified FROM auth.users") is True
-    assert (await _kinds(owner))[-1] == ("password_changed", ADA)
+    assert (await ordered_mails(owner))[-1] == ("password_changed", ADA)
 
 
 @pytest.mark.checklist(39)
@@ -143,7 +126,7 @@ async def test_of_twenty_resets_with_one_link_one_succeeds(front_door: Rooms, ow
     assert len(winners) == 1
     assert all(isinstance(outcome, Refusal) for outcome in outcomes if outcome is not None)
     await front_door.enter(ADA, winners[0])
-    await _refused(front_door.reset(link, PASSWORD), field="token")
+    await refused(front_door.reset(link, PASSWORD), field="token")
     assert await owner.fetchval("SELECT count(*) FROM auth.security_events WHERE type = 'password.reset'") == 1
 
 
@@ -153,7 +136,7 @@ async def test_an_expired_link_resets_nothing(front_door: Rooms, owner: asyncpg.
     link = await link_of(owner, await front_door.forgot(owner, ADA))
     assert link is not None
     await expire(owner, link)
-    await _refused(front_door.reset(link, OTHER), field="token")
+    await refused(front_door.reset(link, OTHER), field="token")
     await front_door.enter(ADA)
 
 
@@ -163,7 +146,7 @@ async def test_a_banned_users_link_resets_nothing(front_door: Rooms, owner: asyn
     link = await link_of(owner, await front_door.forgot(owner, ADA))
     assert link is not None
     await owner.execute("UPDATE auth.users SET banned_at = now()")
-    await _refused(front_door.reset(link, OTHER), field="token")
+    await refused(front_door.reset(link, OTHER), field="token")
     assert await owner.fetchval("SELECT used_at FROM auth.verification_tokens") is None
 
 
@@ -180,13 +163,13 @@ async def test_a_change_that_waited_behind_another_finds_its_password_gone(
         waiting = asyncio.create_task(front_door.change(mine, PASSWORD, OTHER))
         await _until_waiting(owner)
         await front.execute("UPDATE auth.users SET credential_epoch = credential_epoch + 1")
-    await _refused(waiting, "forbidden")
+    await refused(waiting, "forbidden")
     async with acting(front, user):
         await front.execute("SELECT 1 FROM auth.users FOR UPDATE")
         waiting = asyncio.create_task(front_door.change(other, PASSWORD, OTHER))
         await _until_waiting(owner)
         await front.execute("UPDATE auth.sessions SET ended_at = now(), ended_reason = 'revoked'")
-    await _refused(waiting, "unauthorized")
+    await refused(waiting, "unauthorized")
     await front_door.enter(ADA)
 
 
@@ -201,8 +184,8 @@ async def test_who_registered_anothers_address_first_loses_it_by_the_reset(
     link = await link_of(owner, await front_door.forgot(owner, ADA))
     assert link is not None
     await front_door.reset(link, PASSWORD)
-    await _refused(front_door.enter(ADA, OTHER), "unauthorized")
-    await _refused(front_door.sessions.refresh(granted.refresh_token, SOMEWHERE), "unauthorized")
+    await refused(front_door.enter(ADA, OTHER), "unauthorized")
+    await refused(front_door.sessions.refresh(granted.refresh_token, SOMEWHERE), "unauthorized")
     asked = await owner.fetchval("SELECT id FROM auth.mails WHERE kind = 'change_requested'")
     assert asked is not None
     assert await link_of(owner, asked) is None, "ordered before the reset, mailed after it"
@@ -249,7 +232,7 @@ async def _play(front_door: Rooms, owner: asyncpg.Connection, steps: list[Step])
                 "invalid_request",
             )
             spent = link if step == "reset" else spent
-        await (attempt if succeeds else _refused(attempt, code))
+        await (attempt if succeeds else refused(attempt, code))
         changed = succeeds and step != "another's link"
         password = new if changed else password
         assert (await _hash(owner, user) != before) is changed

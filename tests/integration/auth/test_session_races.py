@@ -16,11 +16,11 @@ from api.auth.ending import end_sessions
 from api.auth.model import Lifetimes
 from api.auth.starting import Grant
 from api.errors import Refusal
-from tests.integration.auth.doors import SOMEWHERE, Front, front_of
+from tests.integration.auth.doors import Front, front_of
+from tests.integration.auth.rooms import LIFETIMES, SOMEWHERE
 from tests.integration.auth.rows import acting, add_session, add_user
 from tests.integration.ledger.server import Database
 
-LIFETIMES = Lifetimes(timedelta(days=7), timedelta(days=30), timedelta(seconds=10))
 NO_GRACE = Lifetimes(LIFETIMES.refresh, LIFETIMES.session, timedelta(0))
 LIVE = "SELECT count(*) FROM auth.sessions WHERE ended_at IS NULL"
 A_DAY_LATER = """

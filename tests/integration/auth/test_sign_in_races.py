@@ -3,39 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
-from datetime import timedelta
 from uuid import UUID
 
 import asyncpg
 import pytest
 
 from api.auth import standing
-from api.auth.devices import Devices
 from api.auth.emails import parse
-from api.auth.ended_sessions import EndedSessions
 from api.auth.ending import end_sessions
 from api.auth.hashing import Hasher
-from api.auth.keyring import Keyring
-from api.auth.keystore import KeyStore
-from api.auth.model import Client, Device, Lifetimes
 from api.auth.sessions import Sessions
 from api.auth.sign_in import Credentials, SignIn
-from api.auth.starting import Grant, Starting
-from api.auth.tokens import TokenRules, Tokens
-from api.database import Database as Pool
+from api.auth.starting import Grant
 from api.errors import Refusal
-from api.throttle.attempts import Attempts
-from api.throttle.limiter import NoLimiter
+from tests.integration.auth.rooms import LAPTOP, PASSWORD, SOMEWHERE, rooms
 from tests.integration.auth.rows import acting, add_user
 from tests.integration.ledger.server import Database
 
-SECRET = bytes(range(32))
-CREDENTIALS = Credentials(parse("ada@example.com"), "correct horse battery staple")
-SOMEWHERE, LAPTOP = Client("192.0.2.1", "curl"), Device("laptop-1", "Laptop")
-MINUTES = timedelta(minutes=15)
+CREDENTIALS = Credentials(parse("ada@example.com"), PASSWORD)
 
 
 class PausingHasher(Hasher):
@@ -71,24 +58,11 @@ class Doors:
 
 @pytest.fixture
 async def doors(database: Database, owner: asyncpg.Connection) -> AsyncGenerator[Doors]:
-    hasher, url = PausingHasher(), database.url("mana_api")
+    hasher = PausingHasher()
     user = await add_user(owner, "ada@example.com")
     await owner.execute("UPDATE auth.passwords SET hash = $1", await hasher.hash(CREDENTIALS.password))
-    lifetimes, devices = Lifetimes(timedelta(days=7), timedelta(days=30), timedelta(seconds=10)), Devices(SECRET)
-    async with Pool.connected(url, 4, "test") as pool:
-        tokens = Tokens(
-            Keyring(KeyStore(pool, SECRET), None, time.time), TokenRules("mana", "mana", MINUTES), time.time
-        )
-        sign_in = SignIn(
-            pool,
-            hasher,
-            tokens,
-            starting=Starting(lifetimes, devices),
-            attempts=Attempts(NoLimiter()),
-            devices=devices,
-            secret=SECRET,
-        )
-        yield Doors(hasher, sign_in, Sessions(pool, tokens, EndedSessions(MINUTES, time.time), lifetimes), user)
+    async with rooms(database.url("mana_api"), hasher=hasher) as opened:
+        yield Doors(hasher, opened.sign_in, opened.sessions, user)
     hasher.close()
 
 

@@ -14,15 +14,14 @@ from api.auth.devices import Devices
 from api.auth.emails import parse
 from api.auth.ending import end_sessions
 from api.auth.mail_links.asking import MailOrder, order
-from api.auth.model import Client, Device, Lifetimes, Standing
+from api.auth.model import Device, Standing
 from api.auth.recent import require_recent
 from api.auth.starting import Started, Starting
 from api.errors import Refusal
+from tests.integration.auth.rooms import LAPTOP, LIFETIMES, SECRET, SOMEWHERE
 from tests.integration.auth.rows import acting, add_session, add_user, new_id
 
-LIFETIMES = Lifetimes(timedelta(days=7), timedelta(days=30), timedelta(seconds=10))
-SOMEWHERE, LAPTOP = Client("192.0.2.1", "curl"), Device("laptop-1", "Laptop")
-DEVICES = Devices(bytes(range(32)))
+DEVICES = Devices(SECRET)
 
 
 async def test_who_somebody_is(owner: asyncpg.Connection, front: asyncpg.Connection) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import hashlib
 import json
 from uuid import UUID
 
@@ -16,15 +15,16 @@ from aio_pika import Message, connect
 from contracts.mails import Ring
 from contracts.topology import MAIL_EXCHANGE
 from ops.instance import Instance
+from tests.integration.auth.links import hash_of
 from tests.integration.auth.rows import add_mail, add_user, new_id
 from tests.integration.mail.box import Mailbox
+from tests.integration.mail.orders import let_be_due, until_postponed
 from tests.integration.mail.process import LINKS
 from tests.integration.mail.server import OK, refuse
 from tests.integration.workers.running import until
 
 TOKENS = "SELECT token_hash, purpose, email FROM auth.verification_tokens WHERE user_id = $1"
 GONE = "SELECT count(*) = 0 FROM auth.mails WHERE id = $1"
-LET_IT_BE_DUE = "UPDATE auth.mails SET due_at = now(), claimed_until = now() WHERE id = $1"
 
 
 async def _user(owner: asyncpg.Connection, language: str = "en") -> tuple[UUID, str]:
@@ -39,11 +39,6 @@ async def _is_gone(owner: asyncpg.Connection, mail: UUID) -> None:
         return await owner.fetchval(GONE, mail) is True
 
     await until(look, "the order is done")
-
-
-def _hash(token: str) -> bytes:
-    """SHA-256 of the 32 bytes that the link has in base64url."""
-    return hashlib.sha256(base64.urlsafe_b64decode(token + "=")).digest()
 
 
 async def _ring(servers: Instance, *bodies: bytes) -> None:
@@ -68,7 +63,7 @@ async def test_a_link_in_the_users_language(box: Mailbox, owner: asyncpg.Connect
     assert (received.language, received.link) == ("de", f"{LINKS}/verify-email")
     assert received.message["Message-ID"] == f"<{mail}@localhost>"
     tokens = [tuple(row) for row in await owner.fetch(TOKENS, user)]
-    assert tokens == [(_hash(received.link_token), "email_verify", email)]
+    assert tokens == [(hash_of(received.link_token), "email_verify", email)]
     await _is_gone(owner, mail)
 
 
@@ -79,7 +74,7 @@ async def test_a_change_of_address_is_confirmed_at_the_new_one(box: Mailbox, own
     received = await box.until(address, "change_requested")
     assert received.link == f"{LINKS}/confirm-email"
     tokens = [tuple(row) for row in await owner.fetch(TOKENS, user)]
-    assert tokens == [(_hash(received.link_token), "email_change", address)]
+    assert tokens == [(hash_of(received.link_token), "email_change", address)]
 
 
 @pytest.mark.checklist(51)
@@ -112,7 +107,7 @@ async def test_a_newer_mail_voids_the_link_of_the_older(box: Mailbox, owner: asy
     for _ in range(2):
         await add_mail(owner, "reset_requested", email=email)
         links.append((await box.until(email, "reset_requested")).link_token)
-    assert [row["token_hash"] for row in await owner.fetch(TOKENS, user)] == [_hash(links[1])]
+    assert [row["token_hash"] for row in await owner.fetch(TOKENS, user)] == [hash_of(links[1])]
 
 
 @pytest.mark.checklist(44)
@@ -137,7 +132,7 @@ async def test_no_token_is_left_anywhere(box: Mailbox, servers: Instance, owner:
     )
     rows = [row for table in tables for row in await owner.fetch(f"SELECT * FROM {table['name']}")]
     told = [box.worker.log.read_bytes(), box.relay.log.read_bytes(), repr([tuple(row) for row in rows]).encode()]
-    assert _hash(token) in [row["token_hash"] for row in await owner.fetch(TOKENS, user)], "the dump holds the hash"
+    assert hash_of(token) in [row["token_hash"] for row in await owner.fetch(TOKENS, user)], "the dump holds the hash"
     assert [form for form in forms for text in told if form in text] == []
 
 
@@ -175,13 +170,9 @@ async def test_what_is_refused_for_now_is_sent_later(box: Mailbox, owner: asyncp
     _, email = await _user(owner)
     box.server.on_data = refuse("451 4.3.0 try again")
     mail = await add_mail(owner, "reset_requested", email=email)
-
-    async def postponed() -> bool:
-        return await owner.fetchval("SELECT due_at > now() + '50 s' FROM auth.mails WHERE id = $1", mail) is True
-
-    await until(postponed, "it is put off")
+    await until_postponed(owner, mail)
     assert await owner.fetchval("SELECT attempts FROM auth.mails WHERE id = $1", mail) == 1
-    await owner.execute(LET_IT_BE_DUE, mail)
+    await let_be_due(owner, mail)
     await box.until(email, "reset_requested")
     await _is_gone(owner, mail)
 
@@ -237,11 +228,7 @@ async def test_what_is_refused_for_good_or_too_often_is_given_up_and_noted(
 async def test_an_order_of_a_newer_version_waits_for_it(box: Mailbox, owner: asyncpg.Connection) -> None:
     user, _ = await _user(owner)
     mail = await add_mail(owner, "sign_in_elsewhere", user)
-
-    async def postponed() -> bool:
-        return await owner.fetchval("SELECT due_at > now() + '50 s' FROM auth.mails WHERE id = $1", mail) is True
-
-    await until(postponed, "it is put off")
+    await until_postponed(owner, mail)
     await owner.execute("DELETE FROM auth.mails WHERE id = $1", mail)
 
 

@@ -5,26 +5,17 @@ from __future__ import annotations
 import asyncio
 import signal
 from pathlib import Path
-from uuid import UUID
 
 import asyncpg
 import pytest
 
 from ops.instance import Instance
 from tests.integration.api.process import relay
-from tests.integration.auth.rows import add_mail, add_user, new_id
 from tests.integration.mail.box import read
+from tests.integration.mail.orders import let_be_due, order, until_postponed
 from tests.integration.mail.process import mail_worker
-from tests.integration.mail.server import OK, receiving
+from tests.integration.mail.server import OK, accept, receiving
 from tests.integration.workers.running import until
-
-LET_IT_BE_DUE = "UPDATE auth.mails SET due_at = now(), claimed_until = now() WHERE id = $1"
-
-
-async def _order(owner: asyncpg.Connection) -> tuple[UUID, str]:
-    email = f"{new_id()}@example.com"
-    await add_user(owner, email)
-    return await add_mail(owner, "reset_requested", email=email), email
 
 
 @pytest.mark.checklist(65)
@@ -40,18 +31,15 @@ async def test_a_worker_that_dies_after_the_mail_was_taken(
                 return OK
 
             server.on_data = take_and_kill
-            mail, email = await _order(owner)
+            mail, email = await order(owner)
             await worker.child.wait()
         assert [str(message["To"]) for message in server.received] == [email]
         claimed = "SELECT claimed_until BETWEEN now() + '90 s' AND now() + '120 s' FROM auth.mails WHERE id = $1"
         assert await owner.fetchval(claimed, mail) is True, "nobody sends it again at once"
 
-        async def take() -> str:
-            return OK
-
-        server.on_data = take
+        server.on_data = accept
         async with mail_worker(servers, logs, SMTP_URL=server.url):
-            await owner.execute(LET_IT_BE_DUE, mail)
+            await let_be_due(owner, mail)
 
             async def sent_again() -> bool:
                 return len(server.received) == 2
@@ -68,12 +56,8 @@ async def test_the_mail_server_is_away(servers: Instance, logs: Path, owner: asy
     async with receiving() as gone:
         url = gone.url
     async with relay(servers, logs), mail_worker(servers, logs, SMTP_URL=url) as worker:
-        mail, email = await _order(owner)
-
-        async def postponed() -> bool:
-            return await owner.fetchval("SELECT due_at > now() + '50 s' FROM auth.mails WHERE id = $1", mail) is True
-
-        await until(postponed, "it is put off")
+        mail, email = await order(owner)
+        await until_postponed(owner, mail)
         health = await worker.health()
         assert health["status"] == "not ready"
         assert list(health["problems"]) == ["smtp"]
@@ -93,7 +77,7 @@ async def test_mails_in_hand_are_sent_before_the_worker_ends(
                 return OK
 
             server.on_data = end_it
-            mail, email = await _order(owner)
+            mail, email = await order(owner)
             assert await worker.child.wait() == 0
         assert [str(message["To"]) for message in server.received] == [email]
         assert await owner.fetchval("SELECT count(*) FROM auth.mails WHERE id = $1", mail) == 0

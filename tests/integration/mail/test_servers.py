@@ -8,16 +8,9 @@ import signal
 import asyncpg
 
 from ops.instance import Instance
-from tests.integration.auth.rows import add_mail, add_user, new_id
 from tests.integration.mail.box import Mailbox
+from tests.integration.mail.orders import order
 from tests.integration.workers.running import until
-
-
-async def _order(owner: asyncpg.Connection) -> str:
-    email = f"{new_id()}@example.com"
-    await add_user(owner, email)
-    await add_mail(owner, "reset_requested", email=email)
-    return email
 
 
 def _kill(servers: Instance, name: str, number: signal.Signals) -> None:
@@ -38,7 +31,7 @@ async def test_postgresql_is_killed_and_comes_back(box: Mailbox, servers: Instan
     _kill(servers, "postgres", signal.SIGQUIT)
     await until(lambda: _connects(servers), "PostgreSQL is back")
     owner = await asyncpg.connect(servers.addresses.database_as("mana_owner"))
-    email = await _order(owner)
+    _, email = await order(owner)
     await box.until(email, "reset_requested", within=60)
     await owner.close()
     await box.worker.ready()
@@ -46,6 +39,6 @@ async def test_postgresql_is_killed_and_comes_back(box: Mailbox, servers: Instan
 
 async def test_rabbitmq_is_killed_and_comes_back(box: Mailbox, servers: Instance, owner: asyncpg.Connection) -> None:
     _kill(servers, "rabbitmq", signal.SIGKILL)
-    email = await _order(owner)
+    _, email = await order(owner)
     await box.until(email, "reset_requested", within=90)
     await box.worker.ready()
