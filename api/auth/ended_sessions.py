@@ -1,7 +1,8 @@
 """Which sessions have ended, known in memory within moments of the commit that ended them, in whichever process.
 
-The database announces each end; it is kept for as long as an access token of that session may live. While the
-announcements cannot be heard, nothing is claimed: then the database is asked for each request.
+The database announces each end; it is kept for as long as an access token of that session may live. An announcement
+is no proof, since any login of the database may make one: of a session that was announced, only the database tells.
+While the announcements cannot be heard nothing is claimed, and the database is asked for each request.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from api.sql import Statements
 _SQL: Final = Statements(Path(__file__).parent / "sql")
 _CHANNEL: Final = "mana_session_ended"
 _MARGIN: Final = timedelta(minutes=2)
+ANNOUNCED_MAX: Final = 200_000
+"""Sessions that are remembered as announced; beyond so many the database is asked for every session."""
 
 _log = structlog.get_logger(__name__)
 
@@ -33,7 +36,8 @@ class EndedSessions:
     def __init__(self, token_life: timedelta, clock: Clock) -> None:
         self._remembered = token_life + _MARGIN
         self._clock = clock
-        self._forget_at: dict[UUID, float] = {}
+        self._ended: dict[UUID, float] = {}
+        self._announced: dict[UUID, float] = {}
         self._current = False
 
     @property
@@ -43,15 +47,15 @@ class EndedSessions:
 
     def has_ended(self, session_id: UUID) -> bool | None:
         """Whether the session has ended; ``None`` where only the database can tell."""
-        if session_id in self._forget_at:
+        if session_id in self._ended:
             return True
+        if session_id in self._announced or len(self._announced) >= ANNOUNCED_MAX:
+            return None
         return False if self._current else None
 
     def add(self, session_id: UUID) -> None:
-        """Notes an end, and drops those that no token can outlive."""
-        now = self._clock()
-        self._forget(now)
-        self._forget_at[session_id] = now + self._remembered.total_seconds()
+        """Notes an end that is known for certain."""
+        self._note(self._ended, session_id)
 
     def add_all(self, session_ids: Iterable[UUID]) -> None:
         """Notes several ends."""
@@ -65,17 +69,27 @@ class EndedSessions:
         self._current = True
 
     def hear(self, payload: str) -> None:
-        """Notes an end; what is no session's id was not announced by the database itself, and says nothing."""
+        """Notes what may be an end; what is no session's id was not announced by the database itself."""
         try:
-            self.add(UUID(payload))
+            session_id = UUID(payload)
         except ValueError:
             _log.warning("what was announced is no session's id", channel=_CHANNEL)
+            return
+        if len(self._announced) < ANNOUNCED_MAX:
+            self._note(self._announced, session_id)
+        else:
+            self._forget(self._announced)
 
     def fall_deaf(self) -> None:
         """Claims nothing until it has caught up."""
         self._current = False
 
-    def _forget(self, now: float) -> None:
-        """The oldest stand first."""
-        for session_id, _ in list(takewhile(lambda entry: entry[1] <= now, self._forget_at.items())):
-            del self._forget_at[session_id]
+    def _note(self, sessions: dict[UUID, float], session_id: UUID) -> None:
+        self._forget(sessions)
+        sessions[session_id] = self._clock() + self._remembered.total_seconds()
+
+    def _forget(self, sessions: dict[UUID, float]) -> None:
+        """Drops those that no token can outlive; the oldest stand first."""
+        now = self._clock()
+        for session_id, _ in list(takewhile(lambda entry: entry[1] <= now, sessions.items())):
+            del sessions[session_id]

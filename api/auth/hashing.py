@@ -7,6 +7,7 @@ The limit is the executor's, not a semaphore's: one is released by a cancelled r
 from __future__ import annotations
 
 import asyncio
+import time
 import unicodedata
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -23,6 +24,8 @@ from api.errors import Unavailable
 
 WAITING_MAX: Final = 64
 """Hashes that may wait: about a second and a half at 25 ms each in one thread."""
+WAIT_SECONDS_MAX: Final = 2.0
+"""One that waited longer is not begun any more: hashes that others made may take a second each."""
 MEMORY_KIB: Final = 19_456
 ROUNDS: Final = 2
 MEMORY_KIB_MAX: Final = 128 * 1024
@@ -45,10 +48,17 @@ class Hasher:
     of timing it.
 
     ``decoy_of`` chooses the hash that stands for a subject who has none; where it knows none, one like ours does.
+    ``clock`` tells seconds that never go back.
     """
 
-    def __init__(self, threads: int, decoy_of: Callable[[bytes], str | None] = lambda _: None) -> None:
+    def __init__(
+        self,
+        threads: int,
+        decoy_of: Callable[[bytes], str | None] = lambda _: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._threads = threads
+        self._clock = clock
         self._decoy_of = decoy_of
         self._argon2 = argon2.PasswordHasher(time_cost=ROUNDS, memory_cost=MEMORY_KIB, parallelism=1)
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="argon2")
@@ -56,7 +66,7 @@ class Hasher:
         self.started = 0
 
     async def hash(self, password: str) -> str:
-        """The hash in PHC form. Raises ``Unavailable`` where too many wait."""
+        """The hash in PHC form. Raises ``Unavailable`` where too many wait, or it would have to wait too long."""
         return await self._run(lambda: self._argon2.hash(normalised(password)))
 
     async def verify(self, password: str, stored: str | None, subject: bytes) -> bool:
@@ -64,7 +74,7 @@ class Hasher:
 
         ``subject`` is whom was asked for, known or not: by it a decoy is chosen. A stored hash that is none, or whose
         parameters would take too much memory or time, counts as none.
-        Raises ``Unavailable`` where too many wait.
+        Raises ``Unavailable`` where too many wait, or it would have to wait too long.
         """
         check = None if stored is None else self._checker(stored)
         if check is None:
@@ -98,17 +108,27 @@ class Hasher:
 
     async def _run(self, work: Callable[[], Result]) -> Result:
         if self._underway >= self._threads + WAITING_MAX:
-            raise Unavailable("passwords", "too many sign-ins at once")
+            raise _too_many()
         self._underway += 1
         self.started += 1
-        future = self._executor.submit(work)
+        future = self._executor.submit(self._in_time, work, self._clock() + WAIT_SECONDS_MAX)
         loop = asyncio.get_running_loop()
         # Counted down when the thread is done, not when the request that asked is gone.
         future.add_done_callback(lambda _: loop.call_soon_threadsafe(self._done))
         return await asyncio.wrap_future(future)
 
+    def _in_time(self, work: Callable[[], Result], begin_before: float) -> Result:
+        """In one of the threads: what comes too late costs nothing, so the next is in time."""
+        if self._clock() > begin_before:
+            raise _too_many()
+        return work()
+
     def _done(self) -> None:
         self._underway -= 1
+
+
+def _too_many() -> Unavailable:
+    return Unavailable("passwords", "too many sign-ins at once")
 
 
 def is_affordable(stored: str) -> bool:

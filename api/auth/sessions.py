@@ -101,7 +101,10 @@ class Sessions:
         if ended is not None:
             return not ended
         complaint = "the database does not say whether the session lives"
-        return await told_soon(self.is_stored_live(claims), LIVENESS_SECONDS_MAX, complaint)
+        live = await told_soon(self.is_stored_live(claims), LIVENESS_SECONDS_MAX, complaint)
+        if not live:
+            self._ended.add(claims.session_id)
+        return live
 
     async def is_stored_live(self, claims: Claims) -> bool:
         """Whether the session lives, by the database itself."""

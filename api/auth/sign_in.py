@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
+import structlog
+
 from api.auth import standing, store
 from api.auth.devices import Devices
 from api.auth.emails import Email
@@ -18,10 +20,12 @@ from api.auth.starting import Grant, Started, Starting, grant
 from api.auth.tokens import Tokens
 from api.auth.two_factor.challenge import Challenge, after_password
 from api.database import Database
-from api.errors import Refusal, refuse
+from api.errors import Refusal, Unavailable, refuse
 from api.throttle.attempts import Attempts, Reservation
 
 _NOBODY: Final = UUID(int=0)
+
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -72,7 +76,8 @@ class SignIn:
         fits = await self._verify(credentials, None if candidate is None else candidate.password_hash, attempt)
         outcome = None
         if candidate is not None and fits:
-            outcome = await self._proceed(candidate, credentials, client, device)
+            async with attempt.looked_at():
+                outcome = await self._proceed(candidate, credentials, client, device)
         if outcome is None:
             await self._note_failure(candidate, email, client)
             raise not_signed_in()
@@ -112,10 +117,15 @@ class SignIn:
             await store.add_event(connection, event)
 
     async def _upgrade(self, candidate: SignInCandidate, password: str) -> None:
-        """Keeps the same password by today's parameters, where its hash was made with others."""
+        """Keeps the same password by today's parameters, where its hash was made with others; where there is no room
+        for that, the next sign-in does it."""
         stored = candidate.password_hash
         if stored is None or not self._hasher.is_outdated(stored):
             return
-        replacement = await self._hasher.hash(password)
+        try:
+            replacement = await self._hasher.hash(password)
+        except Unavailable as error:
+            _log.info("a hash stays as it is until the next sign-in", reason=str(error))
+            return
         async with self._database.as_user(candidate.user_id) as connection:
             await store.replace_password_hash(connection, candidate.user_id, stored, replacement)

@@ -41,6 +41,10 @@ class Broker(Protocol):
         """Sends a command and returns its reply's body. Raises ``NotAccepted`` or ``NoAnswer``."""
         ...
 
+    async def check(self) -> None:
+        """Returns while commands can be sent. Raises ``NotAccepted`` saying why none can."""
+        ...
+
     async def send(self, command: OutgoingCommand) -> None:
         """Sends a command that wants no reply; returns once the broker has it. Raises as ``ask`` does."""
         ...

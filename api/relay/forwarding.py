@@ -52,22 +52,31 @@ class Forwarding:
     async def follow(self) -> None:
         """Looks for what is due, again and again; ends only when it is cancelled."""
         await again_and_again(
-            self.forward_due, POLL_SECONDS, lambda reason: _log.warning("the outbox cannot be read", reason=reason)
+            self.forward_due, POLL_SECONDS, lambda reason: _log.warning("what is in the outbox waits", reason=reason)
         )
 
     async def forward_due(self) -> None:
-        """Delivers all that is due, page by page: what cannot be delivered holds up the same user's, and no other's."""
+        """Delivers all that is due, page by page: what cannot be delivered holds up the same user's, and no other's.
+
+        Raises ``Unavailable`` where nothing can be delivered or read.
+        """
+        await self._measure()
         after: Place | None = store.START
         held: set[UUID] = set()
         while after is not None:
             async with self._database.transaction() as connection:
-                waiting, oldest = await store.measure(connection)
                 page, after = await store.list_due(connection, HEAD_START, after)
-            self._metrics.waiting.set(waiting)
-            self._metrics.oldest.set(oldest)
+            if page:
+                await self._broker.check()
             due = {user_id: commands for user_id, commands in _by_user(page).items() if user_id not in held}
             delivered = await asyncio.gather(*map(self._forward, due.values()))
             held.update(user_id for user_id, whole in zip(due, delivered, strict=True) if not whole)
+
+    async def _measure(self) -> None:
+        async with self._database.transaction() as connection:
+            waiting, oldest = await store.measure(connection)
+        self._metrics.waiting.set(waiting)
+        self._metrics.oldest.set(oldest)
 
     async def _forward(self, commands: list[PendingCommand]) -> bool:
         """One user's commands, in order. False: one failed, and stops the others until the next look."""

@@ -56,9 +56,10 @@ class Ringing:
 
     async def ring_due(self) -> None:
         """Rings for all that are due, page by page, until the broker does not take a bell."""
+        async with self._database.transaction() as connection:
+            self._metrics.waiting.set(await mails.count(connection))
         while True:
             async with self._database.transaction() as connection:
-                self._metrics.waiting.set(await mails.count(connection))
                 due = await mails.list_due(connection)
             rung = [mail for mail, taken in zip(due, await self._ring_all(due), strict=True) if taken]
             if rung:

@@ -30,13 +30,14 @@ class Reservation:
         await self._uncount()
 
     async def returned(self) -> None:
-        """The hasher never looked at it: it counts for nothing."""
+        """Nobody could say whether it was right, or it was and led nowhere: it counts for nothing."""
         await self.limiter.give_back(self.charge)
         await self._uncount()
 
     @asynccontextmanager
     async def looked_at(self) -> AsyncGenerator[None]:
-        """Around the look at the guess: one that nobody could look at (``Unavailable``) is given back."""
+        """Around the look at the guess, and what a right one leads to: where that cannot be done (``Unavailable``), the
+        guess is given back."""
         try:
             yield
         except Unavailable:

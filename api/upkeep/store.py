@@ -27,3 +27,8 @@ async def sweep_events(connection: Connection, older_than: timedelta, most: int)
 async def erase_some(connection: Connection, most: int) -> bool:
     """One step of blanking what was written about a deleted user; whether there was anything to do."""
     return await connection.fetchval(_SQL["erase_some"], most) is True
+
+
+async def put_off_erasure(connection: Connection) -> None:
+    """The erasure whose turn it is comes an hour later: others must not wait for one that fails."""
+    await connection.execute(_SQL["put_off_erasure"])

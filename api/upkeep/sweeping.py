@@ -11,6 +11,7 @@ import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from api.database import Connection, Database
+from api.errors import Unavailable
 from api.running import again_and_again
 from api.upkeep import store
 
@@ -18,6 +19,7 @@ ROUND_SECONDS: Final = 30.0
 """Seals of refresh tokens are to be gone about a minute after their use; nothing else is in a hurry."""
 MOST: Final = 500
 """Rows of one step."""
+_ERASURES: Final = "erasures"
 _PAUSE_SECONDS: Final = 0.02
 """Between two steps: a large backlog must not keep the database busy."""
 
@@ -44,7 +46,7 @@ class Sweeping:
         self._steps: dict[str, _Step] = {
             **{kind: _sweeper(kind) for kind in get_args(store.Kind)},
             "events": lambda connection: store.sweep_events(connection, events_kept, MOST),
-            "erasures": _erase,
+            _ERASURES: _erase,
         }
 
     async def follow(self) -> None:
@@ -54,12 +56,27 @@ class Sweeping:
         )
 
     async def round(self) -> None:
-        """Takes away all that is over. Raises ``Unavailable``."""
+        """Takes away all that is over, each kind whatever became of the others.
+
+        Raises ``Unavailable`` where one could not be done.
+        """
+        failures = dict[str, Unavailable]()
         for kind, step in self._steps.items():
-            while went := await self._do(step):
-                self._metrics.swept.labels(kind).inc(went)
-                await asyncio.sleep(_PAUSE_SECONDS)
+            try:
+                await self._take_away(kind, step)
+            except Unavailable as error:
+                failures[kind] = error
+        if _ERASURES in failures:
+            async with self._database.transaction() as connection:
+                await store.put_off_erasure(connection)
+        for error in failures.values():
+            raise error
         self._metrics.done_at.set_to_current_time()
+
+    async def _take_away(self, kind: str, step: _Step) -> None:
+        while went := await self._do(step):
+            self._metrics.swept.labels(kind).inc(went)
+            await asyncio.sleep(_PAUSE_SECONDS)
 
     async def _do(self, step: _Step) -> int:
         async with self._database.transaction() as connection:

@@ -141,6 +141,7 @@ class State:
     ``lots`` holds each account's open lots (something remains), in no particular order. ``recorded`` is keyed by
     account and idempotency key, ``usages`` by account and transaction id. ``suspended`` are the users who may use
     nothing whatever their accounts say, those included whose account is not open yet: the front's to write, not ours.
+    ``deleted`` are those among them who are users no more: no words about them are kept.
     """
 
     accounts: dict[str, Account] = field(default_factory=dict[str, Account])
@@ -149,6 +150,7 @@ class State:
     refusals: dict[RefusalKey, Error] = field(default_factory=dict[RefusalKey, Error])
     usages: dict[tuple[str, str], Usage] = field(default_factory=dict[tuple[str, str], Usage])
     suspended: set[str] = field(default_factory=set[str])
+    deleted: set[str] = field(default_factory=set[str])
 
 
 class Posting(Struct, frozen=True):

@@ -27,7 +27,7 @@ _CALLERS = {
         *("admin_add_command", "list_acts_upon_this_user", "list_imports_of_this_user"),
     ),
     "mana_mail": ("find_mail_recipient", "add_mail_token"),
-    "mana_relay": ("sweep", "sweep_events", "erase_some"),
+    "mana_relay": ("sweep", "sweep_events", "erase_some", "put_off_erasure"),
     "": ("require_admin", "admin_lock_other", "announce_end_of_session"),
 }
 """Which role may call a function that runs with the owner's rights; "": none but the owner's own functions."""

@@ -59,6 +59,9 @@ class CheapHasher(Hasher):
 class NoBroker:
     """Takes nothing, so what is to be sent stays in the outbox."""
 
+    async def check(self) -> NoReturn:
+        raise NotAccepted("no broker")
+
     async def ask(self, command: OutgoingCommand, wait_seconds: float) -> NoReturn:
         raise NotAccepted(f"no broker for {command.type} in {wait_seconds} s")
 
@@ -124,7 +127,7 @@ async def rooms(
     url: str, *, hasher: Hasher | None = None, bonus: int = 0, limiter: Limiter | None = None
 ) -> AsyncGenerator[Rooms]:
     """The services, for one database as the front's role; with a bonus it is granted at the first proof, with a limiter
-    mails are counted."""
+    mails and guesses are counted."""
     async with Database.connected(url, 6, "test") as database:
         yield _rooms(database, hasher or CheapHasher(), bonus, limiter or NoLimiter())
 
@@ -140,7 +143,7 @@ def _rooms(database: Database, hasher: Hasher, bonus: int, limiter: Limiter) -> 
     keyring = Keyring(KeyStore(database, SECRET), None, time.time)
     tokens = Tokens(keyring, TokenRules("mana", "mana", MINUTES), time.time)
     ended = EndedSessions(MINUTES, time.time)
-    attempts = Attempts(NoLimiter())
+    attempts = Attempts(limiter)
     delivery = Delivery(database, NoBroker())
     granting = SignupBonus(bonus, delivery)
     addressees = Addressees(limiter, LimitClass("mail_addressee", 3, timedelta(hours=1)))

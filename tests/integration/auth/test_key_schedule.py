@@ -207,6 +207,7 @@ async def test_what_is_announced_is_heard_whatever_else_is_said(
             await asyncio.sleep(0.01)
         await front.execute("NOTIFY mana_session_ended, 'nonsense'")
         await front.execute(f"NOTIFY mana_session_ended, '{session}'")
-        while not ended.has_ended(session):
+        while ended.has_ended(session) is not None:
             await asyncio.sleep(0.01)
+        assert ended.has_ended(uuid4()) is False, "of others nothing was said"
     assert ended.has_ended(uuid4()) is None, "nothing is claimed once nothing is heard"

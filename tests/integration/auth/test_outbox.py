@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry
 
 from api.broker.commands import NotAccepted, OutgoingCommand
 from api.database import Database as Pool
+from api.errors import Unavailable
 from api.outbox.delivery import Delivery
 from api.outbox.store import PAGE
 from api.relay.forwarding import Forwarding, RelayMetrics
@@ -31,8 +32,14 @@ class ScriptedBroker:
 
     def __init__(self) -> None:
         self.refuses, self.sent = 1, list[str]()
+        self.is_away, self.tried = False, 0
+
+    async def check(self) -> None:
+        if self.is_away:
+            raise NotAccepted("the broker cannot be reached")
 
     async def send(self, command: OutgoingCommand) -> None:
+        self.tried += 1
         if command.user_id != str(USER):
             return
         if self.refuses > 0:
@@ -68,6 +75,19 @@ async def _add_acts(owner: asyncpg.Connection, between: int = 0) -> None:
     for number in range(between):
         await owner.execute(_ADD, UUID(int=number), "account.open", 1 + number)
     await owner.execute(_ADD, USER, ACTS[1], 1 + between)
+
+
+async def test_a_broker_that_is_away_is_not_tried_for_everybody(
+    owner: asyncpg.Connection, forwarding: Forwarding, broker: ScriptedBroker
+) -> None:
+    await _add_acts(owner, between=PAGE)
+    broker.is_away, broker.refuses = True, 0
+    with pytest.raises(Unavailable):
+        await forwarding.forward_due()
+    assert (broker.tried, await owner.fetchval("SELECT count(*) FROM auth.outbox")) == (0, PAGE + 2)
+    broker.is_away = False
+    await forwarding.forward_due()
+    assert (broker.tried, await owner.fetchval("SELECT count(*) FROM auth.outbox")) == (PAGE + 2, 0)
 
 
 async def test_the_relay_holds_what_stands_behind_a_failure_on_later_pages_too(

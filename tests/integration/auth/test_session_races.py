@@ -11,7 +11,7 @@ import asyncpg
 import pytest
 
 from api.auth import standing
-from api.auth.ended_sessions import EndedSessions
+from api.auth.ended_sessions import ANNOUNCED_MAX, EndedSessions
 from api.auth.ending import end_sessions
 from api.auth.model import Lifetimes
 from api.auth.starting import Grant
@@ -170,3 +170,19 @@ async def test_a_front_that_begins_to_listen_later_knows_of_a_session_that_was_d
     ended = EndedSessions(timedelta(minutes=15), lambda: 1_000_000.0)
     await ended.catch_up(front)
     assert (ended.has_ended(session), ended.has_ended(other)) == (True, False)
+
+
+async def test_what_anybody_may_have_announced_is_asked_of_the_database(
+    user: UUID, owner: asyncpg.Connection, front: asyncpg.Connection
+) -> None:
+    """[20]: any login may announce an end; it must neither log others out nor fill the memory."""
+    session, other = await add_session(owner, user), await add_session(owner, user)
+    ended = EndedSessions(timedelta(minutes=15), lambda: 1_000_000.0)
+    await ended.catch_up(front)
+    ended.hear(str(session))
+    assert (ended.has_ended(session), ended.has_ended(other)) == (None, False)
+    ended.add(session)
+    assert ended.has_ended(session) is True
+    for number in range(ANNOUNCED_MAX + 1):
+        ended.hear(str(UUID(int=number)))
+    assert (ended.has_ended(session), ended.has_ended(other)) == (True, None)

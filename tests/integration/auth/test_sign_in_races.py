@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 import asyncpg
+import bcrypt
 import pytest
 
 from api.auth import standing
@@ -17,8 +18,9 @@ from api.auth.hashing import Hasher
 from api.auth.sessions import Sessions
 from api.auth.sign_in import Credentials, SignIn
 from api.auth.starting import Grant
-from api.errors import Refusal
-from tests.integration.auth.rooms import LAPTOP, PASSWORD, SOMEWHERE, rooms
+from api.errors import Refusal, Unavailable
+from api.throttle.limiter import Charge, NoLimiter, Verdict
+from tests.integration.auth.rooms import LAPTOP, PASSWORD, SOMEWHERE, CheapHasher, rooms
 from tests.integration.auth.rows import acting, add_user
 from tests.integration.ledger.server import Database
 
@@ -38,6 +40,30 @@ class PausingHasher(Hasher):
         self.verified.set()
         await self.go_on.wait()
         return fits
+
+
+class FullHasher(CheapHasher):
+    """Checks hashes, and makes none while it is full."""
+
+    is_full = False
+
+    async def hash(self, password: str) -> str:
+        if self.is_full:
+            raise Unavailable("passwords", "too many sign-ins at once")
+        return await super().hash(password)
+
+
+class Guesses(NoLimiter):
+    """Counts the guesses that count."""
+
+    open = 0
+
+    async def take(self, *charges: Charge) -> Verdict:
+        self.open += len(charges)
+        return await super().take(*charges)
+
+    async def give_back(self, *charges: Charge) -> None:
+        self.open -= len(charges)
 
 
 @dataclass(frozen=True)
@@ -163,3 +189,41 @@ async def test_a_banned_users_token_refreshes_nothing(doors: Doors, owner: async
     await owner.execute("UPDATE auth.users SET banned_at = now()")
     with pytest.raises(Refusal):
         await doors.sessions.refresh(token, SOMEWHERE)
+
+
+async def test_a_right_password_counts_for_nothing_where_no_session_could_be_started(
+    database: Database, owner: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """[31]: owners who try again while the database is slow are not taken for somebody who guesses."""
+    guesses = Guesses()
+    async with rooms(database.url("mana_api"), limiter=guesses) as opened:
+        await opened.register("ada@example.com")
+        monkeypatch.setattr("api.database.STATEMENT_SECONDS_MAX", 0.3)
+        async with owner.transaction():
+            await owner.execute("LOCK TABLE auth.sessions")
+            with pytest.raises(Unavailable):
+                await opened.enter("ada@example.com")
+        assert guesses.open == 0
+        with pytest.raises(Refusal):
+            await opened.enter("ada@example.com", "wrong " + PASSWORD)
+        assert guesses.open == 1
+
+
+async def test_an_imported_hash_is_replaced_later_where_the_hasher_is_full(
+    database: Database, owner: asyncpg.Connection
+) -> None:
+    """[36]: on the first day after an import everybody's hash is to be replaced."""
+    hasher = FullHasher()
+    async with rooms(database.url("mana_api"), hasher=hasher) as opened:
+        await opened.register("ada@example.com")
+        imported = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode()
+        await owner.execute("UPDATE auth.passwords SET hash = $1", imported)
+        hasher.is_full = True
+        await opened.enter("ada@example.com")
+        assert await owner.fetchval("SELECT hash FROM auth.passwords") == imported
+        hasher.is_full = False
+        await opened.enter("ada@example.com")
+        replaced = await owner.fetchval("SELECT hash FROM auth.passwords")
+        assert replaced is not None
+        assert replaced.startswith("$argon2id$")
+    hasher.close()

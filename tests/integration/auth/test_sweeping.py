@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from datetime import timedelta
+from uuid import UUID
 
 import asyncpg
 import pytest
 from prometheus_client import CollectorRegistry
 
 from api.database import Database
+from api.errors import Unavailable
 from api.upkeep import sweeping as module
 from api.upkeep.sweeping import Sweeping, SweepingMetrics
 from tests.integration.auth.rows import acting, add_mail, add_session, add_token, add_user, new_id
@@ -37,6 +39,14 @@ async def _event(owner: asyncpg.Connection, age: str, actor: object = None) -> o
     return event
 
 
+async def _event_of(owner: asyncpg.Connection, user: UUID) -> None:
+    await owner.execute(
+        "INSERT INTO auth.security_events (id, user_id, type, address) VALUES ($1, $2, 'x', '192.0.2.1')",
+        new_id(),
+        user,
+    )
+
+
 async def test_all_that_is_over_goes(owner: asyncpg.Connection, front: asyncpg.Connection, sweeping: Sweeping) -> None:
     user, gone = await add_user(owner), await add_user(owner)
     for _ in range(5):
@@ -55,6 +65,34 @@ async def test_all_that_is_over_goes(owner: asyncpg.Connection, front: asyncpg.C
     ]
     assert left == [[kept[0]], [kept[1]], [kept[2]], []]
     assert await owner.fetchval("SELECT passes FROM auth.erasures WHERE user_id = $1", gone) == 1
+
+
+async def test_what_cannot_be_done_keeps_nothing_else_waiting(
+    owner: asyncpg.Connection, front: asyncpg.Connection, sweeping: Sweeping, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody holds the mails, and what is written of the first who is to be erased."""
+    users = [await add_user(owner) for _ in range(2)]
+    for user in users:
+        await _event_of(owner, user)
+        await add_mail(owner, "verify", await add_user(owner))
+        async with acting(front, user):
+            await front.execute("SELECT auth.delete_this_user()")
+    await owner.execute("UPDATE auth.mails SET created_at = now() - interval '73 h'")
+    await owner.execute("UPDATE auth.erasures SET due_at = due_at - interval '1 h' WHERE user_id = $1", users[0])
+    monkeypatch.setattr("api.database.STATEMENT_SECONDS_MAX", 0.3)
+    async with owner.transaction():
+        await owner.execute("LOCK TABLE auth.mails")
+        await owner.execute("SELECT 1 FROM auth.security_events WHERE user_id = $1 FOR UPDATE", users[0])
+        with pytest.raises(Unavailable):
+            await sweeping.round()
+        with pytest.raises(Unavailable):
+            await sweeping.round()
+    passes = dict(await owner.fetch("SELECT user_id, passes FROM auth.erasures"))
+    assert passes == {users[0]: 0, users[1]: 1}
+    await owner.execute("UPDATE auth.erasures SET due_at = now()")
+    await sweeping.round()
+    assert await owner.fetchval("SELECT passes FROM auth.erasures WHERE user_id = $1", users[0]) == 1
+    assert await owner.fetchval("SELECT count(*) FROM auth.mails") == 0
 
 
 @pytest.mark.checklist(68)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import asyncpg
 import msgspec
@@ -185,6 +186,33 @@ async def test_a_suspended_user_uses_nothing_until_the_suspension_ends(
     again = await owner.do(use(user, 1, "k1", identity="m1"), use(user, 1, "k1", identity="m2"))
     assert refused(again[0]) == "account_frozen", "the same message"
     done(again[1])
+
+
+async def test_no_words_are_kept_about_a_deleted_user(owner: Owner, by_hand: asyncpg.Connection) -> None:
+    """[70]: an app may refund, and an administrator correct, when the erasure is long over."""
+    user, banned = await owner.open(), await owner.open()
+    for account, reason in ((user, "deleted"), (banned, "banned")):
+        usage = done(await owner.use(account, 5, "before")).transaction
+        assert usage is not None
+        await by_hand.execute("INSERT INTO credits.suspensions VALUES ($1::text::uuid, $2, now())", account, reason)
+        words: dict[str, Any] = {"description": "Ada asked", "metadata": {"name": "Ada"}}
+        replies = await owner.do(
+            request("credits.refund", account, "k1", transactionId=usage.id, **words),
+            request("credits.adjust", account, "k2", amount=1, reason="Ada wrote to us", **words),
+            request("account.freeze", account, "k3", reason="Ada again"),
+        )
+        again = await owner.do(request("credits.refund", account, "k1", transactionId=usage.id, **words))
+        assert [done(reply).replayed for reply in (*replies, *again)] == [False] * 3 + [True]
+    kept = await by_hand.fetch(
+        "SELECT description, metadata::text, reason FROM credits.transactions"
+        " WHERE account_id = $1::text::uuid AND idempotency_key IN ('k1', 'k2')",
+        user,
+    )
+    assert [tuple(row) for row in kept] == [("deleted", None, None)] * 2
+    said = "SELECT reason FROM credits.keys WHERE account_id = $1::text::uuid AND idempotency_key = 'k3'"
+    assert [await by_hand.fetchval(said, account) for account in (user, banned)] == [None, "Ada again"]
+    asked = "SELECT count(*) FROM credits.transactions WHERE account_id = $1::text::uuid AND description = 'Ada asked'"
+    assert await by_hand.fetchval(asked, banned) == 2
 
 
 async def test_a_batch_that_waited_behind_a_suspension_sees_it(owner: Owner, by_hand: asyncpg.Connection) -> None:

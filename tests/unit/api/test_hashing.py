@@ -40,6 +40,32 @@ async def test_unknown_wrong_and_right_cost_one_hash_each(hasher: Hasher) -> Non
         assert hasher.started - before == 1
 
 
+async def test_what_waited_too_long_is_not_begun_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """[33]: imported hashes may take a second each, so it is not enough to count who waits."""
+    now, go_on, begun = 0.0, threading.Event(), list[str]()
+
+    def slow(_self: argon2.PasswordHasher, _stored: str, password: str) -> bool:
+        begun.append(password)
+        return go_on.wait(60)
+
+    hasher = Hasher(1, clock=lambda: now)
+    stored = await hasher.hash(PASSWORD)
+    monkeypatch.setattr(argon2.PasswordHasher, "verify", slow)
+    first, late = [asyncio.create_task(hasher.verify(name, stored, WHO)) for name in ("first", "late")]
+    while not begun:
+        await asyncio.sleep(0.01)
+    now = hashing.WAIT_SECONDS_MAX + 1
+    in_time = asyncio.create_task(hasher.verify("in time", stored, WHO))
+    await asyncio.sleep(0)
+    go_on.set()
+    assert await first
+    with pytest.raises(Unavailable):
+        await late
+    assert await in_time
+    assert begun == ["first", "in time"]
+    hasher.close()
+
+
 async def test_parameters_are_the_agreed_ones(hasher: Hasher) -> None:
     stored = await hasher.hash(PASSWORD)
     assert stored.startswith("$argon2id$v=19$m=19456,t=2,p=1$")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+import msgspec
 from msgspec import Raw, Struct
 
 from contracts.commands import NO_METADATA
@@ -17,6 +18,8 @@ from workers.ledger.rules.batch import Batch, Purse, mark_changed
 from workers.ledger.rules.lots import Move
 
 SYSTEM: Final[Origin] = "system"
+DELETED: Final = "deleted"
+"""What transactions of deleted users say, instead of words about them."""
 
 
 class Draft(Struct, frozen=True, kw_only=True):
@@ -38,6 +41,8 @@ class Draft(Struct, frozen=True, kw_only=True):
 def post(batch: Batch, purse: Purse, request: Request, draft: Draft, moves: Sequence[Move]) -> Done:
     """Writes down what ``moves`` have just done to the account's lots and figures."""
     account = purse.account
+    if account.account_id in batch.state.deleted:
+        draft = msgspec.structs.replace(draft, description=DELETED, metadata=NO_METADATA, reason=None)
     account.sequence += 1
     transaction = _transaction(batch, account, draft)
     balance = account.figures()
@@ -53,6 +58,8 @@ def post(batch: Batch, purse: Purse, request: Request, draft: Draft, moves: Sequ
 def record_key(batch: Batch, account: Account, key: str, operation: str, reason: str | None = None) -> Done:
     """Keeps the answer of a command that made no transaction."""
     balance = account.figures()
+    if account.account_id in batch.state.deleted:
+        reason = None
     batch.outcome.keys.append(KeyRecord(account.account_id, key, operation, balance, reason))
     batch.state.recorded[account.account_id, key] = Recorded(operation, None, balance)
     return Done(None, balance)

@@ -84,6 +84,8 @@ def _sort_in(state: State, found: Sequence[_Row]) -> None:
                 state.refusals[row["account_id"], row["id"], row["kind"]] = rows.refusal(row["body"])
             case "suspended":
                 state.suspended.add(row["account_id"])
+                if row["kind"] == "deleted":
+                    state.deleted.add(row["account_id"])
             case _:
                 usages.append(row)
     for row in usages:

@@ -79,7 +79,7 @@ CROSS JOIN LATERAL (
 UNION ALL
 
 -- Read when the accounts are locked: a batch that begins behind a ban refuses also what was queued before it.
-SELECT 'suspended', '', account_id::text, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+SELECT 'suspended', '', account_id::text, reason, NULL, NULL, NULL, NULL, NULL, NULL
 FROM credits.suspensions
 WHERE account_id = ANY($1::uuid[])
 

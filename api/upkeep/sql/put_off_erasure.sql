@@ -1,0 +1,1 @@
+SELECT auth.put_off_erasure()
