@@ -6,7 +6,7 @@ Whatever fails on the way to an answer ends here: our own refusals, the framewor
 from __future__ import annotations
 
 from collections.abc import Mapping
-from http import HTTPStatus
+from http import HTTPMethod, HTTPStatus
 from typing import Any, Final
 
 import msgspec
@@ -14,6 +14,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Match
 
 from api.text import printable
 from contracts.errors import REST_STATUS, Error, ErrorCode, FieldError, invalid, invalid_field
@@ -93,18 +94,29 @@ async def _answer(request: Request, error: Exception) -> Response:
         case RequestValidationError():
             return problem(invalid(*(_field_error(entry, request) for entry in error.errors()[:50])))
         case HTTPException():
-            return _framework_problem(error)
+            return _framework_problem(error, request)
         case _:
             # The framework raises it again after this answer, and the edge logs it with the request's id.
             return problem(Error("internal", "the service failed; the request's id finds the reason in our logs"))
 
 
-def _framework_problem(error: HTTPException) -> Response:
-    """404, 405 and the like; their headers (``Allow``) stay."""
+def _framework_problem(error: HTTPException, request: Request) -> Response:
+    """404, 405 and the like."""
     if error.status_code == HTTPStatus.BAD_REQUEST:
         return problem(invalid_field("body", "cannot be read"), error.headers)
     code = _CODE_OF_STATUS.get(error.status_code, "internal")
-    return problem(Error(code, HTTPStatus(REST_STATUS[code]).description or code), error.headers)
+    headers = {"allow": _allowed(request)} if code == "method_not_allowed" else error.headers
+    return problem(Error(code, HTTPStatus(REST_STATUS[code]).description or code), headers)
+
+
+def _allowed(request: Request) -> str:
+    """All methods of the path: the framework names those of its first route alone, RFC 9110 (10.2.1) wants each."""
+    scopes = ({**request.scope, "method": method} for method in HTTPMethod)
+    return ", ".join(
+        scope["method"]
+        for scope in scopes
+        if any(route.matches(scope)[0] is Match.FULL for route in request.app.routes)
+    )
 
 
 def _field_error(entry: Mapping[str, Any], request: Request) -> FieldError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Final, TypeAlias
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field
 
 _FORBIDDEN: Final = re.compile("[\x00\ud800-\udfff]")
 _UNPRINTABLE: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -27,5 +27,5 @@ def _plain(text: str) -> str:
     return text
 
 
-PlainText: TypeAlias = Annotated[str, AfterValidator(_plain)]
+PlainText: TypeAlias = Annotated[str, AfterValidator(_plain), Field(json_schema_extra={"pattern": r"^[^\u0000]*$"})]
 """For pydantic models: text that can be kept."""

@@ -59,7 +59,9 @@ EmailField = Annotated[
 NewPassword = Annotated[
     PlainText, AfterValidator(_new_password), Field(json_schema_extra={"minLength": 12, "maxLength": 128})
 ]
-GivenPassword = Annotated[PlainText, AfterValidator(_given_password), Field(json_schema_extra={"maxLength": 128})]
+GivenPassword = Annotated[
+    PlainText, AfterValidator(_given_password), Field(json_schema_extra={"minLength": 1, "maxLength": 128})
+]
 Label = Annotated[PlainText, Field(min_length=1, max_length=200)]
 
 

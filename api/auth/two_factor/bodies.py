@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from api.auth.bodies import Body, GivenPassword, Label
 from api.auth.two_factor.enrolment import NewSecret
@@ -32,8 +32,20 @@ class CodeBody(Body):
     code: Code
 
 
+def _one_of_two(schema: dict[str, Any]) -> None:
+    """What the model's validator judges, for OpenAPI."""
+    null, text = {"type": "null"}, {"type": "string"}
+    names = ("code", "recoveryCode")
+    schema["oneOf"] = [
+        {"required": [name], "properties": {other: text if other == name else null for other in names}}
+        for name in names
+    ]
+
+
 class FactorBody(Body):
     """Either a code that the authenticator shows now, or a recovery code."""
+
+    model_config = ConfigDict(json_schema_extra=_one_of_two)
 
     code: Code | None = None
     recovery_code: TypedRecoveryCode | None = None

@@ -28,6 +28,9 @@ async def test_a_wrong_method_names_the_right_ones(http: httpx.AsyncClient) -> N
     answer = await http.put(REGISTER)
     assert_problem(answer, 405, "method_not_allowed")
     assert answer.headers["allow"] == "POST"
+    own = await http.put(f"{BASE}/auth/me")
+    assert_problem(own, 405, "method_not_allowed")
+    assert set(own.headers["allow"].split(", ")) == {"GET", "PATCH", "DELETE"}
 
 
 @pytest.mark.parametrize(
@@ -179,7 +182,7 @@ def _escaped(text: str) -> str:
 async def test_what_nobody_expected_is_told_to_nobody(
     api: Process, http: httpx.AsyncClient, user: SignedIn, owner: asyncpg.Connection
 ) -> None:
-    """[SECURITY.md 67]: the answer says nothing of the fault, the log finds it by the request's id."""
+    """[67]: the answer says nothing of the fault, the log finds it by the request's id."""
     await owner.execute("ALTER TABLE credits.packages RENAME TO packages_gone")
     try:
         headers = {**user.headers, "x-request-id": "find-me"}
