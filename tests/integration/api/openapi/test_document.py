@@ -1,0 +1,95 @@
+"""The OpenAPI document holds for whatever is sent: schemathesis goes over all of it, as nobody, user and administrator.
+
+In brief: a request for each operation that succeeds (``deeds``), and its generated boundary values, the same each time.
+In full: random requests and sequences of them besides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ops.instance import Instance
+from tests.integration.api.openapi.deeds import DEEDS
+from tests.integration.api.openapi.running import Run, Who, run
+from tests.integration.api.process import Process, another_front
+
+IN_BRIEF = ("--phases", "examples,coverage", "--generation-deterministic")
+IN_FULL = ("--generation-database", "none", "--max-time", "150")
+ADMINISTRATION = "/api/v1/admin/"
+
+
+@pytest.fixture(scope="module")
+async def tested(
+    servers: Instance, logs: Path, running_worker: Process
+) -> AsyncGenerator[tuple[Process, dict[str, Any]]]:
+    """A front of its own, whose log tells of these runs alone, and its document."""
+    assert running_worker.child.returncode is None
+    async with another_front(servers, logs) as (process, http):
+        yield process, (await http.get("/openapi.json")).json()
+
+
+@pytest.mark.parametrize("who", ["nobody", "user", "administrator"])
+async def test_the_document_holds(
+    tested: tuple[Process, dict[str, Any]], servers: Instance, tmp_path: Path, who: Who
+) -> None:
+    """[67]: no 5xx, nothing undocumented, and no error tells of our inside or of a secret that was sent.
+
+    To operations of others than administration an administrator is a user, and in brief is not tried with them again.
+    """
+    process, document = tested
+    only = ("--include-path-regex", f"^{ADMINISTRATION}") if who == "administrator" else ()
+    _judge(
+        await run(process.url, servers, tmp_path, who, *IN_BRIEF, *only), process, _open_to(who, document, bool(only))
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("who", ["nobody", "user", "administrator"])
+async def test_the_document_holds_for_anything(
+    tested: tuple[Process, dict[str, Any]], servers: Instance, tmp_path: Path, who: Who
+) -> None:
+    """[67]: the same for what is drawn at random; the seed stands in what is printed of a failure."""
+    process, document = tested
+    _judge(await run(process.url, servers, tmp_path, who, *IN_FULL), process, _open_to(who, document))
+
+
+async def test_every_operation_has_something_to_succeed_with(tested: tuple[Process, dict[str, Any]]) -> None:
+    assert _operations(tested[1]).keys() == DEEDS.keys()
+
+
+def _judge(done: Run, process: Process, must_succeed: set[str]) -> None:
+    assert done.passed, done.output
+    answered = {
+        operation: statuses
+        for operation, statuses in done.statuses.items()
+        if any(200 <= status < 300 for status in statuses)
+    }
+    refused = {operation: done.statuses.get(operation) for operation in must_succeed - answered.keys()}
+    assert refused == {}, "these never succeeded, so that little of them was seen"
+    assert "a request failed" not in process.output
+
+
+def _open_to(who: Who, document: dict[str, Any], only_administration: bool = False) -> set[str]:
+    """The operations that are for such a client."""
+    every = _operations(document)
+    match who:
+        case "nobody":
+            return {name for name, operation in every.items() if "security" not in operation}
+        case "user":
+            return {name for name in every if ADMINISTRATION not in name}
+        case "administrator":
+            return {name for name in every if ADMINISTRATION in name or not only_administration}
+
+
+def _operations(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """By schemathesis's name for them."""
+    return {
+        f"{method.upper()} {path}": operation
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    }
