@@ -59,7 +59,13 @@ class Starting:
         user, token = standing.user, RefreshToken.new()
         await store.queue_for_start(connection, user.id)
         session_id, expires_at = await store.start_session(
-            connection, user.id, token.hash, client=client, device=device, lifetimes=self._lifetimes
+            connection,
+            user.id,
+            token.hash,
+            client=client,
+            device_name=device.name,
+            device_hash=self._devices.hash_of(device),
+            lifetimes=self._lifetimes,
         )
         await self._devices.remember(connection, user.id, device)
         await store.add_event(connection, SecurityEvent("sign_in.succeeded", client, user.id, session_id))

@@ -18,7 +18,6 @@ import uuid_utils.compat
 from api.auth.emails import Email
 from api.auth.model import (
     Client,
-    Device,
     EndReason,
     Language,
     Lifetimes,
@@ -73,7 +72,14 @@ async def add_event(connection: Connection, event: SecurityEvent) -> None:
 
 
 async def start_session(
-    connection: Connection, user_id: UUID, token_hash: bytes, *, client: Client, device: Device, lifetimes: Lifetimes
+    connection: Connection,
+    user_id: UUID,
+    token_hash: bytes,
+    *,
+    client: Client,
+    device_name: str | None,
+    device_hash: bytes | None,
+    lifetimes: Lifetimes,
 ) -> tuple[UUID, datetime]:
     """Starts a session with its first refresh token; returns its id, and when it ends at the latest."""
     session_id = uuid_utils.compat.uuid7()
@@ -81,8 +87,8 @@ async def start_session(
         _SQL["start_session"],
         session_id,
         user_id,
-        device.id,
-        device.name,
+        device_hash,
+        device_name,
         client.address,
         client.user_agent,
         lifetimes.session,

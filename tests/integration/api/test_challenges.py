@@ -139,10 +139,12 @@ async def test_a_challenge_is_one_users_and_one_devices(
         assert_problem(await answer(http, given, code=code, **elsewhere), 401, "unauthorized")
     assert (await answer(http, given, code=code, deviceId="laptop")).status_code == 200
     started = await owner.fetchrow(
-        "SELECT device_id, device_name FROM auth.sessions WHERE user_id = $1 ORDER BY id DESC", UUID(enrolled.user.id)
+        "SELECT device_name, device_hash = decode(device_id, 'hex') AS known"
+        " FROM auth.sessions JOIN auth.devices USING (user_id) WHERE user_id = $1 ORDER BY sessions.id DESC",
+        UUID(enrolled.user.id),
     )
     assert started is not None
-    assert tuple(started) == ("laptop", "Ada's laptop")
+    assert tuple(started) == ("Ada's laptop", True)
     assert_problem(await answer(http, given, code=code, deviceId="laptop"), 401, "unauthorized")
 
 
