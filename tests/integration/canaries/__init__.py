@@ -1,0 +1,1 @@
+"""Recognisable secrets, sent through everything, and looked for everywhere."""
