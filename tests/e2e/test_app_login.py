@@ -47,6 +47,7 @@ async def test_it_uses_reads_and_refunds(app: Client, opened_user: str) -> None:
     assert refunded["transaction"]["refersTo"] == usage
 
 
+@pytest.mark.checklist(64)
 async def test_not_for_another_app(app: Client, client: Client, opened_user: str) -> None:
     assert (await app.use(opened_user, appId="other"))["error"]["code"] == "app_mismatch"
     others = await client.use(opened_user, appId="other")
@@ -56,6 +57,7 @@ async def test_not_for_another_app(app: Client, client: Client, opened_user: str
     assert refused["error"]["code"] == "app_mismatch"
 
 
+@pytest.mark.checklist(64)
 @pytest.mark.parametrize(
     ("type_", "fields"),
     [
@@ -73,10 +75,12 @@ async def test_not_what_is_the_administrators(
     assert reply["error"]["code"] == "forbidden"
 
 
+@pytest.mark.checklist(64)
 async def test_not_what_is_our_own(app: Client, opened_user: str) -> None:
     assert (await app.call("credits.expire", opened_user))["error"]["code"] == "forbidden"
 
 
+@pytest.mark.checklist(64)
 @pytest.mark.parametrize("queue", ["credits.commands.0", "credits.dead"])
 async def test_not_past_the_exchange(app: Client, instance: Instance, queue: str) -> None:
     async with Client.connected(_url_of(app.login, instance)) as other:

@@ -205,6 +205,7 @@ HOSTILE = {
 }
 
 
+@pytest.mark.checklist(64)
 @pytest.mark.parametrize("reply_to", HOSTILE.values(), ids=HOSTILE)
 async def test_a_hostile_reply_address(client: Client, opened_user: str, dead: Dead, reply_to: str) -> None:
     correlation_id = str(uuid.uuid4())
@@ -243,6 +244,7 @@ async def test_5_megabytes_are_refused_by_the_broker(client: Client, opened_user
     await spends_next(client, opened_user)
 
 
+@pytest.mark.checklist(64)
 async def test_a_false_user_id_is_refused_by_the_broker(client: Client, opened_user: str, instance: Instance) -> None:
     async with Client.connected(instance.env["MANA_AMQP_URL"]) as other:
         with pytest.raises((AMQPError, ConnectionError)):

@@ -71,6 +71,7 @@ def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client_module, "ANSWER_SECONDS", 90)
 
 
+@pytest.mark.checklist(65, 66)
 @pytest.mark.parametrize(
     "point",
     ["after_deliver", "before_commit", "after_commit", "mid_replies", "after_reply", "mid_ack", "mid_events"],
@@ -124,6 +125,7 @@ async def _repeats_answer_the_same(spender: _Spender, client: Client) -> None:
         assert {**again, "replayed": first["replayed"]} == first
 
 
+@pytest.mark.checklist(65)
 async def test_replies_have_left_though_their_ack_has_not(
     servers: Instance, logs: Path, client: Client, users: list[str]
 ) -> None:
@@ -135,6 +137,7 @@ async def test_replies_have_left_though_their_ack_has_not(
         assert await heir.meter("mana_deliveries_redelivered_total") == 1
 
 
+@pytest.mark.checklist(66)
 async def test_an_ack_has_left_though_no_event_has(
     servers: Instance, logs: Path, client: Client, users: list[str]
 ) -> None:

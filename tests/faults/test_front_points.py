@@ -64,6 +64,7 @@ async def _died(process: Running) -> None:
     assert await asyncio.wait_for(process.child.wait(), 60) == -signal.SIGKILL, process.log.read_text()
 
 
+@pytest.mark.checklist(66)
 @pytest.mark.parametrize("point", ["signup_after_commit", pytest.param("outbox_after_send", marks=pytest.mark.slow)])
 async def test_what_a_killed_front_had_committed_the_relay_delivers(
     point: str, servers: Instance, logs: Path, owner: asyncpg.Connection
@@ -75,6 +76,7 @@ async def test_what_a_killed_front_had_committed_the_relay_delivers(
         await _opened_once(email, owner)
 
 
+@pytest.mark.checklist(65, 66)
 @pytest.mark.parametrize("point", [pytest.param("outbox_before_send", marks=pytest.mark.slow), "outbox_after_send"])
 async def test_what_a_killed_relay_had_begun_the_next_one_ends(
     point: str, servers: Instance, logs: Path, owner: asyncpg.Connection

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import AsyncGenerator, Mapping
 from http.cookies import Morsel, SimpleCookie
 from pathlib import Path
@@ -218,6 +219,10 @@ async def test_pages_of_our_origins_alone_may_use_cookies(site: httpx.AsyncClien
         assert "access-control-allow-origin" not in answer.headers
 
 
+def _filled(path: str) -> str:
+    return re.sub(r"\{\w+\}", "x", path)
+
+
 async def test_nothing_of_sign_in_is_cached_or_done_by_get(site: httpx.AsyncClient, user: SignedIn) -> None:
     """[59, 60]: every route there is, answered with success or not. It may delete its user on the way."""
     for answer in (
@@ -228,12 +233,14 @@ async def test_nothing_of_sign_in_is_cached_or_done_by_get(site: httpx.AsyncClie
     ):
         assert (answer.status_code, answer.headers["cache-control"]) == (200, "no-store")
     paths: dict[str, dict[str, Any]] = (await site.get("/openapi.json")).json()["paths"]
-    routes = {path: set(methods) for path, methods in paths.items() if path.startswith(f"{BASE}/auth/")}
+    routes = {
+        path: set(methods) for path, methods in paths.items() if path.startswith((f"{BASE}/auth/", f"{BASE}/admin/"))
+    }
     assert routes.pop(f"{BASE}/auth/jwks") == {"get"}
     assert {LOGIN, REFRESH, LOGOUT, f"{BASE}/auth/sessions"} <= set(routes)
     for path, methods in sorted(routes.items()):
         for method, headers in itertools.product(sorted(methods), ({}, user.headers)):
-            answer = await site.request(method, path.replace("{sessionId}", "x"), headers=headers, json={})
+            answer = await site.request(method, _filled(path), headers=headers, json={})
             assert answer.headers["cache-control"] == "no-store", (path, answer.status_code)
         if "get" not in methods:
-            assert_problem(await site.get(path.replace("{sessionId}", "x")), 405, "method_not_allowed")
+            assert_problem(await site.get(_filled(path)), 405, "method_not_allowed")

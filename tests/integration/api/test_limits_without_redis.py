@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import httpx
 import pytest
 from redis.asyncio import Redis
 
@@ -17,7 +18,7 @@ from tests.faults.tools.proxy import Proxy
 from tests.integration.api.ledger import ScriptedLedger
 from tests.integration.api.limited import coming_from, guess, hashes, limited_front, measured, undisturbed, waits
 from tests.integration.api.process import Process
-from tests.integration.api.users import BASE, SignedIn, new_email
+from tests.integration.api.users import BASE, SignedIn, assert_problem, new_email
 
 READ = f"{BASE}/credits/transactions"
 USE = {"amount": 1, "appId": "chat", "description": "d"}
@@ -62,6 +63,13 @@ async def _counts_alone(process: Process) -> bool:
     return await measured(process, "mana_limits_counted_alone") == 1
 
 
+async def _until_redis_is_found(process: Process, http: httpx.AsyncClient) -> None:
+    async with asyncio.timeout(30):
+        while await _counts_alone(process):
+            await http.get(f"{BASE}/auth/jwks")
+            await asyncio.sleep(0.1)
+
+
 @pytest.mark.checklist(32)
 @pytest.mark.parametrize("fault", ["killed", "frozen", "slow", "silent", "full"])
 async def test_limits_hold_without_redis(
@@ -85,10 +93,25 @@ async def test_limits_hold_without_redis(
                 assert (await http.get(READ, headers=user.headers)).status_code == 200
             used = await http.post(f"{BASE}/credits/use", json=USE, headers=user.headers)
             assert used.status_code == 200
-        async with asyncio.timeout(30):
-            while await _counts_alone(process):
-                await http.get(f"{BASE}/auth/jwks")
-                await asyncio.sleep(0.1)
+        await _until_redis_is_found(process, http)
+
+
+@pytest.mark.checklist(20)
+async def test_an_ended_session_is_refused_without_redis(proxied: tuple[Proxy, Process, Redis], user: SignedIn) -> None:
+    """Whether a session lives is the database's to say."""
+    proxy, process, redis = proxied
+    async with coming_from(process, "198.51.23.1") as http, _spoiled(proxy, redis, "killed"):
+        assert (await http.get(f"{BASE}/auth/sessions", headers=user.headers)).status_code == 200
+        assert await _counts_alone(process)
+        assert (await http.post(f"{BASE}/auth/logout", headers=user.headers)).status_code == 200
+        for path in (f"{BASE}/auth/sessions", READ):
+            assert_problem(await http.get(path, headers=user.headers), 401, "unauthorized")
+        validated = await http.post(f"{BASE}/auth/validate", json={"token": user.access_token})
+        assert validated.json() == {"valid": False, "payload": None}
+        refreshed = await http.post(f"{BASE}/auth/refresh", json={"refreshToken": user.refresh_token})
+        assert_problem(refreshed, 401, "unauthorized")
+    async with coming_from(process, "198.51.23.2") as http:
+        await _until_redis_is_found(process, http)
 
 
 @pytest.mark.checklist(32)

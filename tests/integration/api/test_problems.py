@@ -58,6 +58,7 @@ async def test_every_wrong_field_is_named(http: httpx.AsyncClient) -> None:
 @pytest.mark.parametrize("text", ["a\0b", "\ud800", "x\udfff"], ids=["NUL", "high surrogate", "low surrogate"])
 @pytest.mark.parametrize("field", ["email", "password", "name"])
 async def test_text_that_cannot_be_kept(http: httpx.AsyncClient, field: str, text: str) -> None:
+    """[35]: a NUL cuts nothing off."""
     values = {"email": new_email(), "password": PASSWORD, "name": "N", field: text + "0123456789ab"}
     escaped = ",".join(f'"{name}":"{_escaped(value)}"' for name, value in values.items())
     answer = await http.post(REGISTER, content=f"{{{escaped}}}".encode(), headers=JSON)

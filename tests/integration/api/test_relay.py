@@ -19,6 +19,7 @@ _WAITING = "SELECT count(*) FROM auth.outbox WHERE user_id = $1::text::uuid"
 async def test_what_the_front_left_is_delivered(
     http: httpx.AsyncClient, ledger: ScriptedLedger, servers: Instance, owner: asyncpg.Connection, logs: Path
 ) -> None:
+    """[66]."""
     ledger.opens = False
     users = [user["id"] for user in await asyncio.gather(*(register(http) for _ in range(3)))]
     assert [ledger.of(user) for user in users] == [["account.open"]] * 3

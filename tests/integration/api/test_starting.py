@@ -70,6 +70,7 @@ async def test_a_port_that_is_taken(servers: Instance) -> None:
     assert (status, said) == (2, f"PORT names port {port}, which another program listens on.\n")
 
 
+@pytest.mark.checklist(62)
 @pytest.mark.parametrize("module", ["api", "api.operators.rotate_keys"])
 async def test_another_secret_than_the_one_that_sealed_the_keys(
     servers: Instance, http: httpx.AsyncClient, module: str

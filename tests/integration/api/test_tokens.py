@@ -15,6 +15,7 @@ import asyncpg
 import httpx
 import jwt
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.serialization import (
@@ -23,6 +24,7 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     PublicFormat,
 )
+from jwt.algorithms import OKPAlgorithm
 
 from api.auth.keys import SigningKey
 from api.auth.keystore import KeyStore
@@ -119,6 +121,26 @@ async def test_headers_that_are_not_ours(
     assert not await _good(http, jwt.encode(claims, key.private, key.algorithm, header | change))
 
 
+@pytest.mark.parametrize("name", ["jku", "x5u", "jwk"])
+async def test_no_key_is_fetched_from_where_a_token_says(http: httpx.AsyncClient, user: SignedIn, name: str) -> None:
+    """[13]: the token is signed by the key that it leads to, and nobody ever calls there."""
+    called = asyncio.Event()
+
+    async def serve(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        called.set()
+        writer.close()
+
+    header, claims = _parts(user.access_token)
+    own = Ed25519PrivateKey.generate()
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        address = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/keys"
+        jwk = json.loads(OKPAlgorithm.to_jwk(own.public_key()))
+        more = {name: jwk if name == "jwk" else address}
+        for kid in (header["kid"], "theirs"):
+            assert not await _good(http, jwt.encode(claims, own, "EdDSA", {**header, **more, "kid": kid}))
+        assert not called.is_set()
+
+
 async def test_no_other_algorithm_than_the_keys_own(http: httpx.AsyncClient, user: SignedIn, key: SigningKey) -> None:
     """[12]: none; HS256 keyed with every form of the public key; RS256, ES256 and EdDSA by somebody else's key."""
     header, claims = _parts(user.access_token)
@@ -133,6 +155,7 @@ async def test_no_other_algorithm_than_the_keys_own(http: httpx.AsyncClient, use
     forged.append(_hs256(header, claims, public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)))
     forged.append(_joined({**header, "alg": "none"}, claims) + ".")
     forged.append(jwt.encode(claims, generate_private_key(65_537, 2_048), "RS256", {**header, "alg": "RS256"}))
+    forged.append(jwt.encode(claims, ec.generate_private_key(ec.SECP256R1()), "ES256", {**header, "alg": "ES256"}))
     forged.append(jwt.encode(claims, Ed25519PrivateKey.generate(), "EdDSA", header))
     forged.append(user.access_token.rpartition(".")[0] + ".")
     for token in forged:

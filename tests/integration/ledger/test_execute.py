@@ -74,6 +74,7 @@ async def test_replays_are_the_same_to_the_byte(owner: Owner) -> None:
     assert kept.endswith(b',"b":null,"n":12345678901234567890}')
 
 
+@pytest.mark.checklist(65)
 async def test_every_later_opening_answers_the_first(owner: Owner) -> None:
     user = await owner.open()
     bare = fresh_user()

@@ -62,6 +62,7 @@ async def test_a_use_is_answered_written_and_told(
     assert "credits.granted.system" in events.keys
 
 
+@pytest.mark.checklist(65)
 async def test_a_repeat_gets_the_first_answer_and_no_event(client: Client, events: Subscriber) -> None:
     user = await client.open_user()
     first = await client.use(user, idempotencyKey="k")
@@ -126,6 +127,7 @@ async def test_half_a_megabyte_is_kept_whole(client: Client) -> None:
     assert (await _dead(client))[1] == body
 
 
+@pytest.mark.checklist(64)
 async def test_without_a_proven_login_it_is_forbidden(client: Client) -> None:
     user = await client.open_user()
     body = {"userId": user, "amount": 1, "appId": "chat", "description": "d", "idempotencyKey": "k"}
@@ -133,6 +135,7 @@ async def test_without_a_proven_login_it_is_forbidden(client: Client) -> None:
     assert reply["error"]["code"] == "forbidden"
 
 
+@pytest.mark.checklist(64)
 @pytest.mark.parametrize(
     "reply_to",
     ["credits.commands.0", "credits.dead", "q|exchange", "amq.rabbitmq.reply-to.forged", "amq.topic", "stripe.events"],

@@ -37,6 +37,7 @@ async def _genuine(client: Client) -> ReplyToken:
     return found
 
 
+@pytest.mark.checklist(64)
 async def test_forged_tokens_are_refused_and_the_connection_stays(servers: Instance, logs: Path) -> None:
     dead = Dead()
     async with (

@@ -1,4 +1,4 @@
-"""[59] Which page may use the cookie of cookie mode."""
+"""Which page may use the cookie of cookie mode."""
 
 from __future__ import annotations
 
@@ -40,11 +40,13 @@ OURS = trusted(["https://MANA.example.com:443", APP, "http://127.0.0.1:3001", "h
     ],
 )
 def test_who_may(sites: list[str], origins: list[str], may: bool) -> None:
+    """[59]."""
     assert may_use_cookie(Sender(sites, origins), OURS) is may
 
 
 @given(st.lists(st.text(), max_size=2), st.lists(st.text(), max_size=2))
 def test_nothing_but_the_words_that_browsers_say_opens_it(sites: list[str], origins: list[str]) -> None:
+    """[59]."""
     may = may_use_cookie(Sender(sites, origins), OURS)
     assert not may or (set(sites) | set(origins)) <= {"same-origin", "same-site", *OURS}
 

@@ -26,6 +26,7 @@ async def hasher() -> AsyncGenerator[Hasher]:
 
 
 async def test_unknown_wrong_and_right_cost_one_hash_each(hasher: Hasher) -> None:
+    """[21]: a hash that is none, or is not to be computed, too."""
     stored = await hasher.hash(PASSWORD)
     hostile = "$argon2id$v=19$m=4194304,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$" + "A" * 43
     for presented, kept, fits in (
@@ -66,6 +67,25 @@ async def test_what_waited_too_long_is_not_begun_any_more(monkeypatch: pytest.Mo
     hasher.close()
 
 
+@pytest.mark.parametrize("parameters", ["m=4194304,t=2,p=1", "m=19456,t=4294967295,p=1", "m=19456,t=2,p=16777215"])
+async def test_a_hash_that_would_take_everything_never_reaches_the_library(
+    hasher: Hasher, monkeypatch: pytest.MonkeyPatch, parameters: str
+) -> None:
+    """[36]: it is refused by what it says of itself, before any memory is taken for it."""
+    computed = list[str]()
+    real = argon2.PasswordHasher.verify
+
+    def noted(self: argon2.PasswordHasher, stored: str, password: str) -> bool:
+        computed.append(stored)
+        return real(self, stored, password)
+
+    monkeypatch.setattr(argon2.PasswordHasher, "verify", noted)
+    hostile = f"$argon2id$v=19${parameters}$c29tZXNhbHRzb21lc2FsdA$" + "A" * 43
+    assert await hasher.verify(PASSWORD, hostile, WHO) is False
+    assert len(computed) == 1, "one hash, of another that costs what ours do"
+    assert parameters not in computed[0]
+
+
 async def test_parameters_are_the_agreed_ones(hasher: Hasher) -> None:
     stored = await hasher.hash(PASSWORD)
     assert stored.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
@@ -75,6 +95,7 @@ async def test_parameters_are_the_agreed_ones(hasher: Hasher) -> None:
 async def test_a_flood_is_refused_and_cancelled_requests_free_no_thread(
     hasher: Hasher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """[33]: what runs is counted where it runs, in the threads."""
     running, peak, lock = 0, 0, threading.Lock()
     real = argon2.PasswordHasher.verify
 

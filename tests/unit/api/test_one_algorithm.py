@@ -1,4 +1,4 @@
-"""[12] Where tokens are verified, the key says with which one algorithm, and no place takes a list of them."""
+"""Where tokens are verified, the key says with which one algorithm, and no place takes a list of them."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ def _algorithms(call: ast.Call) -> ast.expr | None:
 
 
 def test_each_decode_names_one_algorithm_which_is_its_keys() -> None:
+    """[12]."""
     calls = [(path, call) for path in CODE for call in _decodes(ast.parse(path.read_text(encoding="utf-8")))]
     assert [path for path, _ in calls] == [CHECKOUT / "api/auth/tokens.py"]
     ((_, call),) = calls
@@ -34,6 +35,7 @@ def test_each_decode_names_one_algorithm_which_is_its_keys() -> None:
 
 @pytest.mark.parametrize("name", ["PyJWT", "PyJWS", "PyJWKClient", "api_jwt", "api_jws"])
 def test_the_librarys_other_doors_are_not_used(name: str) -> None:
+    """[12]."""
     users = [
         path
         for path in CODE

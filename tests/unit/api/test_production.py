@@ -1,4 +1,4 @@
-"""[62]: a front with dangerous settings does not start, and each danger is told by its setting's name."""
+"""A front with dangerous settings does not start, and each danger is told by its setting's name."""
 
 from __future__ import annotations
 

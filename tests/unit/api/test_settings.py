@@ -69,6 +69,7 @@ def test_redis_by_its_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     assert _settings(monkeypatch, REDIS_URL="redis://other/1").redis_address == "redis://other/1"
 
 
+@pytest.mark.checklist(62)
 @pytest.mark.parametrize(
     ("name", "value", "says"),
     [
@@ -155,6 +156,7 @@ def test_an_empty_value_counts_as_none(monkeypatch: pytest.MonkeyPatch, name: st
     assert _settings(monkeypatch, **{name: ""}) == _settings(monkeypatch, **{name: None})
 
 
+@pytest.mark.checklist(44)
 def test_a_secret_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ValidationError) as caught:
         _settings(monkeypatch, MANA_SECRET_KEY="hunter2hunter2")

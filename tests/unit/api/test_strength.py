@@ -80,6 +80,7 @@ def test_good_enough(password: str) -> None:
     assert _weakness(password) is None
 
 
+@pytest.mark.checklist(37)
 def test_a_name_counts_only_for_its_user() -> None:
     assert _weakness("Grace Hopper1", "Grace Hopper") is not None
     assert _weakness("Grace Hopper1", None) is None
