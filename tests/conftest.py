@@ -9,7 +9,7 @@ import os
 
 from hypothesis import HealthCheck, settings
 
-pytest_plugins = ("tests.checklist",)
+pytest_plugins = ("tests.checklist.recording",)
 
 # The public settings, by name or by the prefix that they share.
 _SETTINGS = (

@@ -1,50 +1,61 @@
 """Which numbers of the security checklist (SECURITY.md) a test run has shown, and by which tests.
 
 A test names its numbers at the beginning of its docstring, ``[16]`` or ``[2, 3]`` or ``[6] [42]``, or by the marker
-``checklist``. Each run leaves ``.pytest_cache/checklist.json``: for each number its tests, with what became of them.
+``checklist``. Each run leaves ``.pytest_cache/checklist.json``: what ran, and for each number its tests, with what
+became of them.
 """
 
 from __future__ import annotations
 
-import json
-import re
+import shlex
 from collections import defaultdict
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+import msgspec
 import pytest
 
+from bench.machine import commit
+from tests.checklist.claims import numbers_in
+
 FILE: Final = Path(".pytest_cache") / "checklist.json"
-_NUMBERS: Final = re.compile(r"\s*((?:\[\d+(?:,\s*\d+)*\]\s*)+)")
 _WORST: Final = ("passed", "skipped", "failed")
 
 Shown = dict[int, dict[str, str]]
 """By number: each test's id, and ``passed``, ``skipped`` or ``failed``."""
 
 
-def numbers_in(docstring: str | None) -> frozenset[int]:
-    """The numbers that a docstring begins with; one in the middle of it is no claim."""
-    match = _NUMBERS.match(docstring or "")
-    return frozenset(int(number) for number in re.findall(r"\d+", match[1])) if match else frozenset()
+def claimed_by(item: pytest.Item) -> frozenset[int]:
+    """The numbers that a collected test claims."""
+    numbers = numbers_in(getattr(getattr(item, "function", None), "__doc__", None))
+    return numbers.union(*(mark.args for mark in item.iter_markers("checklist")))
+
+
+class Run(msgspec.Struct, frozen=True):
+    """A test run. ``commit`` has a ``+`` where the checkout had changes, ``command`` is pytest's."""
+
+    at: str
+    commit: str
+    command: str
+    shown: Shown
 
 
 class Checklist:
-    """Listens to a test run."""
+    """Listens to a test run that was begun with these words."""
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, words: tuple[str, ...]) -> None:
         self._file = file
+        self._words = words
         self._claims: dict[str, frozenset[int]] = {}
         self._outcomes: dict[str, str] = {}
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         """Notes which test claims what."""
         for item in items:
-            numbers = set(numbers_in(getattr(getattr(item, "function", None), "__doc__", None)))
-            for mark in item.iter_markers("checklist"):
-                numbers.update(mark.args)
-            if numbers:
-                self._claims[item.nodeid] = frozenset(numbers)
+            if numbers := claimed_by(item):
+                self._claims[item.nodeid] = numbers
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Notes the worst of a test's phases."""
@@ -55,7 +66,9 @@ class Checklist:
         """Writes what was shown."""
         if self._outcomes:
             self._file.parent.mkdir(exist_ok=True)
-            self._file.write_text(json.dumps(self.shown(), indent=1) + "\n", encoding="utf-8")
+            command = shlex.join(["pytest", *self._words])
+            run = Run(datetime.now(UTC).isoformat(timespec="seconds"), commit(), command, self.shown())
+            self._file.write_bytes(msgspec.json.format(msgspec.json.encode(run), indent=1) + b"\n")
 
     def shown(self) -> Shown:
         """What the tests that ran have shown, by number."""
@@ -72,4 +85,5 @@ class Checklist:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Begins to listen."""
-    config.pluginmanager.register(Checklist(config.rootpath / FILE), "mana-checklist")
+    words = tuple(map(str, config.invocation_params.args))
+    config.pluginmanager.register(Checklist(config.rootpath / FILE, words), "mana-checklist")
