@@ -115,12 +115,6 @@ class Database:
             await _act_as(connection, user_id)
             yield connection
 
-    async def ping(self) -> None:
-        """Returns once the server has answered. Raises ``Unavailable`` where it does not."""
-        with translated():
-            async with self._pool.acquire(timeout=ACQUIRE_SECONDS_MAX) as connection:
-                await connection.execute("SELECT 1")
-
 
 async def _act_as(connection: Connection, user_id: UUID) -> None:
     await connection.execute("SELECT set_config('app.user_id', $1, true)", str(user_id))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import socket
 import sys
 from collections.abc import Sequence
+from functools import partial
 
 import uvloop
 from fastapi import FastAPI
@@ -19,6 +20,7 @@ from api import errors, logs
 from api.broker.client import BrokerClient
 from api.database import Database
 from api.edge import Edge
+from api.fitness import schema
 from api.health import Health
 from api.listening import CannotListen, bind
 from api.metrics import BrokerMetrics, HttpMetrics
@@ -40,7 +42,7 @@ async def _run(settings: RelaySettings, sockets: Sequence[socket.socket]) -> Non
         forwarding = Forwarding(database, broker, RelayMetrics(registry))
         ringing = Ringing(database, broker.ring, RingingMetrics(registry))
         sweeping = Sweeping(database, settings.security_events_expiry, SweepingMetrics(registry))
-        health = Health({"postgresql": database.ping, "rabbitmq": broker.check}, registry)
+        health = Health({"postgresql": partial(schema.check, database), "rabbitmq": broker.check}, registry)
         async with running(broker.keep_connected(), forwarding.follow(), ringing.follow(), sweeping.follow()):
             await serve(_application(health, registry), sockets)
 

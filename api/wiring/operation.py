@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from fastapi import APIRouter
 
+from api.fitness import schema
 from api.health import Health
 from api.wiring.parts import Parts
 
 
 def router(parts: Parts) -> APIRouter:
     """At the root."""
-    return Health({"postgresql": parts.database.ping, "rabbitmq": parts.broker.check}, parts.registry).router()
+    checks = {"postgresql": partial(schema.check, parts.database), "rabbitmq": parts.broker.check}
+    return Health(checks, parts.registry).router()

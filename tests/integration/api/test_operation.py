@@ -4,14 +4,26 @@ from __future__ import annotations
 
 import re
 
+import asyncpg
 import httpx
 
-from tests.integration.api.users import BASE
+from tests.integration.api.users import BASE, assert_problem
 
 
 async def test_live_and_ready(http: httpx.AsyncClient) -> None:
     assert (await http.get("/health/live")).json() == {"status": "live"}
     assert (await http.get("/health/ready")).json() == {"status": "ready"}
+
+
+async def test_not_ready_before_the_migrations(http: httpx.AsyncClient, owner: asyncpg.Connection) -> None:
+    await owner.execute("UPDATE mana.migrations SET number = number - 1000")
+    try:
+        problem = assert_problem(await http.get("/health/ready"), 503, "overloaded")
+    finally:
+        await owner.execute("UPDATE mana.migrations SET number = number + 1000")
+    assert "run ./mana migrate" in problem["detail"]
+    assert problem["details"]["failing"] == ["postgresql"]
+    assert (await http.get("/health/ready")).status_code == 200
 
 
 async def test_metrics_count_by_route_and_not_by_path(http: httpx.AsyncClient) -> None:

@@ -1,0 +1,1 @@
+"""Whether what a process finds is what it can work with."""
