@@ -16,7 +16,8 @@ _ROTATION_MIN: Final = timedelta(hours=1)
 _RECENT_MAX: Final = timedelta(days=1)
 
 
-def _half_the_cores() -> int:
+def half_the_cores() -> int:
+    """The threads that compute hashes, where nobody says how many: others have work to do meanwhile."""
     return max(1, len(os.sched_getaffinity(0)) // 2)
 
 
@@ -36,5 +37,5 @@ class SignInSettings(BaseSettings):
     session_expiry: Duration = timedelta(days=30)
     sessions_max: int = Field(default=50, ge=1, le=1_000)
     recent_sign_in: Annotated[Duration, Field(le=_RECENT_MAX)] = timedelta(minutes=10)
-    password_hash_threads: int = Field(default_factory=_half_the_cores, ge=1, le=64)
+    password_hash_threads: int = Field(default_factory=half_the_cores, ge=1, le=64)
     two_factor_window: int = Field(default=1, ge=0, le=1)

@@ -18,6 +18,7 @@ BENCHMARKS: Final = {
     "overload": "three times the capacity for a minute: what is refused, what is answered, and when it is quick again",
     "faults": "no measurement: faults under load, and what became of every command (not part of a run without a name)",
     "front": "the HTTP front: requests per second and latencies, CPU for each request",
+    "auth": "sign-ins by what Argon2id alone can do, reads meanwhile, tokens by the least that they can cost",
     "attack": "no measurement: guesses at passwords from everywhere, and whether owners get in (only by its name)",
 }
 

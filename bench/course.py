@@ -71,7 +71,7 @@ class Course:
         if not self._over.done():
             raise BenchError(f"Not all commands were answered within {_DRAIN_SECONDS:.0f} s.")
         self._over.result()
-        return _measured(latencies, passed, self._answered)
+        return measured(latencies, passed, self._answered)
 
     async def _pass(self, seconds: float) -> None:
         """Lets the time go by, unless something fails."""
@@ -80,7 +80,8 @@ class Course:
             self._over.result()
 
 
-def _measured(latencies: list[float], seconds: float, answered: int) -> Measured:
+def measured(latencies: list[float], seconds: float, answered: int) -> Measured:
+    """What so many seconds came to; latencies in seconds. Raises ``BenchError`` where nothing was done in them."""
     if not latencies:
         raise BenchError("No command was answered in the measured time.")
     p50, p99 = percentiles(latencies)

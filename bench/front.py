@@ -22,9 +22,13 @@ from bench.rounds import Round, to_rows
 from bench.signed_in import SignedIn, sign_in
 from ops.instance import Instance, private
 
-_MEASURED: Final = {"api": "api", "worker": "worker-0", "postgres": "postgres", "rabbitmq": "rabbitmq"}
-_UNLIMITED: Final = {"RATE_LIMIT_MAX": "1000000"}
-"""The front's own guard against load would be all that is measured."""
+_MEASURED: Final = {
+    "api": "api",
+    "worker": "worker-0",
+    "postgres": "postgres",
+    "rabbitmq": "rabbitmq",
+    "redis": "redis",
+}
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,7 @@ def main(arguments: list[str]) -> int:
     read = parser.parse_args(arguments)
     options, console = Options(read.rounds, read.seconds, read.users, read.connections), wide_console()
     console.print("starting a private instance")
-    with private(workers=1, name="bench", environment=_UNLIMITED) as instance:
+    with private(workers=1, name="bench") as instance:
         report = uvloop.run(_run(instance, options, console))
     report.show(console)
     console.print(f"kept in {report.save().name}")

@@ -1,4 +1,5 @@
-"""Closed-loop load over HTTP/1.1: connections that are kept open, each with one request under way at a time."""
+"""Load over HTTP/1.1: connections that are kept open, each with one request under way at a time; a closed loop, or
+requests that are due at a rate."""
 
 from __future__ import annotations
 
@@ -17,14 +18,24 @@ from bench.errors import BenchError
 _OK: Final = 200
 
 
+def _unread(_body: bytes) -> None:
+    """For answers that no later request depends on."""
+
+
 @dataclass(frozen=True)
 class HttpLoad:
-    """Whole requests as bytes, without end; seconds as in `bench.load.Load`."""
+    """Whole requests as bytes, without end; seconds as in `bench.load.Pace`.
+
+    ``on_answer`` is told each answer's body before the next request is taken. With ``per_second`` a request is sent
+    when it is due, or once a connection is free, and its latency counts from when it was due.
+    """
 
     connections: int
     requests: Iterator[bytes]
     seconds: float
     warm_up: float = 1.0
+    on_answer: Callable[[bytes], None] = _unread
+    per_second: float | None = None
 
 
 def request(method: str, path: str, token: str | None = None, body: bytes = b"") -> bytes:
@@ -44,6 +55,7 @@ class HttpLoop:
         self.course = Course()
         self.under_way = 0
         self._load = load
+        self._due = 0.0
 
     async def measure(self, url: str, around: Callable[[], None]) -> Measured:
         """Warms up, measures, waits for the last answers; as `bench.load.ClosedLoop.measure`."""
@@ -54,8 +66,9 @@ class HttpLoop:
             for _ in range(self._load.connections)
         ]
         try:
+            self._due = time.perf_counter()
             for connection in connections:
-                connection.send(next(self._load.requests))
+                self._go_on(connection)
             return await self.course.run(self._load.warm_up, self._load.seconds, around)
         finally:
             await asyncio.gather(*(connection.close() for connection in connections))
@@ -66,8 +79,22 @@ class HttpLoop:
             self.course.fail(BenchError(f"The front answered {status}: {body[:300]!r}."))
             return
         self.course.answered(seconds)
+        self._load.on_answer(body)
         if self.course.sending:
-            connection.send(next(self._load.requests))
+            self._go_on(connection)
+        elif not self.under_way:
+            self.course.came_to_rest()
+
+    def _go_on(self, connection: _Connection) -> None:
+        if self._load.per_second is None:
+            connection.send(next(self._load.requests), time.perf_counter())
+            return
+        due, self._due = self._due, self._due + 1 / self._load.per_second
+        asyncio.get_running_loop().call_later(max(0.0, due - time.perf_counter()), self._send_now, connection, due)
+
+    def _send_now(self, connection: _Connection, due: float) -> None:
+        if self.course.sending:
+            connection.send(next(self._load.requests), due)
         elif not self.under_way:
             self.course.came_to_rest()
 
@@ -79,7 +106,7 @@ class _Connection(asyncio.Protocol):
         self._loop = loop
         self._transport: asyncio.Transport
         self._parser = httptools.HttpResponseParser(self)
-        self._sent = 0.0
+        self._due = 0.0
         self._body = b""
         self._closing = False
         self._closed = asyncio.Event()
@@ -98,10 +125,10 @@ class _Connection(asyncio.Protocol):
         except httptools.HttpParserError as error:
             self._loop.course.fail(BenchError(f"The front's answer is no HTTP: {error}."))
 
-    def send(self, request_bytes: bytes) -> None:
-        """Sends the next request."""
+    def send(self, request_bytes: bytes, due: float) -> None:
+        """Sends the next request, which was due then."""
         self._loop.under_way += 1
-        self._sent, self._body = time.perf_counter(), b""
+        self._due, self._body = due, b""
         self._transport.write(request_bytes)
 
     async def close(self) -> None:
@@ -115,4 +142,4 @@ class _Connection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         self._loop.under_way -= 1
-        self._loop.answered(self, self._parser.get_status_code(), time.perf_counter() - self._sent, self._body)
+        self._loop.answered(self, self._parser.get_status_code(), time.perf_counter() - self._due, self._body)

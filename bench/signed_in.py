@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import httpx
 
@@ -12,18 +13,25 @@ from bench.accounts import grant
 from bench.caller import Caller
 from bench.errors import BenchError
 
+_AT_ONCE: Final = 8
+"""Fewer than the front lets wait for its hasher, and than make anybody wait long for it."""
+
 
 @dataclass(frozen=True)
 class SignedIn:
-    """A user's id and access token."""
+    """A user's id and tokens, and what they sign in with."""
 
     user: str
     token: str
+    refresh_token: str
+    credentials: Mapping[str, str]
 
 
 async def sign_in(api_url: str, amqp_url: str, count: int, run: str, credits_each: int) -> list[SignedIn]:
     """Makes the users. Raises ``BenchError`` where the front refuses one."""
-    async with httpx.AsyncClient(base_url=f"{api_url}/api/v1", trust_env=False, timeout=60) as http:
+    few = httpx.Limits(max_connections=_AT_ONCE)
+    patient = httpx.Timeout(60, pool=None)
+    async with httpx.AsyncClient(base_url=f"{api_url}/api/v1", trust_env=False, limits=few, timeout=patient) as http:
         users = await asyncio.gather(*(_one(http, f"{run}-{number}@bench.example") for number in range(count)))
     async with Caller(amqp_url, in_flight=64) as caller:
         await grant(caller, [each.user for each in users], run, credits_each)
@@ -33,7 +41,8 @@ async def sign_in(api_url: str, amqp_url: str, count: int, run: str, credits_eac
 async def _one(http: httpx.AsyncClient, email: str) -> SignedIn:
     login = {"email": email, "password": f"a password of {email}"}
     registered = await _post(http, "/auth/register", login)
-    return SignedIn(registered["id"], (await _post(http, "/auth/login", login))["accessToken"])
+    tokens = await _post(http, "/auth/login", login)
+    return SignedIn(registered["id"], tokens["accessToken"], tokens["refreshToken"], login)
 
 
 async def _post(http: httpx.AsyncClient, path: str, body: dict[str, str]) -> dict[str, Any]:

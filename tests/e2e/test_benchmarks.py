@@ -7,6 +7,8 @@ from collections.abc import Generator
 import pytest
 from rich.console import Console
 
+from bench import auth
+from bench.auth_cases import Options as AuthOptions
 from bench.ledger import LedgerBenchmark
 from bench.ledger_options import GROUPS
 from bench.ledger_options import Options as LedgerOptions
@@ -31,6 +33,16 @@ def servers() -> Generator[Instance]:
 
 def reached(report: Report) -> dict[str, bool]:
     return {goal.name: goal.reached for goal in report.goals}
+
+
+async def test_those_of_sign_in() -> None:
+    options = AuthOptions(rounds=1, seconds=0.5, users=8, threads=1, logins=2, connections=8)
+    with private(workers=1, name="bench-auth", environment={"PASSWORD_HASH_THREADS": "1"}) as instance:
+        report = await auth.measure(instance, options, QUIET)
+    rates = {row.name: row.per_second.median for row in report.rows}
+    assert len(rates) == 14
+    assert min(rates.values()) > 0
+    assert set(reached(report)) >= {"sign-ins / Argon2id alone", "the same, balances asked for meanwhile"}
 
 
 async def test_the_ledgers(servers: Instance) -> None:

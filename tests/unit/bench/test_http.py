@@ -1,10 +1,12 @@
-"""Closed-loop load over HTTP, against a server that the test plays."""
+"""Load over HTTP, against a server that the test plays."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+import time
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from itertools import count, repeat
 
 import pytest
@@ -56,6 +58,35 @@ async def test_every_connection_has_one_request_under_way_and_all_are_answered()
     assert 0 < measured.p50 <= measured.p99
     assert b"Authorization: Bearer token" in seen[0]
     assert seen[0].endswith(b'{"n":0}')
+
+
+async def test_a_request_may_depend_on_an_answer_before() -> None:
+    answers = list[bytes]()
+
+    def requests() -> Iterator[bytes]:
+        yield from repeat(request("GET", "/first"), 2)
+        while True:
+            yield request("POST", "/next", body=answers.pop())
+
+    seen: list[bytes] = []
+    async with _server(_answer("200 OK", b"told"), seen) as url:
+        loop = HttpLoop(HttpLoad(2, requests(), seconds=0.1, warm_up=0.05, on_answer=answers.append))
+        measured = await loop.measure(url, lambda: None)
+    assert measured.answered == len(seen) > 4
+    assert [sent.rpartition(b"\r\n\r\n")[2] for sent in seen[:4]] == [b"", b"", b"told", b"told"]
+
+
+async def test_requests_at_a_rate_are_as_many_as_were_due_and_wait_for_a_free_connection() -> None:
+    seen: list[bytes] = []
+    async with _server(_answer("200 OK", b""), seen) as url:
+        load = HttpLoad(4, repeat(request("GET", "/")), seconds=0.3, warm_up=0.1, per_second=100)
+        began = time.perf_counter()
+        measured = await HttpLoop(load).measure(url, lambda: None)
+        assert 4 <= measured.answered == len(seen) <= 1 + 100 * (time.perf_counter() - began)
+        unable = replace(load, connections=1, per_second=1_000_000)
+        late = await HttpLoop(unable).measure(url, lambda: None)
+    assert late.p50 is not None
+    assert late.p50 > 90, "latencies count from when a request was due"
 
 
 @pytest.mark.parametrize(
