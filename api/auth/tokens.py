@@ -25,7 +25,7 @@ from contracts.fields import Uuid
 TYPE: Final = "at+jwt"
 TOKEN_LENGTH_MAX: Final = 8_192
 CACHED_MAX: Final = 20_000
-"""How far another front's clock may be ahead of ours; expiry is exact."""
+"""So many tokens are remembered as good."""
 _HEADER: Final = frozenset({"alg", "kid", "typ"})
 _REQUIRED: Final = ["sub", "email", "role", "sid", "iss", "aud", "iat", "exp", "jti"]
 

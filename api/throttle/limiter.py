@@ -53,17 +53,3 @@ class Limiter(Protocol):
     async def forget(self, *charges: Charge) -> None:
         """Begins anew for these classes and subjects."""
         ...
-
-
-class NoLimiter:
-    """Takes every charge and remembers none: for tests of something else, never for a front."""
-
-    async def take(self, *charges: Charge) -> Verdict:
-        """Allowed, always."""
-        return Verdict(True, charges[0].limit.name, 1, 1, 1, 0, 0)
-
-    async def give_back(self, *charges: Charge) -> None:
-        """Nothing was taken."""
-
-    async def forget(self, *charges: Charge) -> None:
-        """Nothing was remembered."""

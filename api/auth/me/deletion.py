@@ -24,7 +24,7 @@ from api.outbox.store import PendingCommand
 from contracts.commands import Freeze
 
 _KEY: Final = "mana:delete"
-"""Nothing is written down any more of where a deleted user was."""
+"""Idempotency key of the command that freezes the account: one for each user."""
 
 
 class Deletion:
@@ -53,6 +53,7 @@ class Deletion:
             ended = await end_sessions(connection, claims.user_id, "deleted")
             await order(connection, _farewell(now))
             await outbox.add(connection, freeze)
+            # Nothing is written down any more of where a deleted user was.
             await auth.add_event(connection, SecurityEvent("user.deleted", NOWHERE, claims.user_id))
             await store.delete(connection)
         self._ended.add_all(ended)

@@ -39,7 +39,7 @@ from api.errors import Refusal
 from api.outbox.delivery import Delivery
 from api.throttle.attempts import Attempts
 from api.throttle.classes import LimitClass
-from api.throttle.limiter import Limiter, NoLimiter
+from api.throttle.limiter import Charge, Limiter, Verdict
 
 SECRET = bytes(range(32))
 SOMEWHERE, LAPTOP = Client("192.0.2.1", "curl"), Device("laptop-1", "Laptop")
@@ -54,6 +54,20 @@ class CheapHasher(Hasher):
     def __init__(self) -> None:
         super().__init__(1)
         self._argon2 = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+
+
+class NoLimiter:
+    """Takes every charge and remembers none: for tests of something else."""
+
+    async def take(self, *charges: Charge) -> Verdict:
+        """Allowed, always."""
+        return Verdict(True, charges[0].limit.name, 1, 1, 1, 0, 0)
+
+    async def give_back(self, *charges: Charge) -> None:
+        """Nothing was taken."""
+
+    async def forget(self, *charges: Charge) -> None:
+        """Nothing was remembered."""
 
 
 class NoBroker:

@@ -10,9 +10,9 @@ import pytest
 
 from api.auth.emails import known
 from api.errors import Refusal
-from api.throttle.limiter import Charge, NoLimiter, Verdict
+from api.throttle.limiter import Charge, Verdict
 from tests.integration.auth.links import expire, link_of, newest_link, no_link
-from tests.integration.auth.rooms import PASSWORD, SOMEWHERE, Rooms, refused, rooms
+from tests.integration.auth.rooms import PASSWORD, SOMEWHERE, NoLimiter, Rooms, refused, rooms
 from tests.integration.auth.rows import address_of, ordered_mails
 from tests.integration.ledger.server import Database
 

@@ -19,8 +19,8 @@ from api.auth.sessions import Sessions
 from api.auth.sign_in import Credentials, SignIn
 from api.auth.starting import Grant
 from api.errors import Refusal, Unavailable
-from api.throttle.limiter import Charge, NoLimiter, Verdict
-from tests.integration.auth.rooms import LAPTOP, PASSWORD, SOMEWHERE, CheapHasher, rooms
+from api.throttle.limiter import Charge, Verdict
+from tests.integration.auth.rooms import LAPTOP, PASSWORD, SOMEWHERE, CheapHasher, NoLimiter, rooms
 from tests.integration.auth.rows import acting, add_user
 from tests.integration.ledger.server import Database
 
