@@ -44,6 +44,7 @@ class AbuseSettings(BaseSettings):
     rate_limit_mail_addressee: RateField = Rate(3, _HOUR)
     rate_limit_link: RateField = Rate(20, _QUARTER)
     rate_limit_second_factor: RateField = Rate(30, _QUARTER)
+    rate_limit_credentials: RateField = Rate(10, _HOUR)
     rate_limit_export: RateField = Rate(3, timedelta(days=1))
     rate_limit_admin: RateField = Rate(300, _MINUTE)
     trusted_proxies: Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_networks)] = ()

@@ -22,8 +22,8 @@ from ops.state import State
 from ops.status import Status
 
 _LIMITS = (
-    "LOGIN", "LOGIN_NETWORK", "REGISTER", "REFRESH", "MAIL", "MAIL_ADDRESSEE", "LINK", "SECOND_FACTOR", "EXPORT",
-    "ADMIN",
+    "LOGIN", "LOGIN_NETWORK", "REGISTER", "REFRESH", "MAIL", "MAIL_ADDRESSEE", "LINK", "SECOND_FACTOR",
+    "CREDENTIALS", "EXPORT", "ADMIN",
 )  # fmt: skip
 UNHINDERED: Mapping[str, str] = {
     "RATE_LIMIT_MAX": "1000000",

@@ -14,6 +14,7 @@ from api.auth.emails import Email
 from api.auth.hashing import Hasher
 from api.auth.mail_links import store as links
 from api.auth.mail_links.asking import MailOrder, order
+from api.auth.mail_links.requesting import Addressees
 from api.auth.model import Client, Language, SecurityEvent, User
 from api.auth.passwords.strength import weakness
 from api.crash import crash
@@ -46,6 +47,7 @@ class Registration:
         database: Database,
         hasher: Hasher,
         delivery: Delivery,
+        addressees: Addressees,
         *,
         signup_bonus: bool,
         site: str,
@@ -54,6 +56,7 @@ class Registration:
         self._database = database
         self._hasher = hasher
         self._delivery = delivery
+        self._addressees = addressees
         self._opens_with_bonus = signup_bonus and bonus_at == "registration"
         self._bonus_waits = signup_bonus and bonus_at == "verified_email"
         self._site = site
@@ -73,7 +76,9 @@ class Registration:
                 connection, user_id, new.email, name=new.name, language=new.language, password_hash=password_hash
             )
             await outbox.add(connection, opening)
-            await order(connection, MailOrder("verify", user_id))
+            # Beyond the limit there is no mail, but a user: who registers and deletes over and over fills no mailbox.
+            if await self._addressees.admit("verify", new.email):
+                await order(connection, MailOrder("verify", user_id))
             if self._bonus_waits:
                 await links.note_bonus(connection, user_id)
             await store.add_event(connection, SecurityEvent("user.registered", client, user_id))

@@ -22,6 +22,7 @@ ClassName = Literal[
     "mail_addressee",
     "link",
     "second_factor",
+    "credentials",
     "export",
     "admin",
 ]
@@ -82,6 +83,7 @@ def classes(settings: AbuseSettings) -> Mapping[ClassName, LimitClass]:
         "mail_addressee": settings.rate_limit_mail_addressee,
         "link": settings.rate_limit_link,
         "second_factor": settings.rate_limit_second_factor,
+        "credentials": settings.rate_limit_credentials,
         "export": settings.rate_limit_export,
         "admin": settings.rate_limit_admin,
     }

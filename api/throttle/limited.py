@@ -6,22 +6,25 @@ from collections.abc import AsyncGenerator
 from typing import Any, Final
 
 from fastapi import Depends, Request
+from fastapi.exceptions import RequestValidationError
 
 from api import client_address
-from api.errors import Unavailable
+from api.errors import Refusal, Unavailable
 from api.throttle import told
 from api.throttle.charging import charge
 from api.throttle.classes import ClassName
 from api.throttle.limiter import Charge
 from api.throttle.throttle import Throttle
 
-_BY_USER: Final = frozenset[ClassName]({"export", "admin"})
+_BY_USER: Final = frozenset[ClassName]({"credentials", "export", "admin"})
 _GIVEN_BACK: Final = frozenset[ClassName]({"login"})
 """Classes whose requests count where they fail: an office signs in through one address."""
+_IF_DONE: Final = frozenset[ClassName]({"credentials", "export"})
+"""Classes whose requests count where they succeed: who is asked to sign in again first has lost nothing by it."""
 
 
 def limited(name: ClassName) -> Any:
-    """For ``dependencies=[…]`` of a route: charges the client's address, for ``export`` and ``admin`` the user.
+    """For ``dependencies=[…]`` of a route: charges the client's address, or the user for some classes.
 
     Raises ``Refusal`` (``rate_limited``; ``unauthorized`` where the user is needed) and ``Unavailable``.
     """
@@ -35,6 +38,10 @@ def limited(name: ClassName) -> Any:
         except Unavailable:
             # Nothing came of it, and the client is asked to come again.
             await throttle.limiter.give_back(*charges)
+            raise
+        except (Refusal, RequestValidationError):
+            if name in _IF_DONE:
+                await throttle.limiter.give_back(*charges)
             raise
         if name in _GIVEN_BACK:
             await throttle.limiter.give_back(*charges)

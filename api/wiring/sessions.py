@@ -8,6 +8,7 @@ from api.auth.registration import Registration
 from api.auth.routes import AuthRoutes
 from api.auth.session_list.routes import SessionRoutes
 from api.auth.sign_in import SignIn
+from api.wiring.mail_links import addressees
 from api.wiring.parts import Parts
 
 
@@ -18,6 +19,7 @@ def router(parts: Parts) -> APIRouter:
         parts.database,
         parts.hasher,
         parts.delivery,
+        addressees(parts),
         signup_bonus=settings.credits_signup_bonus > 0,
         site=settings.site_name,
         bonus_at=settings.credits_signup_bonus_at,

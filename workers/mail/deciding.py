@@ -70,11 +70,16 @@ def _change(order: Order, recipient: Recipient) -> Letter | None:
 
 
 def _notice(order: Order, recipient: Recipient) -> Letter | None:
-    """To the address of the moment of the act, where the order names it; a banned user is told as well."""
+    """To the address of the moment of the act, where the order names it; a banned user is told as well.
+
+    Nobody is told at an address of the user's that is not proven: it may be a stranger's. Of an earlier one the front
+    knew whether it was.
+    """
     to = order.email or recipient.email
-    if order.user_id is None or to is None:
+    is_present = to == recipient.email
+    if order.user_id is None or to is None or (is_present and not recipient.verified):
         return None
-    name = _name(recipient) if to == recipient.email else None
+    name = _name(recipient) if is_present else None
     kind = cast("MailKind", order.kind)
     return Letter(kind, to, _language(recipient), order.user_id, name, codes_left=_codes_left(order))
 

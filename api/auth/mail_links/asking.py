@@ -33,11 +33,6 @@ class MailOrder:
     email: Email | None = None
     details: Mapping[str, str] = field(default_factory=dict[str, str])
 
-    @classmethod
-    def to(cls, kind: MailKind, user: User, details: Mapping[str, str] | None = None) -> MailOrder:
-        """A mail to the address of this moment: whoever acts for the user now may change the address next."""
-        return cls(kind, user.id, emails.known(user.email), {} if details is None else details)
-
 
 async def order(connection: Connection, mail: MailOrder) -> None:
     """Adds the order, with the same work whoever has the address. As the user that it names, or without one.
@@ -49,3 +44,12 @@ async def order(connection: Connection, mail: MailOrder) -> None:
     details = msgspec.json.encode(mail.details).decode()
     mail_id = uuid_utils.compat.uuid7()
     await connection.execute(_SQL["add_mail"], mail_id, mail.kind, mail.user_id, address, key, details)
+
+
+async def tell(connection: Connection, kind: MailKind, user: User, details: Mapping[str, str] | None = None) -> None:
+    """Orders a notice of what was done, to the address of this moment: whoever acts for the user now may change it.
+
+    Nobody is told at an address that was never proven: anybody may register with a stranger's.
+    """
+    if user.email_verified:
+        await order(connection, MailOrder(kind, user.id, emails.known(user.email), details or {}))

@@ -11,7 +11,7 @@ from api.auth.emails import Email
 from api.auth.ended_sessions import EndedSessions
 from api.auth.ending import end_sessions
 from api.auth.mail_links import store
-from api.auth.mail_links.asking import MailOrder, order
+from api.auth.mail_links.asking import MailOrder, order, tell
 from api.auth.mail_links.bonus import SignupBonus
 from api.auth.mail_links.requesting import Addressees
 from api.auth.mail_links.spending import Aftermath, Presented, bad_link, present, spend
@@ -41,19 +41,20 @@ class AddressChange:
         self._recent = recent
 
     async def ask(self, claims: Claims, email: Email) -> None:
-        """Orders the mail with the link, and one that tells the old address; the same whoever has the new one.
+        """Orders the mail with the link, and one that tells the old address, where it is proven; the same whoever has
+        the new one.
 
         Raises ``Refusal`` (``forbidden`` without a recent sign-in, ``unauthorized``, ``rate_limited``), and
         ``Unavailable``.
         """
-        await self._addressees.charge(email)
         async with self._database.as_user(claims.user_id) as connection:
             now = await standing.enter(connection, claims.user_id)
             if now is None or now.banned:
                 raise session_over()
             await require_recent(connection, claims.session_id, self._recent)
+            await self._addressees.charge("change_requested", email)
             await order(connection, MailOrder("change_requested", claims.user_id, email))
-            await order(connection, MailOrder.to("address_changing", now.user))
+            await tell(connection, "address_changing", now.user)
 
     async def confirm(self, token: str, client: Client, keep: Claims | None) -> None:
         """The user has the new address, which counts as proven. All sessions end but that of ``keep``, if it is theirs.
@@ -83,5 +84,5 @@ class AddressChange:
             await store.void_others(connection, user.id, spent.link.id)
             await standing.bump(connection, user.id)
             await auth.add_event(connection, SecurityEvent("email.changed", client, user.id))
-            await order(connection, MailOrder.to("address_changed", user))
+            await tell(connection, "address_changed", user)
             return Aftermath(ended, await self._bonus.owe(connection, user.id))

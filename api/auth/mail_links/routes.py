@@ -35,19 +35,19 @@ class AddressRoutes:
         """The routes below ``/auth/email``."""
         router = APIRouter(prefix=f"{BASE}/auth/email", tags=["e-mail addresses"])
 
-        def post(path: str, handler: Any, *codes: ErrorCode, limit: ClassName) -> None:
+        def post(path: str, handler: Any, *codes: ErrorCode, limits: tuple[ClassName, ...]) -> None:
             router.add_api_route(
                 path,
                 handler,
                 methods=["POST"],
                 responses=answers("payload_too_large", "invalid_request", *codes),
-                dependencies=[limited(limit)],
+                dependencies=[limited(each) for each in limits],
             )
 
-        post("/verify", self.verify, limit="link")
-        post("/verify/resend", self.resend, limit="mail")
-        post("/change", self.ask, "unauthorized", "forbidden", limit="mail")
-        post("/change/confirm", self.confirm, "unauthorized", limit="link")
+        post("/verify", self.verify, limits=("link",))
+        post("/verify/resend", self.resend, limits=("mail",))
+        post("/change", self.ask, "unauthorized", "forbidden", limits=("mail", "credentials"))
+        post("/change/confirm", self.confirm, "unauthorized", limits=("link",))
         return router
 
     async def verify(self, body: LinkBody, request: Request, response: Response) -> DoneView:

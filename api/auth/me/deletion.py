@@ -51,7 +51,8 @@ class Deletion:
                 raise refuse("unauthorized", "the user is deleted already")
             await require_recent(connection, claims.session_id, self._recent)
             ended = await end_sessions(connection, claims.user_id, "deleted")
-            await order(connection, _farewell(now))
+            if now.user.email_verified:
+                await order(connection, _farewell(now))
             await outbox.add(connection, freeze)
             # Nothing is written down any more of where a deleted user was.
             await auth.add_event(connection, SecurityEvent("user.deleted", NOWHERE, claims.user_id))

@@ -10,9 +10,9 @@ from api.auth import emails, standing
 from api.auth import store as auth
 from api.auth.ended_sessions import EndedSessions
 from api.auth.ending import end_sessions
-from api.auth.hashing import Hasher
+from api.auth.hashing import Hasher, normalised
 from api.auth.mail_links import store as links
-from api.auth.mail_links.asking import MailOrder, order
+from api.auth.mail_links.asking import tell
 from api.auth.model import Client, SecurityEvent
 from api.auth.passwords import store
 from api.auth.passwords.store import Known
@@ -53,8 +53,8 @@ class PasswordChange:
     async def change(self, claims: Claims, password: NewPassword, client: Client) -> None:
         """The new password is in force, and all sessions but this one have ended.
 
-        Raises ``Refusal`` (``forbidden`` for a wrong current password, ``invalid_request`` for a weak new one,
-        ``unauthorized`` where the session is over, ``rate_limited``), and ``Unavailable``.
+        Raises ``Refusal`` (``forbidden`` for a wrong current password, ``invalid_request`` for a weak new one
+        and for the same, ``unauthorized`` where the session is over, ``rate_limited``), and ``Unavailable``.
         """
         async with self._database.as_user(claims.user_id) as connection:
             known = await store.find(connection, claims.user_id)
@@ -62,6 +62,8 @@ class PasswordChange:
             raise session_over()
         if wrong := weakness(password.new, emails.known(known.email), known.name, self._site):
             raise refuse_field("newPassword", wrong)
+        if normalised(password.new) == normalised(password.current):
+            raise refuse_field("newPassword", "is the current one: choose another")
         attempt = await self._attempts.reserve_as_user(claims.user_id)
         new_hash = await self._hash_if_right(password, known, claims, attempt)
         async with self._database.as_user(claims.user_id) as connection:
@@ -98,5 +100,5 @@ class PasswordChange:
         await links.void_others(connection, user_id, None)
         await standing.bump(connection, user_id)
         await auth.add_event(connection, SecurityEvent("password.changed", client, user_id, claims.session_id))
-        await order(connection, MailOrder.to("password_changed", now.user))
+        await tell(connection, "password_changed", now.user)
         return ended

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from api.auth import emails, standing
 from api.auth import store as auth
 from api.auth.emails import Email
@@ -9,7 +11,7 @@ from api.auth.ended_sessions import EndedSessions
 from api.auth.ending import end_sessions
 from api.auth.hashing import Hasher
 from api.auth.mail_links import store as links
-from api.auth.mail_links.asking import MailOrder, order
+from api.auth.mail_links.asking import tell
 from api.auth.mail_links.bonus import SignupBonus
 from api.auth.mail_links.spending import Aftermath, Presented, Spent, bad_link, present, spend
 from api.auth.model import Client, SecurityEvent
@@ -79,5 +81,5 @@ class PasswordReset:
         await store.forget_devices(connection, user.id)
         await standing.bump(connection, user.id)
         await auth.add_event(connection, SecurityEvent("password.reset", client, user.id))
-        await order(connection, MailOrder.to("password_changed", user))
+        await tell(connection, "password_changed", replace(user, email_verified=True))
         return Aftermath(ended, await self._bonus.owe(connection, user.id))

@@ -34,16 +34,16 @@ class PasswordRoutes:
         """The routes below ``/auth/password``."""
         router = APIRouter(prefix=f"{BASE}/auth/password", tags=["passwords"])
 
-        def post(path: str, handler: Any, *codes: ErrorCode, limit: ClassName | None = None) -> None:
+        def post(path: str, handler: Any, *codes: ErrorCode, limit: ClassName) -> None:
             router.add_api_route(
                 path,
                 handler,
                 methods=["POST"],
                 responses=answers("payload_too_large", "invalid_request", *codes),
-                dependencies=[limited(limit)] if limit else [],
+                dependencies=[limited(limit)],
             )
 
-        post("/change", self.change, "unauthorized", "forbidden")
+        post("/change", self.change, "unauthorized", "forbidden", limit="credentials")
         post("/forgot", self.forgot, limit="mail")
         post("/reset", self.reset, limit="link")
         return router

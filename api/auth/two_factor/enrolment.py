@@ -10,7 +10,7 @@ from api.auth import standing
 from api.auth import store as auth
 from api.auth.ended_sessions import EndedSessions
 from api.auth.ending import end_sessions
-from api.auth.mail_links.asking import MailOrder, order
+from api.auth.mail_links.asking import tell
 from api.auth.model import Client, EventType, SecurityEvent, User
 from api.auth.recent import require_recent
 from api.auth.tokens import Claims
@@ -130,7 +130,7 @@ async def _conclude(connection: Connection, user: User, event: SecurityEvent, ma
     """What every change of the second factor ends with; the mail goes to the address of this moment."""
     await standing.bump(connection, user.id)
     await auth.add_event(connection, event)
-    await order(connection, MailOrder.to(mail, user))
+    await tell(connection, mail, user)
 
 
 def _wrong(field: str) -> Refusal:

@@ -8,7 +8,7 @@ from typing import Final
 from uuid import UUID
 
 from api.auth import store as auth
-from api.auth.mail_links.asking import MailOrder, order
+from api.auth.mail_links.asking import tell
 from api.auth.model import Client, SecurityEvent, User
 from api.auth.sealing import derive, seal, unseal
 from api.auth.two_factor import store, totp
@@ -77,7 +77,7 @@ class SecondFactors:
 async def _tell_of_recovery(connection: Connection, user: User, client: Client, left: int) -> None:
     details = {"left": str(left)}
     await auth.add_event(connection, SecurityEvent("recovery.used", client, user.id, details=details))
-    await order(connection, MailOrder.to("recovery_code_used", user, details))
+    await tell(connection, "recovery_code_used", user, details)
 
 
 def too_many(left: timedelta) -> Refusal:

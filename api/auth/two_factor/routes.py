@@ -70,11 +70,12 @@ class TwoFactorRoutes:
             first=guarded,
             documented=DOCUMENTED,
         )
+        told = [limited("credentials")]
         post("/reauthenticate", self.reauthenticate, "forbidden", "invalid_request")
         post("/two-factor/setup", self.set_up, "forbidden")
-        post("/two-factor/enable", self.enable, "forbidden", "invalid_request")
-        post("/two-factor/recovery-codes", self.renew_codes, "forbidden", "invalid_request")
-        post("/two-factor/disable", self.disable, "forbidden", "invalid_request")
+        post("/two-factor/enable", self.enable, "forbidden", "invalid_request", first=told)
+        post("/two-factor/recovery-codes", self.renew_codes, "forbidden", "invalid_request", first=told)
+        post("/two-factor/disable", self.disable, "forbidden", "invalid_request", first=told)
         return router
 
     async def answer(self, body: AnswerBody, request: Request, response: Response) -> GrantView:

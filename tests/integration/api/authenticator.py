@@ -14,7 +14,7 @@ import httpx
 from pyotp.totp import TOTP
 
 from tests.integration.api.users import BASE, PASSWORD, SignedIn, sign_up
-from tests.integration.auth.rows import new_id
+from tests.integration.auth.rows import new_id, prove_address
 
 ANSWER = f"{BASE}/auth/login/two-factor"
 SETUP, ENABLE, DISABLE, RENEW = (
@@ -45,7 +45,7 @@ class Enrolled:
 
 async def verify_address(owner: asyncpg.Connection, user: SignedIn) -> None:
     """As if the link of a mail had been used."""
-    await owner.execute("UPDATE auth.users SET email_verified = true WHERE id = $1", UUID(user.id))
+    await prove_address(owner, UUID(user.id))
 
 
 async def age_sessions(owner: asyncpg.Connection, user: SignedIn) -> None:

@@ -15,7 +15,7 @@ import pytest
 from redis.asyncio import Redis
 
 from ops.instance import Instance
-from tests.integration.api.authenticator import age_sessions, answer, challenge, enrol
+from tests.integration.api.authenticator import age_sessions, answer, challenge, enrol, verify_address
 from tests.integration.api.process import Process
 from tests.integration.api.users import BASE, PASSWORD, SignedIn, assert_problem, login, sign_up
 from tests.integration.auth.rows import add_mail
@@ -123,6 +123,7 @@ async def test_nothing_personal_is_left_and_the_ledger_keeps_its_figures(
     """[70]: in no table, nor in Redis; only the mail that says good-bye still knows where to."""
     assert running_worker.child.returncode is None
     traces = await _leave_traces(http, owner)
+    await verify_address(owner, traces.user)
     user, canary = traces.user, traces.canary
     assert {"auth.users", "auth.sessions", "auth.security_events", "auth.mails", "credits.transactions"} <= set(
         await _tables_with(owner, canary)
@@ -151,6 +152,14 @@ async def test_nothing_personal_is_left_and_the_ledger_keeps_its_figures(
     assert {(row["address"], row["user_agent"]) for row in told} == {(None, None)}
     assert await _figures(owner, user) == figures
     assert await _violations(servers) == violations
+
+
+async def test_a_stranger_whose_address_was_never_proven_gets_no_good_bye(
+    http: httpx.AsyncClient, spender: SignedIn, owner: asyncpg.Connection
+) -> None:
+    """[70]: nothing of the address is left at all."""
+    assert (await _delete(http, spender)).status_code == 200
+    assert await _tables_with(owner, spender.email) == []
 
 
 async def test_everything_of_a_deleted_user_is_dead(http: httpx.AsyncClient, spender: SignedIn) -> None:

@@ -29,6 +29,7 @@ from tests.integration.api.process import Process
 from tests.integration.api.users import BASE, PASSWORD, SignedIn, assert_problem, new_email
 
 GENERAL = 100
+CHANGE = f"{BASE}/auth/password/change"
 
 
 @pytest.fixture(scope="module")
@@ -228,6 +229,23 @@ async def test_a_success_costs_an_office_nothing(limited: Process, user: SignedI
             answer = await http.post(LOGIN, json={"email": user.email, "password": PASSWORD})
             assert answer.status_code == 200
         assert left(await guess(http, new_email()))[0] == "login"
+
+
+async def test_changes_of_what_proves_a_user(limited: Process, user: SignedIn) -> None:
+    """Each of them sends a mail: from however many places the user does so; what is refused counts for nothing."""
+    old, new = PASSWORD, "entirely different staple"
+    for number in range(10):
+        async with coming_from(limited, f"198.51.106.{number}") as http:
+            change = {"currentPassword": old, "newPassword": new}
+            wrong = await http.post(CHANGE, json={**change, "currentPassword": "wrong " + old}, headers=user.headers)
+            assert_problem(wrong, 403, "forbidden")
+            assert (await http.post(CHANGE, json=change, headers=user.headers)).status_code == 200
+        old, new = new, old
+    async with coming_from(limited, "198.51.106.99") as http:
+        for path in (CHANGE, f"{BASE}/auth/two-factor/disable", f"{BASE}/auth/email/change"):
+            one_more = await http.post(path, json={}, headers=user.headers)
+            assert_problem(one_more, 429, "rate_limited")
+            assert left(one_more) == ("credentials", 0)
 
 
 async def test_registrations_of_one_address(limited: Process, ledger: ScriptedLedger) -> None:

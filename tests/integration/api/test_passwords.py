@@ -65,6 +65,7 @@ async def test_a_change_that_is_refused(http: httpx.AsyncClient, user: SignedIn,
     for wrong, names in (
         ({"newPassword": "password1234"}, ["newPassword"]),
         ({"newPassword": "too short"}, ["newPassword"]),
+        ({"newPassword": PASSWORD}, ["newPassword"]),
         ({"userId": user.id}, ["userId"]),
     ):
         answer = await http.post(CHANGE, json={**body, **wrong}, headers=user.headers)

@@ -165,7 +165,7 @@ def _rooms(database: Database, hasher: Hasher, bonus: int, limiter: Limiter) -> 
         tokens=tokens,
         sessions=Sessions(database, tokens, ended, LIFETIMES),
         registration=Registration(
-            database, hasher, delivery, signup_bonus=bonus > 0, site="Mana", bonus_at="verified_email"
+            database, hasher, delivery, addressees, signup_bonus=bonus > 0, site="Mana", bonus_at="verified_email"
         ),
         sign_in=SignIn(
             database,

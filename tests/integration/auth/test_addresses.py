@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable
 
 import asyncpg
 import pytest
@@ -12,8 +12,8 @@ from api.auth.emails import known
 from api.errors import Refusal
 from api.throttle.limiter import Charge, Verdict
 from tests.integration.auth.links import expire, link_of, newest_link, no_link
-from tests.integration.auth.rooms import PASSWORD, SOMEWHERE, NoLimiter, Rooms, refused, rooms
-from tests.integration.auth.rows import address_of, ordered_mails
+from tests.integration.auth.rooms import OTHER, PASSWORD, SOMEWHERE, NoLimiter, Rooms, refused, rooms
+from tests.integration.auth.rows import address_of, ordered_mails, prove_address
 from tests.integration.ledger.server import Database
 
 ADA, EVE, NEW = "ada@example.com", "eve@example.com", "Ada@New.example.com"
@@ -91,10 +91,11 @@ async def test_a_link_does_what_it_is_for_and_nothing_else(front_door: Rooms, ow
 async def test_an_address_moves_and_the_old_one_is_told(front_door: Rooms, owner: asyncpg.Connection) -> None:
     """All sessions end but the one that confirms; to the old address go both mails, wherever the user reads by then."""
     user = await front_door.register(ADA)
+    await prove_address(owner, user)
     granted, claims = await front_door.enter(ADA)
     others, _ = await front_door.enter(ADA)
     await front_door.moving.ask(claims, known(NEW))
-    assert await address_of(owner, user) == (ADA, ADA, False), "not before the link"
+    assert await address_of(owner, user) == (ADA, ADA, True), "not before the link"
     await front_door.moving.confirm(await newest_link(owner, "change_requested"), SOMEWHERE, claims)
     assert await address_of(owner, user) == (NEW, NEW.lower(), True)
     assert await ordered_mails(owner) == [
@@ -107,6 +108,21 @@ async def test_an_address_moves_and_the_old_one_is_told(front_door: Rooms, owner
     await refused(front_door.sessions.refresh(others.refresh_token, SOMEWHERE), "unauthorized")
     await refused(front_door.enter(ADA), "unauthorized")
     await front_door.enter(NEW)
+
+
+@pytest.mark.checklist(51)
+async def test_a_stranger_whose_address_was_registered_is_told_nothing_of_it(
+    front_door: Rooms, owner: asyncpg.Connection
+) -> None:
+    """Else whoever registers with it could fill that mailbox. Each of these is told at an address that is proven."""
+    await front_door.register(ADA)
+    _, claims = await front_door.enter(ADA)
+    await front_door.change(claims, PASSWORD, OTHER)
+    await front_door.moving.ask(claims, known(NEW))
+    await front_door.moving.confirm(await newest_link(owner, "change_requested"), SOMEWHERE, claims)
+    assert await ordered_mails(owner) == [("verify", None), ("change_requested", NEW)]
+    await front_door.change(claims, OTHER, PASSWORD)
+    assert (await ordered_mails(owner))[2:] == [("password_changed", NEW)]
 
 
 @pytest.mark.checklist(51)
@@ -233,26 +249,60 @@ class OneEach(NoLimiter):
         self._taken: set[tuple[str, bytes]] = set()
 
     async def take(self, *charges: Charge) -> Verdict:
-        new = {(charge.limit.name, charge.subject) for charge in charges}
+        new = _names(charges)
         allowed = not new & self._taken
         self._taken |= new
         return Verdict(allowed, charges[0].limit.name, 1, 3600, int(allowed), 3600, 3600)
+
+    async def forget(self, *charges: Charge) -> None:
+        self._taken -= _names(charges)
+
+
+def _names(charges: Iterable[Charge]) -> set[tuple[str, bytes]]:
+    return {(charge.limit.name, charge.subject) for charge in charges}
 
 
 @pytest.mark.checklist(22, 27)
 async def test_mails_to_one_address_are_counted_however_it_is_written_and_whoever_has_it(
     database: Database, owner: asyncpg.Connection
 ) -> None:
-    """Together for all that sends mails to typed addresses, so that nobody's mailbox is filled through us."""
+    """Each kind by itself, so that nobody's mailbox is filled through us, and nobody is kept from a mail of one kind by
+    strangers who ask for another. Who asks for a mail that anybody may ask for is not told that it is one too many."""
     async with rooms(database.url("mana_api"), limiter=OneEach()) as front_door:
-        await front_door.register(ADA)
-        _, claims = await front_door.enter(ADA)
+        await front_door.register(EVE)
+        _, claims = await front_door.enter(EVE)
         for email, again in ((ADA, ADA.upper()), ("nobody@example.com", "NoBody@example.com")):
-            await front_door.requests.request("reset_requested", known(email))
-            await refused(front_door.requests.request("verify_requested", known(again)), "rate_limited")
+            for each in (email, again):
+                await front_door.requests.request("verify_requested", known(each))
+                await front_door.requests.request("reset_requested", known(each))
+            await front_door.moving.ask(claims, known(email))
             await refused(front_door.moving.ask(claims, known(again)), "rate_limited")
     assert await ordered_mails(owner) == [
         ("verify", None),
-        ("reset_requested", ADA),
-        ("reset_requested", "nobody@example.com"),
+        *((kind, ADA) for kind in ("verify_requested", "reset_requested", "change_requested")),
+        *((kind, "nobody@example.com") for kind in ("verify_requested", "reset_requested", "change_requested")),
     ]
+
+
+@pytest.mark.checklist(31)
+async def test_who_may_not_ask_for_an_address_uses_up_nothing_of_it(
+    database: Database, owner: asyncpg.Connection
+) -> None:
+    async with rooms(database.url("mana_api"), limiter=OneEach()) as front_door:
+        await front_door.register(ADA)
+        _, stale = await front_door.enter(ADA)
+        await owner.execute("UPDATE auth.sessions SET created_at = created_at - interval '11 min'")
+        _, fresh = await front_door.enter(ADA)
+        await refused(front_door.moving.ask(stale, known(NEW)), "forbidden")
+        await front_door.moving.ask(fresh, known(NEW))
+
+
+async def test_who_registers_over_and_over_fills_no_mailbox(database: Database, owner: asyncpg.Connection) -> None:
+    """With an address whose user was deleted; there is a user each time."""
+    async with rooms(database.url("mana_api"), limiter=OneEach()) as front_door:
+        await front_door.register(ADA)
+        assert await ordered_mails(owner) == [("verify", None)]
+        await owner.execute("DELETE FROM auth.users")
+        await front_door.register(ADA.upper())
+        assert await ordered_mails(owner) == []
+        await front_door.enter(ADA)

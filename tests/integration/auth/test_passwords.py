@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import unicodedata
 from collections.abc import AsyncGenerator
 from uuid import UUID
 
@@ -16,7 +17,7 @@ from api.auth.tokens import Claims
 from api.errors import Refusal
 from tests.integration.auth.links import expire, link_of, newest_link, no_link
 from tests.integration.auth.rooms import OTHER, PASSWORD, SOMEWHERE, Rooms, refused, rooms
-from tests.integration.auth.rows import acting, add_token, ordered_mails
+from tests.integration.auth.rows import acting, add_token, ordered_mails, prove_address
 from tests.integration.ledger.server import Database
 
 ADA, EVE = "ada@example.com", "eve@example.com"
@@ -36,6 +37,7 @@ async def _hash(owner: asyncpg.Connection, user: UUID) -> str:
 @pytest.mark.checklist(42)
 async def test_a_change_ends_all_sessions_but_its_own(front_door: Rooms, owner: asyncpg.Connection) -> None:
     user = await front_door.register(ADA)
+    await prove_address(owner, user)
     (mine, claims), (others, _) = [await front_door.enter(ADA) for _ in range(2)]
     await front_door.change(claims, PASSWORD, OTHER)
     await front_door.sessions.refresh(mine.refresh_token, SOMEWHERE)
@@ -60,6 +62,19 @@ async def test_a_wrong_current_password_changes_nothing(front_door: Rooms, owner
     assert await _hash(owner, user) == before
     failures = "SELECT count(*) FROM auth.security_events WHERE type = 'sign_in.failed' AND session_id = $1"
     assert await owner.fetchval(failures, claims.session_id) == 1
+
+
+async def test_the_present_password_is_no_new_one(front_door: Rooms, owner: asyncpg.Connection) -> None:
+    """However it is composed of characters: nothing would change but the mails that tell of it."""
+    password = "né" + PASSWORD
+    user = await front_door.register(ADA, password)
+    await prove_address(owner, user)
+    _, claims = await front_door.enter(ADA, password)
+    before = await _hash(owner, user)
+    for same in (password, unicodedata.normalize("NFD", password)):
+        await refused(front_door.change(claims, password, same), field="newPassword")
+    assert await _hash(owner, user) == before
+    assert await ordered_mails(owner) == [("verify", None)]
 
 
 @pytest.mark.checklist(41)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -19,6 +19,7 @@ from api.auth.sessions import Sessions
 from api.auth.sign_in import Credentials, SignIn
 from api.auth.starting import Grant
 from api.errors import Refusal, Unavailable
+from api.throttle.classes import Backoff
 from api.throttle.limiter import Charge, Verdict
 from tests.integration.auth.rooms import LAPTOP, PASSWORD, SOMEWHERE, CheapHasher, NoLimiter, rooms
 from tests.integration.auth.rows import acting, add_user
@@ -59,11 +60,15 @@ class Guesses(NoLimiter):
     open = 0
 
     async def take(self, *charges: Charge) -> Verdict:
-        self.open += len(charges)
+        self.open += _guesses(charges)
         return await super().take(*charges)
 
     async def give_back(self, *charges: Charge) -> None:
-        self.open -= len(charges)
+        self.open -= _guesses(charges)
+
+
+def _guesses(charges: Iterable[Charge]) -> int:
+    return sum(isinstance(charge.limit, Backoff) for charge in charges)
 
 
 @dataclass(frozen=True)

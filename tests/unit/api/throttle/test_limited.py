@@ -29,6 +29,7 @@ OF_ROUTES: list[ClassName] = [
     if name not in {"general", "login_network", "login_under_pressure", "failed_logins", "mail_addressee"}
 ]
 """Classes that a route names; the others are counted beside them."""
+IF_DONE: list[ClassName] = ["credentials", "export"]
 
 
 @dataclass(frozen=True)
@@ -53,14 +54,14 @@ async def _client(
     throttle = Throttle(LocalLimiter(NAMES, room, clock=StandingClock()), limits)
     app.state.throttle, app.state.guard = throttle, _Guard()
 
-    async def it(outcome: str = "fine") -> str:
+    async def it(outcome: str = "fine", number: int = 0) -> str:
         match outcome:
             case "wrong":
                 raise refuse("unauthorized", "wrong")
             case "full":
                 raise Unavailable("passwords", "full")
             case _:
-                return outcome
+                return f"{outcome} {number}"
 
     app.add_api_route("/api/v1/it", it, methods=["GET"], dependencies=[limited(name)])
     app.add_api_route("/health/it", it, methods=["GET"])
@@ -72,13 +73,14 @@ async def _client(
 @pytest.mark.parametrize("name", OF_ROUTES)
 async def test_every_class_refuses_with_the_standard_fields(name: ClassName) -> None:
     """What is left before it is used up, and when it may be tried again after that."""
+    outcome, status = ("fine", 200) if name in IF_DONE else ("wrong", 401)
     async with _client(name) as http:
         for left in (2, 1, 0):
-            answer = await http.get("/api/v1/it?outcome=wrong")
-            assert answer.status_code == 401
+            answer = await http.get(f"/api/v1/it?outcome={outcome}")
+            assert answer.status_code == status
             assert answer.headers["ratelimit-policy"] == f'"{name}";q=3;w=180'
             assert answer.headers["ratelimit"] == f'"{name}";r={left};t={(3 - left) * 60}'
-        refused = await http.get("/api/v1/it?outcome=wrong")
+        refused = await http.get(f"/api/v1/it?outcome={outcome}")
         assert (refused.status_code, refused.json()["code"]) == (429, "rate_limited")
         assert refused.headers["retry-after"] == "60"
         assert refused.headers["ratelimit"] in {f'"{name}";r=0;t=60', '"login_network";r=0;t=60'}
@@ -107,6 +109,18 @@ async def test_sign_ins_count_where_they_fail() -> None:
         assert (await http.get("/api/v1/it")).status_code == 429
 
 
+@pytest.mark.parametrize("name", IF_DONE)
+@pytest.mark.parametrize("refusal", ["outcome=wrong", "number=x"])
+async def test_what_was_refused_is_not_counted_where_only_successes_are(name: ClassName, refusal: str) -> None:
+    """By us, or by what checks requests before we see them."""
+    async with _client(name) as http:
+        for _ in range(10):
+            assert (await http.get(f"/api/v1/it?{refusal}")).status_code in {401, 422}
+        for _ in range(3):
+            assert (await http.get("/api/v1/it")).status_code == 200
+        assert (await http.get("/api/v1/it")).status_code == 429
+
+
 async def test_what_we_had_no_time_for_is_not_counted() -> None:
     async with _client("register") as http:
         for _ in range(10):
@@ -114,7 +128,7 @@ async def test_what_we_had_no_time_for_is_not_counted() -> None:
         assert (await http.get("/api/v1/it")).status_code == 200
 
 
-@pytest.mark.parametrize("name", ["export", "admin"])
+@pytest.mark.parametrize("name", ["credentials", "export", "admin"])
 async def test_what_is_counted_by_user_follows_the_user(name: ClassName) -> None:
     async with _client(name) as http:
         for _ in range(3):

@@ -18,6 +18,7 @@ NOTICES = sorted(
         *("recovery_code_used", "recovery_codes_renewed"),
     }
 )
+PROVEN = msgspec.structs.replace(USER, verified=True)
 
 
 def _but(recipient: Recipient, **changes: Any) -> Recipient:
@@ -91,14 +92,20 @@ def test_who_has_the_new_address_already_is_told_and_nobody_else() -> None:
 @pytest.mark.parametrize("kind", NOTICES)
 def test_a_notice_goes_to_the_address_of_its_moment(kind: str) -> None:
     """Who took an account over, and moved it, does not get the warning in the owner's place."""
-    letter = decide(order(kind, ADA, "old@example.com"), _but(USER, verified=True))
+    letter = decide(order(kind, ADA, "old@example.com"), PROVEN)
     assert letter == Letter(kind, "old@example.com", "de", ADA)  # pyright: ignore[reportArgumentType]
-    assert decide(order(kind, ADA, "old@example.com"), _but(USER, banned=True)) is not None
+    assert decide(order(kind, ADA, "old@example.com"), _but(PROVEN, banned=True)) is not None
+
+
+@pytest.mark.parametrize("kind", NOTICES)
+def test_a_stranger_whose_address_somebody_has_registered_is_told_nothing(kind: str) -> None:
+    for email in (None, USER.email):
+        assert decide(order(kind, ADA, email), USER) is None
 
 
 @pytest.mark.parametrize("kind", NOTICES)
 def test_a_notice_without_an_address_goes_to_the_users_own(kind: str) -> None:
-    letter = decide(order(kind, ADA), USER)
+    letter = decide(order(kind, ADA), PROVEN)
     if kind == "address_changed":
         assert letter is None, "that is the new one"
     else:
@@ -108,7 +115,7 @@ def test_a_notice_without_an_address_goes_to_the_users_own(kind: str) -> None:
 
 @pytest.mark.parametrize(("told", "left"), [("3", 3), ("", None), ("three", None), ("٣", None), (None, None)])
 def test_recovery_codes_are_counted_where_their_number_is_told(told: str | None, left: int | None) -> None:
-    letter = decide(order("recovery_code_used", ADA, left=told), USER)
+    letter = decide(order("recovery_code_used", ADA, left=told), PROVEN)
     assert letter is not None
     assert letter.codes_left == left
 
