@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from ops.instance import Instance
-from tests.integration.api.authenticator import ANSWER, Enrolled, answer, challenge
+from tests.integration.api.authenticator import ANSWER, Enrolled, age_sessions, answer, challenge
 from tests.integration.api.process import another_front
 from tests.integration.api.users import BASE, PASSWORD, assert_problem
 from tests.integration.auth.links import newest_link
@@ -93,7 +93,15 @@ async def test_a_browser_answers_from_the_device_of_its_cookie(
     assert "__Host-mana_refresh=" in answered.headers["set-cookie"]
 
 
-async def test_exports_are_few(limited: httpx.AsyncClient, enrolled: Enrolled) -> None:
+async def test_exports_are_few(limited: httpx.AsyncClient, enrolled: Enrolled, owner: asyncpg.Connection) -> None:
+    """Those that were made: who has to sign in again first has lost none."""
+    await age_sessions(owner, enrolled.user)
+    for _ in range(3):
+        refused = await limited.get(f"{BASE}/auth/me/export", headers=enrolled.user.headers)
+        assert_problem(refused, 403, "forbidden")
+    proof = {"password": PASSWORD, "code": await enrolled.unused_code(owner)}
+    proven = await limited.post(f"{BASE}/auth/reauthenticate", json=proof, headers=enrolled.user.headers)
+    assert proven.status_code == 200, proven.text
     for _ in range(2):
         assert (await limited.get(f"{BASE}/auth/me/export", headers=enrolled.user.headers)).status_code == 200
     refused = await limited.get(f"{BASE}/auth/me/export", headers=enrolled.user.headers)
