@@ -107,14 +107,6 @@ class Database:
             await _act_as(connection, user_id)
             yield connection
 
-    @asynccontextmanager
-    async def snapshot_as_user(self, user_id: UUID) -> AsyncGenerator[Connection]:
-        """One moment of one user's rows, however long they are read; nothing can be written or locked. Raises
-        ``Unavailable`` as above."""
-        async with self.statement() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
-            await _act_as(connection, user_id)
-            yield connection
-
 
 async def _act_as(connection: Connection, user_id: UUID) -> None:
     await connection.execute("SELECT set_config('app.user_id', $1, true)", str(user_id))

@@ -1,8 +1,15 @@
-"""All that is kept about a user, as one JSON object of one moment, in pieces: however much it is, little of it is in
-memory. Left out are secrets, and hashes and seals of secrets."""
+"""All that is kept about a user, as one JSON object in pieces: however much it is, little of it is in memory. Left out
+are secrets, and hashes and seals of secrets.
+
+Each page of rows is read in a short transaction of its own, so that a client that reads slowly holds nothing of the
+database. What was there when the export began, and is neither changed nor deleted meanwhile, is in it once; what comes
+meanwhile may be in it or not, and figures of different members may differ by that. The export of a user who is deleted
+meanwhile is broken off.
+"""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -16,15 +23,16 @@ from pydantic.alias_generators import to_camel
 
 from api.auth import standing
 from api.auth import store as auth
+from api.auth.me import store
 from api.auth.model import Client, SecurityEvent
 from api.auth.recent import require_recent
+from api.auth.sessions import session_over
 from api.auth.tokens import Claims
-from api.database import Connection, Database
-from api.errors import Unavailable
+from api.database import Database
 from api.sql import Statements
 
 AT_ONCE_MAX: Final = 2
-"""Exports that one process makes at once: each holds a connection for as long as its client reads."""
+"""Pages that one process reads at once, whoever they are for: exports leave connections to others."""
 _ROWS: Final = 500
 _SQL: Final = Statements(Path(__file__).parent / "sql")
 _ENCODER: Final = msgspec.json.Encoder()
@@ -32,10 +40,16 @@ _ENCODER: Final = msgspec.json.Encoder()
 
 @dataclass(frozen=True)
 class Section:
-    """One member of the object: a list of a statement's rows, or its one row or ``null``."""
+    """One member of the object: a list of a statement's rows, or its one row or ``null``.
+
+    ``marks`` are the columns that a list is in order of: a statement takes how many rows it is to answer, and the marks
+    of the row behind which it is to go on, ``NULL`` at first. Without marks a list is one page. Columns whose names
+    begin with an underscore are marks and nothing else.
+    """
 
     name: str
     statement: str
+    marks: tuple[str, ...] = ()
     many: bool = True
 
 
@@ -43,24 +57,33 @@ SECTIONS: Final = (
     Section("user", "export_user", many=False),
     Section("password", "export_password", many=False),
     Section("twoFactor", "export_two_factor", many=False),
-    Section("identities", "export_identities"),
-    Section("sessions", "export_sessions"),
-    Section("refreshTokens", "export_refresh_tokens"),
-    Section("devices", "export_devices"),
-    Section("links", "export_links"),
-    Section("mails", "export_mails"),
-    Section("securityEvents", "export_events"),
-    Section("administration", "export_acts"),
+    Section("identities", "export_identities", ("created_at", "id")),
+    Section("sessions", "export_sessions", ("id",)),
+    Section("refreshTokens", "export_refresh_tokens", ("session_id", "generation")),
+    Section("devices", "export_devices", ("_hash",)),
+    Section("links", "export_links", ("created_at", "_id")),
+    Section("mails", "export_mails", ("id",)),
+    Section("securityEvents", "export_events", ("created_at", "id")),
+    Section("administration", "export_acts", ("created_at", "id")),
+    Section("actsOnOthers", "export_acts_on_others", ("created_at", "id")),
     Section("imports", "export_imports"),
-    Section("pendingCommands", "export_commands"),
+    Section("pendingCommands", "export_commands", ("created_at", "id")),
     Section("balance", "export_balance", many=False),
-    Section("lots", "export_lots"),
-    Section("transactions", "export_transactions"),
-    Section("operations", "export_keys"),
-    Section("refusals", "export_refusals"),
-    Section("usage", "export_usage"),
-    Section("purchases", "export_purchases"),
+    Section("lots", "export_lots", ("id",)),
+    Section("transactions", "export_transactions", ("sequence",)),
+    Section("operations", "export_keys", ("idempotency_key",)),
+    Section("refusals", "export_refusals", ("idempotency_key", "_identity")),
+    Section("usage", "export_usage", ("day", "app_id")),
+    Section("purchases", "export_purchases", ("created_at", "id")),
 )
+
+
+@dataclass(frozen=True)
+class _Page:
+    """Rows as JSON objects, and the marks of the last one."""
+
+    objects: list[bytes]
+    marks: list[object]
 
 
 class Exports:
@@ -69,7 +92,7 @@ class Exports:
     def __init__(self, database: Database, recent: timedelta) -> None:
         self._database = database
         self._recent = recent
-        self._underway = 0
+        self._turns = asyncio.Semaphore(AT_ONCE_MAX)
 
     async def admit(self, claims: Claims, client: Client) -> None:
         """Lets an export begin, and writes an event of it.
@@ -83,45 +106,50 @@ class Exports:
             await auth.add_event(connection, event)
 
     async def pieces(self, user_id: UUID) -> AsyncGenerator[bytes]:
-        """The object's text. Raises ``Unavailable`` where too many are made, or the database goes away."""
-        if self._underway >= AT_ONCE_MAX:
-            raise Unavailable("exports", "too many exports at once")
-        self._underway += 1
-        try:
-            async with self._database.snapshot_as_user(user_id) as connection:
-                yield b'{"exportedAt":' + _ENCODER.encode(datetime.now(UTC))
-                for section in SECTIONS:
-                    async for piece in _section(connection, section):
-                        yield piece
-                yield b"}"
-        finally:
-            self._underway -= 1
+        """The object's text. Raises ``Refusal`` (``unauthorized``) where the user is deleted, before its first piece or
+        before its last, and ``Unavailable``."""
+        await self._see(user_id)
+        yield b'{"exportedAt":' + _ENCODER.encode(datetime.now(UTC))
+        for section in SECTIONS:
+            yield b"," + _ENCODER.encode(section.name) + b":"
+            async for piece in self._list(user_id, section) if section.many else self._one(user_id, section):
+                yield piece
+        await self._see(user_id)
+        yield b"}"
 
+    async def _see(self, user_id: UUID) -> None:
+        async with self._turns, self._database.as_user(user_id) as connection:
+            if await store.get(connection, user_id) is None:
+                raise session_over()
 
-async def _section(connection: Connection, section: Section) -> AsyncGenerator[bytes]:
-    yield b"," + _ENCODER.encode(section.name) + b":"
-    if section.many:
+    async def _one(self, user_id: UUID, section: Section) -> AsyncGenerator[bytes]:
+        page = await self._read(user_id, section)
+        yield page.objects[0] if page.objects else b"null"
+
+    async def _list(self, user_id: UUID, section: Section) -> AsyncGenerator[bytes]:
         yield b"["
-        separator = b""
-        async for rows in _pages(connection, _SQL[section.statement]):
-            yield separator + b",".join(rows)
-            separator = b","
+        page = await self._read(user_id, section, _ROWS, *[None] * len(section.marks))
+        yield b",".join(page.objects)
+        while section.marks and len(page.objects) == _ROWS:
+            page = await self._read(user_id, section, _ROWS, *page.marks)
+            yield b"".join(b"," + one for one in page.objects)
         yield b"]"
-    else:
-        yield b"".join([b"".join(rows) async for rows in _pages(connection, _SQL[section.statement])]) or b"null"
 
-
-async def _pages(connection: Connection, statement: str) -> AsyncGenerator[list[bytes]]:
-    """The statement's rows as JSON objects; columns are named as on the wire, JSON stays the text that it is."""
-    prepared = await connection.prepare(statement)
-    columns = [(to_camel(column.name), column.type.name == "json") for column in prepared.get_attributes()]
-    cursor = await prepared.cursor()
-    while rows := await cursor.fetch(_ROWS):
-        yield [_object(columns, row) for row in rows]
+    async def _read(self, user_id: UUID, section: Section, *arguments: object) -> _Page:
+        async with self._turns, self._database.as_user(user_id) as connection:
+            prepared = await connection.prepare(_SQL[section.statement])
+            rows = await prepared.fetch(*arguments)
+            columns = [(column.name, column.type.name == "json") for column in prepared.get_attributes()]
+        objects = [_object(columns, row) for row in rows]
+        return _Page(objects, [rows[-1][name] for name in section.marks] if rows else [])
 
 
 def _object(columns: list[tuple[str, bool]], row: Any) -> bytes:
-    values = zip(columns, row.values(), strict=True)
+    """Columns are named as on the wire, JSON stays the text that it is."""
+    told = [(name, is_json, row[name]) for name, is_json in columns if not name.startswith("_")]
     return _ENCODER.encode(
-        {name: Raw(value.encode()) if is_json and value is not None else value for (name, is_json), value in values}
+        {
+            to_camel(name): Raw(value.encode()) if is_json and value is not None else value
+            for name, is_json, value in told
+        }
     )

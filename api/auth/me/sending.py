@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 SECONDS_MAX: Final = 300
-"""A client that reads too slowly is cut off: a snapshot keeps the database from clearing up behind it."""
+"""A client that reads too slowly is cut off: a page waits for it in memory."""
 
 
 class ExportResponse(Response):

@@ -24,7 +24,7 @@ _CALLERS = {
         *("count_password_kinds", "confirm_address", "move_address", "is_last_admin", "delete_this_user"),
         *("admin_list_users", "admin_get_user", "admin_has_two_factor", "admin_lock_user", "admin_set_ban"),
         *("admin_set_role", "admin_end_sessions", "admin_list_sessions", "admin_list_events", "admin_add_event"),
-        *("admin_add_command", "list_acts_upon_this_user", "list_imports_of_this_user"),
+        *("admin_add_command", "list_acts_upon_this_user", "list_acts_of_this_user", "list_imports_of_this_user"),
     ),
     "mana_mail": ("find_mail_recipient", "add_mail_token"),
     "mana_relay": ("sweep", "sweep_events", "erase_some", "put_off_erasure"),

@@ -1,4 +1,7 @@
 SELECT id, issuer, subject, email, created_at
 FROM auth.accounts
 WHERE user_id = auth.this_user()
+  AND (created_at, id) > (coalesce($2, '-infinity'::timestamptz),
+                          coalesce($3, '00000000-0000-0000-0000-000000000000'::uuid))
 ORDER BY created_at, id
+LIMIT $1

@@ -2,4 +2,7 @@ SELECT id, package_id, credits, price_euro_cents, currency, status, stripe_check
        stripe_payment_intent_id, created_at, completed_at
 FROM credits.purchases
 WHERE account_id = auth.this_user()
+  AND (created_at, id) > (coalesce($2, '-infinity'::timestamptz),
+                          coalesce($3, '00000000-0000-0000-0000-000000000000'::uuid))
 ORDER BY created_at, id
+LIMIT $1

@@ -9,4 +9,6 @@ SELECT id, sequence, type, status, amount, balance_before, balance_after, app_id
           AND postings.account_id = transactions.account_id) AS postings
 FROM credits.transactions
 WHERE account_id = auth.this_user()
+  AND sequence > coalesce($2, 0::bigint)
 ORDER BY sequence
+LIMIT $1
