@@ -32,15 +32,28 @@ _AWAY: Final = (
 )
 """What says nothing about the request: the server is away, full, restarting or being migrated, or asks for another
 try."""
+_BAD_VALUE: Final = "a value that cannot be taken"
+"""In place of sentences that quote the value (class 22)."""
 
 
 @contextmanager
 def translated() -> Generator[None]:
-    """Turns the driver's words for "the server is away" into ``Unavailable``."""
+    """Turns the driver's words for "the server is away" into ``Unavailable``; others go on without what they quote."""
     try:
         yield
     except _AWAY as error:
         raise Unavailable("postgresql", "the database cannot be reached") from error
+    except asyncpg.PostgresError as error:
+        _without_rows(error)
+        raise
+
+
+def _without_rows(error: asyncpg.PostgresError) -> None:
+    """Leaves what the error is and which constraint it is of: it may be logged, and what is kept of users may not."""
+    sqlstate, constraint = str(getattr(error, "sqlstate", None)), getattr(error, "constraint_name", None)
+    text = _BAD_VALUE if sqlstate.startswith("22") else "".join(map(str, error.args))
+    error.args = (f"{text} (SQLSTATE {sqlstate}{f', constraint {constraint}' if constraint else ''})",)
+    vars(error).update(detail=None, hint=None)
 
 
 def one(row: asyncpg.Record | None) -> asyncpg.Record:

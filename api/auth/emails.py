@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import unicodedata
 from dataclasses import dataclass
+from typing import Final
 
 from email_validator import EmailNotValidError, validate_email
+
+KEY_LENGTH_MAX: Final = 640
+"""So many characters of a key are kept; some addresses of a few dozen become longer by their normal form."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +29,10 @@ def parse(text: str) -> Email:
         checked = validate_email(text, check_deliverability=False, test_environment=True, strict=True)
     except EmailNotValidError as error:
         raise ValueError("is no e-mail address") from error
-    return known(checked.normalized)
+    email = known(checked.normalized)
+    if len(email.key) > KEY_LENGTH_MAX:
+        raise ValueError("is no e-mail address")
+    return email
 
 
 def known(address: str) -> Email:

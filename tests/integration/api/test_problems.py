@@ -199,6 +199,36 @@ async def test_what_nobody_expected_is_told_to_nobody(
     assert "UndefinedTableError" in lines[0]
 
 
+@pytest.mark.checklist(44, 67)
+async def test_what_the_database_quotes_reaches_nobody(
+    api: Process, http: httpx.AsyncClient, user: SignedIn, owner: asyncpg.Connection
+) -> None:
+    """A check that fails is told by its name; the row that it quotes is in no answer and in no log."""
+    await owner.execute("ALTER TABLE auth.users ADD CONSTRAINT no_canary CHECK (name <> 'canary name') NOT VALID")
+    try:
+        headers = {**user.headers, "x-request-id": "find-the-check"}
+        answer = await http.patch(f"{BASE}/auth/me", json={"name": "canary name"}, headers=headers)
+    finally:
+        await owner.execute("ALTER TABLE auth.users DROP CONSTRAINT no_canary")
+    assert "canary" not in assert_problem(answer, 500, "internal")["detail"]
+    async with asyncio.timeout(10):
+        while not (lines := [line for line in api.output.splitlines() if "find-the-check" in line]):
+            await asyncio.sleep(0.05)  # it is logged after the answer was sent
+    assert "SQLSTATE 23514, constraint no_canary" in lines[0]
+    assert "canary name" not in api.output
+    assert user.email not in api.output
+
+
+@pytest.mark.checklist(28)
+@pytest.mark.parametrize("path", ["register", "login", "password/forgot", "email/verify/resend"])
+async def test_an_address_that_is_too_long_in_its_normal_form(http: httpx.AsyncClient, path: str) -> None:
+    """Each of these characters becomes eighteen of the form by which addresses are looked up."""
+    body = {"email": "\ufdfa" * 40 + "@example.com", **({"password": PASSWORD} if "/" not in path else {})}
+    assert fields(assert_problem(await http.post(f"{BASE}/auth/{path}", json=body), 422, "invalid_request")) == [
+        "email"
+    ]
+
+
 async def test_no_secret_reaches_the_log(api: Process, http: httpx.AsyncClient, user: SignedIn) -> None:
     """[SECURITY.md 44], as far as this log goes."""
     await http.post(f"{BASE}/auth/login", json={"email": user.email, "password": "canary-password-1"})

@@ -31,3 +31,21 @@ def test_an_absent_database_is_told_as_such(error: Exception) -> None:
 def test_what_the_request_did_is_not() -> None:
     with pytest.raises(asyncpg.UniqueViolationError), translated():
         raise asyncpg.UniqueViolationError
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (asyncpg.CheckViolationError("violates check"), "violates check (SQLSTATE 23514, constraint users_x)"),
+        (asyncpg.DataError("invalid input: 'canary'"), "a value that cannot be taken (SQLSTATE 22000)"),
+    ],
+)
+@pytest.mark.checklist(67)
+def test_what_it_says_of_rows_goes_no_further(error: asyncpg.PostgresError, told: str) -> None:
+    """What stands in them is told in the details, or in the sentence where a value cannot be read."""
+    vars(error).update(detail="Failing row contains (canary).", hint="Like canary?")
+    if isinstance(error, asyncpg.CheckViolationError):
+        vars(error).update(constraint_name="users_x")
+    with pytest.raises(type(error)) as raised, translated():
+        raise error
+    assert str(raised.value) == told

@@ -88,6 +88,7 @@ def test_both_forms_say_the_same() -> None:
         ({}, "`email`"),
         ({"email": "no address"}, "email is no e-mail address"),
         ({"email": 5}, "email"),
+        ({"email": "\ufdfa" * 40 + "@x.test"}, "email is no e-mail address"),
         (_fields(role="admin"), "`role`"),
         (_fields(balance=-1), "balance"),
         (_fields(balance=1_000_000_001), "balance"),

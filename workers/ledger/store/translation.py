@@ -34,7 +34,8 @@ def translated(connection: asyncpg.Connection) -> Generator[None]:
 def _of_server(error: asyncpg.PostgresError, connection: asyncpg.Connection) -> Fault:
     fatal = getattr(error, "severity_en", None) in _FATAL
     sqlstate = getattr(error, "sqlstate", None)
-    fault = fault_of(sqlstate, str(error), connected=not (fatal or connection.is_closed()))
+    # Without its details, which quote the row: faults are logged.
+    fault = fault_of(sqlstate, str(error.args[0]), connected=not (fatal or connection.is_closed()))
     if isinstance(fault, ConnectionLost):
         connection.terminate()
     return fault
