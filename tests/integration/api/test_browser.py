@@ -216,7 +216,11 @@ async def test_pages_of_our_origins_alone_may_use_cookies(site: httpx.AsyncClien
     assert ours.status_code == 200
     for origin in ("https://evil.com", "null", "https://app.example.com.evil.com"):
         answer = await site.options(REFRESH, headers={"origin": origin, **asks})
+        assert_problem(answer, 403, "forbidden")
         assert "access-control-allow-origin" not in answer.headers
+        assert "origin" in answer.headers["vary"].lower()
+    for wish in ({"access-control-request-method": "PUT"}, {"access-control-request-headers": "x-forwarded-for"}):
+        assert_problem(await site.options(REFRESH, headers={"origin": APP, **asks, **wish}), 403, "forbidden")
 
 
 def _filled(path: str) -> str:
