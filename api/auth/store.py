@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Final
 from uuid import UUID
 
-import asyncpg
 import msgspec
 import uuid_utils.compat
 
@@ -37,12 +36,11 @@ async def register(
     connection: Connection, user_id: UUID, email: Email, *, name: str | None, language: Language, password_hash: str
 ) -> User:
     """Adds a user with a password. Raises ``Refusal`` (``email_taken``)."""
-    try:
-        row = await connection.fetchrow(_SQL["register_user"], user_id, email.address, email.key, name, language)
-    except asyncpg.UniqueViolationError as error:
-        raise refuse("email_taken", "somebody has registered with this e-mail address") from error
+    row = await connection.fetchrow(_SQL["register_user"], user_id, email.address, email.key, name, language)
+    if row is None:
+        raise refuse("email_taken", "somebody has registered with this e-mail address")
     await connection.execute(_SQL["add_password"], user_id, password_hash)
-    return User(**one(row))
+    return User(**row)
 
 
 async def find_sign_in(connection: Connection, email: Email, device_hash: bytes | None) -> SignInCandidate | None:

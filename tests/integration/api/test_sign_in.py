@@ -96,6 +96,23 @@ async def test_an_address_is_one_in_whichever_letters(
     assert_problem(again, 409, "email_taken")
 
 
+@pytest.mark.checklist(44)
+async def test_an_address_that_is_taken_is_no_error_of_the_databases(
+    http: httpx.AsyncClient, user: SignedIn, servers: Instance, owner: asyncpg.Connection
+) -> None:
+    """Its log, where such errors quote the address for some roles, says nothing of it."""
+    log, afterwards = servers.place.logs / "postgres.log", f"after {user.id}"
+    before = log.read_text().count("users_email_key")
+    assert_problem(await http.post(REGISTER, json={"email": user.email, "password": PASSWORD}), 409, "email_taken")
+    with pytest.raises(asyncpg.InvalidTextRepresentationError):
+        await owner.execute(f"SELECT '{afterwards}'::integer")
+    async with asyncio.timeout(20):
+        while afterwards not in log.read_text():
+            await asyncio.sleep(0.05)
+    assert log.read_text().count("users_email_key") == before
+    assert user.email not in log.read_text()
+
+
 async def test_twenty_registrations_of_one_address_make_one_user(
     http: httpx.AsyncClient, ledger: ScriptedLedger, owner: asyncpg.Connection
 ) -> None:
