@@ -49,7 +49,7 @@ def translated() -> Generator[None]:
 
 
 def _without_rows(error: asyncpg.PostgresError) -> None:
-    """Leaves what the error is and which constraint it is of: it may be logged, and what is kept of users may not."""
+    """Leaves what the error is and which constraint it is of: it is logged, and what users gave is not."""
     sqlstate, constraint = str(getattr(error, "sqlstate", None)), getattr(error, "constraint_name", None)
     text = _BAD_VALUE if sqlstate.startswith("22") else "".join(map(str, error.args))
     error.args = (f"{text} (SQLSTATE {sqlstate}{f', constraint {constraint}' if constraint else ''})",)

@@ -207,7 +207,7 @@ async def test_an_export_is_ones_own_and_whole(
             "ALTER TABLE credits.purchases RENAME TO purchases_gone",
             "ALTER TABLE credits.purchases_gone RENAME TO purchases",
         ),
-        ("DELETE FROM auth.sessions WHERE user_id = '{id}'; DELETE FROM auth.users WHERE id = '{id}'", ""),
+        ("DELETE FROM auth.sessions WHERE user_id = '{id}'; DELETE FROM auth.users WHERE id = '{id}'", "SELECT 1"),
     ],
     ids=["fault", "deleted"],
 )

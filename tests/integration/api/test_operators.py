@@ -213,6 +213,23 @@ async def _hold_what_the_file_says(owner: asyncpg.Connection, name: str) -> None
     assert [tuple(row) for row in rows] == expected
 
 
+@pytest.mark.checklist(44)
+async def test_an_import_that_the_database_refuses_quotes_no_line(
+    servers: Instance, owner: asyncpg.Connection, tmp_path: Path
+) -> None:
+    """The owner, whom no row-level security binds, is told the whole row by the database."""
+    email, file = new_email(), tmp_path / "users.jsonl"
+    file.write_text(json.dumps({"email": email, "name": "canary name", "hash": HASH}) + "\n")
+    await owner.execute("ALTER TABLE auth.users ADD CONSTRAINT no_canary CHECK (name <> 'canary name') NOT VALID")
+    try:
+        said = await operate(servers, "import_users", str(file))
+    finally:
+        await owner.execute("ALTER TABLE auth.users DROP CONSTRAINT no_canary")
+    assert said.status == 1
+    assert "SQLSTATE 23514, constraint no_canary" in said.errors
+    assert [quoted for quoted in (email, "canary name", HASH) if quoted in said.errors] == []
+
+
 async def test_a_spreadsheet_and_the_signup_bonus(
     http: httpx.AsyncClient, servers: Instance, owner: asyncpg.Connection, running_worker: Process, tmp_path: Path
 ) -> None:
