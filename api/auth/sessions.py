@@ -83,7 +83,7 @@ class Sessions:
         as above.
         """
         async with self._database.as_user(claims.user_id) as connection:
-            await standing.enter(connection, claims.user_id)
+            await standing.seize(connection, claims.user_id)
             if not await store.is_session_live(connection, claims.session_id, claims.user_id):
                 raise not_signed_in_any_more()
             if not await store.end_session(connection, session_id, "revoked"):

@@ -77,6 +77,25 @@ async def test_a_refresh_beside_the_end_brings_nothing_back(
     assert await owner.fetchval(LIVE) == 0
 
 
+async def test_of_two_sessions_that_end_each_other_one_remains(
+    here: Front, there: Front, user: UUID, owner: asyncpg.Connection
+) -> None:
+    """Both wait inside, past their guards, until the rows of sessions are free."""
+    one, other = (await here.begin(user))[1], (await there.begin(user))[1]
+    async with owner.transaction():
+        await owner.execute("SELECT 1 FROM auth.sessions FOR UPDATE")
+        ends = [
+            asyncio.create_task(front.sessions.end_listed(mine, theirs.session_id, SOMEWHERE))
+            for front, mine, theirs in ((here, one, other), (there, other, one))
+        ]
+        async with asyncio.timeout(10):
+            while await owner.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted") != 2:
+                await asyncio.sleep(0.01)
+    refused = [each for each in await asyncio.gather(*ends, return_exceptions=True) if each is not None]
+    assert [each.error.code for each in refused if isinstance(each, Refusal)] == ["unauthorized"]
+    assert await owner.fetchval(LIVE) == 1
+
+
 async def test_one_token_of_a_session_lives_and_one_seal(here: Front, user: UUID, owner: asyncpg.Connection) -> None:
     """[2]: however often it went on, and however often an answer was lost."""
     token = (await here.begin(user))[0].refresh_token
