@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Coroutine, Iterable, Iterator, Sequence
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from hypothesis.stateful import RuleBasedStateMachine
 
@@ -36,7 +36,9 @@ AGED_SECONDS = 30.0
 
 
 class JudgedMachine(RuleBasedStateMachine):
-    """One example; ``loop`` is where the clients of ``fronts`` live."""
+    """One example; ``loop`` is where the clients of ``fronts`` live, ``met`` the kinds of acts that ran at once."""
+
+    met: ClassVar[set[frozenset[type[Act]]]]
 
     def __init__(self, fronts: Fronts, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__()
@@ -71,6 +73,7 @@ class JudgedMachine(RuleBasedStateMachine):
         for number, generation in enumerate(generations):
             if self.world.sessions[number].generation != generation:
                 self.rotated[number] = time.monotonic()
+        self.met.add(frozenset(type(act) for act in acts))
         if looking:
             self.look(self.concerned(acts))
         self.whole = True
@@ -95,7 +98,7 @@ class JudgedMachine(RuleBasedStateMachine):
         self.seen_dead.update(number for number in numbers if not self.world.sessions[number].live)
 
     def concerned(self, acts: Sequence[Act]) -> Iterator[int]:
-        """The sessions of whom the acts concern, of everybody for a guess; not those that were seen to be dead."""
+        """The sessions of whom the acts concern; not those that were seen to be dead."""
         users = {user for act in acts for user in self.users_of(act)}
         for number, session in enumerate(self.world.sessions):
             if session.user in users and number not in self.seen_dead:
@@ -104,7 +107,7 @@ class JudgedMachine(RuleBasedStateMachine):
     def users_of(self, act: Act) -> set[int]:
         match act:
             case Guess():
-                return set(range(len(self.world.users)))
+                return set()
             case Login(user) | Ban(user) | Unban(user) | Reset(user):
                 return {user}
             case EndListed(session, other):

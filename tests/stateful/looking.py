@@ -67,13 +67,11 @@ def expected(world: World, texts: Texts) -> Stored:
 
 
 async def look_at(fronts: Fronts, texts: Texts, world: World, sessions: Iterable[int], lister: int) -> None:
-    """Whether both fronts take the access tokens of these sessions for what the model says, and list those that live.
-
-    ``lister`` is the front that is asked for the lists.
-    """
+    """Whether both fronts take the access tokens of these sessions for what the model says, and one lists those that
+    live."""
     numbers = list(sessions)
     looks = [
-        _looks_alike(http, token, live=world.sessions[number].live)
+        _is_alive(http, token) if world.sessions[number].live else _is_dead(http, token)
         for number in numbers
         for token in (texts.access[number][-1:] if world.sessions[number].live else texts.access[number])
         for http in fronts.clients
@@ -83,13 +81,16 @@ async def look_at(fronts: Fronts, texts: Texts, world: World, sessions: Iterable
     await asyncio.gather(*looks, *lists)
 
 
-async def _looks_alike(http: httpx.AsyncClient, token: str, *, live: bool) -> None:
-    """``validate`` knows at once, and what remembers ends knows soon; what lives is never refused."""
-    assert await is_valid(http, token) is live
+async def _is_alive(http: httpx.AsyncClient, token: str) -> None:
+    assert await is_valid(http, token), "a session that lives is refused"
+
+
+async def _is_dead(http: httpx.AsyncClient, token: str) -> None:
+    """``validate`` knows at once, and what remembers ends knows soon."""
+    assert not await is_valid(http, token), "a session that has ended lives on"
     try:
         async with asyncio.timeout(HEARD_SECONDS_MAX):
-            while await _is_let_in(http, token) is not live:
-                assert not live, "a session that lives was refused"
+            while await _is_let_in(http, token):
                 await asyncio.sleep(0.01)
     except TimeoutError:
         raise AssertionError("a front has not heard of the end of a session") from None

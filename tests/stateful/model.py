@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from itertools import permutations
 from typing import Literal, TypeAlias
 
-SESSIONS_MAX = 4
+SESSIONS_MAX = 3
 """Of one user's that live at once, the oldest makes room."""
 
 
