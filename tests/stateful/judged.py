@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Coroutine, Iterable, Iterator, Sequence
-from typing import Any, ClassVar, TypeVar
+from typing import Any, TypeVar
 
 from hypothesis.stateful import RuleBasedStateMachine
 
@@ -36,9 +36,7 @@ AGED_SECONDS = 30.0
 
 
 class JudgedMachine(RuleBasedStateMachine):
-    """One example; ``loop`` is where the clients of ``fronts`` live, ``met`` the kinds of acts that ran at once."""
-
-    met: ClassVar[set[frozenset[type[Act]]]]
+    """One example; ``loop`` is where the clients of ``fronts`` live."""
 
     def __init__(self, fronts: Fronts, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__()
@@ -73,7 +71,6 @@ class JudgedMachine(RuleBasedStateMachine):
         for number, generation in enumerate(generations):
             if self.world.sessions[number].generation != generation:
                 self.rotated[number] = time.monotonic()
-        self.met.add(frozenset(type(act) for act in acts))
         if looking:
             self.look(self.concerned(acts))
         self.whole = True

@@ -37,7 +37,7 @@ Kind = Literal[
     "refresh", "retry", "reuse", "login", "logout", "logout all", "end another", "end itself", "ban", "unban",
     "change", "reset",
 ]  # fmt: skip
-_ENDS = ("logout", "logout all", "end another", "end itself", "ban", "change", "reset")
+ENDS = ("logout", "logout all", "end another", "end itself", "ban", "change", "reset")
 _BACK = {"refresh": 0, "retry": 1, "reuse": 2}
 KINDS = st.sampled_from(Kind.__args__)
 FRONTS = st.sampled_from([0, 1])
@@ -109,7 +109,7 @@ class SessionMachine(JudgedMachine):
         }
         self.play([Guess(texts[kind])], [front], looking=False)
 
-    @rule(kind=st.sampled_from(_ENDS), session=PICK, other=PICK, front=FRONTS)
+    @rule(kind=st.sampled_from(ENDS), session=PICK, other=PICK, front=FRONTS)
     def act(self, kind: Kind, session: int, other: int, front: Front) -> None:
         self.play([self.act_of(kind, self.pick(session), self.pick(other))], [front])
 
@@ -142,7 +142,7 @@ class SessionMachine(JudgedMachine):
         acts = [self.act_of(kind, number, self.sibling(number, other)) for kind in kinds]
         self.play(acts, [front if place % 2 == 0 else 1 - front for place in range(len(acts))])
 
-    @rule(kind=st.sampled_from(_ENDS), session=PICK, other=PICK, back=st.sampled_from([0, 0, 1]), front=FRONTS)
+    @rule(kind=st.sampled_from(ENDS), session=PICK, other=PICK, back=st.sampled_from([0, 0, 1]), front=FRONTS)
     def refresh_against(self, kind: Kind, session: int, other: int, back: int, front: Front) -> None:
         """Of what ends the very session, or not."""
         number = self.pick(session)

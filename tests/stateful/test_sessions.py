@@ -3,52 +3,43 @@
 from __future__ import annotations
 
 import asyncio
-from typing import ClassVar
+from itertools import product
 
 import pytest
 from hypothesis import settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from tests.stateful.calls import Fronts
-from tests.stateful.machine import SessionMachine
-from tests.stateful.model import (
-    Act,
-    Ban,
-    Change,
-    EndListed,
-    Guess,
-    Login,
-    Logout,
-    LogoutAll,
-    Refresh,
-    Reset,
-    Unban,
-)
+from tests.stateful.machine import ENDS, SessionMachine
 
-MEET = [
-    *({each} for each in (Login, Guess, Logout, LogoutAll, EndListed, Ban, Unban, Change, Reset)),
-    *({Refresh, each} for each in (Refresh, Logout, LogoutAll, EndListed, Ban, Change, Reset)),
-]
-"""What must have been tried in each run, alone or at once, for the numbers below to be shown."""
+
+def _each_end(machine: SessionMachine) -> None:
+    machine.first_users((0, 1))
+    for kind, other, front in product(ENDS, (0, 1), (0, 1)):
+        machine.log_in(other, front, right=True)
+        machine.refresh_against(kind, 0, other, 0, 0 if front else 1)
+    machine.teardown()
 
 
 async def _run(fronts: Fronts, bounded: settings) -> None:
     loop = asyncio.get_running_loop()
 
     class Machine(SessionMachine):
-        met: ClassVar[set[frozenset[type[Act]]]] = set()
-
         def __init__(self) -> None:
             super().__init__(fronts, loop)
 
     await asyncio.to_thread(run_state_machine_as_test, Machine, settings=bounded)
-    assert [kinds for kinds in MEET if kinds not in Machine.met] == []
+
+
+async def test_a_refresh_beside_each_end_of_its_session(fronts: Fronts) -> None:
+    """[6, 42, 57]: chance, in the run below, may leave out a pair."""
+    await asyncio.to_thread(_each_end, SessionMachine(fronts, asyncio.get_running_loop()))
 
 
 @pytest.mark.timeout(600)
 async def test_sessions_agree_with_the_model(fronts: Fronts) -> None:
-    """[1, 2, 3, 5, 6, 9, 42, 57]."""
-    await _run(fronts, settings(settings.get_profile("ci"), max_examples=18, stateful_step_count=25))
+    """[1, 2, 3, 5, 9, 42, 57]."""
+    await _run(fronts, settings(settings.get_profile("ci"), max_examples=14, stateful_step_count=25))
 
 
 @pytest.mark.slow
