@@ -37,6 +37,7 @@ Kind = Literal[
     "refresh", "retry", "reuse", "login", "logout", "logout all", "end another", "end itself", "ban", "unban",
     "change", "reset",
 ]  # fmt: skip
+GUESSES = ("random", "altered", "hash", "access")
 ENDS = ("logout", "logout all", "end another", "end itself", "ban", "change", "reset")
 _BACK = {"refresh": 0, "retry": 1, "reuse": 2}
 KINDS = st.sampled_from(Kind.__args__)
@@ -91,11 +92,14 @@ class SessionMachine(JudgedMachine):
         for retry in retries:
             self.play([Refresh(number, current.generation)], [retry])
 
-    @rule(session=PICK)
-    def let_the_grace_pass(self, session: int) -> None:
-        self.age(self.pick(session))
+    @rule(session=PICK, retried=st.booleans(), front=FRONTS)
+    def let_the_grace_pass(self, session: int, retried: bool, front: Front) -> None:
+        number = self.pick(session)
+        self.age(number)
+        if retried:
+            self.play([self.refresh_of(number, 1)], [front])
 
-    @rule(kind=st.sampled_from(["random", "altered", "hash", "access"]), session=PICK, front=FRONTS)
+    @rule(kind=st.sampled_from(GUESSES), session=PICK, front=FRONTS)
     def guess(self, kind: str, session: int, front: Front) -> None:
         """What might be a token: among it what a thief of the database has."""
         number = self.pick(session)
