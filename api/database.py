@@ -34,6 +34,8 @@ _AWAY: Final = (
 try."""
 _BAD_VALUE: Final = "a value that cannot be taken"
 """In place of sentences that quote the value (class 22)."""
+_OF_ROWS: Final = ("22", "23")
+"""Classes of SQLSTATE that tell of what users gave; the sentences of others are ours, or name what is in the schema."""
 
 
 @contextmanager
@@ -51,8 +53,9 @@ def translated() -> Generator[None]:
 def _without_rows(error: asyncpg.PostgresError) -> None:
     """Leaves what the error is and which constraint it is of: it is logged, and what users gave is not."""
     sqlstate, constraint = str(getattr(error, "sqlstate", None)), getattr(error, "constraint_name", None)
-    text = _BAD_VALUE if sqlstate.startswith("22") else "".join(map(str, error.args))
-    error.args = (f"{text} (SQLSTATE {sqlstate}{f', constraint {constraint}' if constraint else ''})",)
+    if sqlstate.startswith(_OF_ROWS):
+        text = _BAD_VALUE if sqlstate.startswith("22") else "".join(map(str, error.args))
+        error.args = (f"{text} (SQLSTATE {sqlstate}{f', constraint {constraint}' if constraint else ''})",)
     vars(error).update(detail=None, hint=None)
 
 

@@ -39,12 +39,11 @@ async def test_a_session_does_not_guess_the_password(
 
 
 async def test_the_right_password_begins_the_count_anew(http: httpx.AsyncClient, user: SignedIn) -> None:
-    right, wrong = PASSWORD, "wrong " + PASSWORD
-    for _ in range(3):
+    for present, next_one in ((PASSWORD, NEW), (NEW, PASSWORD), (PASSWORD, NEW)):
         for _ in range(FREE - 1):
-            body = {"currentPassword": wrong, "newPassword": NEW}
+            body = {"currentPassword": "wrong " + PASSWORD, "newPassword": next_one}
             assert (await http.post(CHANGE, json=body, headers=user.headers)).status_code == 403
-        body = {"currentPassword": right, "newPassword": PASSWORD}
+        body = {"currentPassword": present, "newPassword": next_one}
         assert (await http.post(CHANGE, json=body, headers=user.headers)).status_code == 200
 
 
