@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Raw, Struct, field
 
 from contracts.fields import Amount, AppId, Description, IdempotencyKey, Metadata, Moment, Reason, SignedAmount, Uuid
+from contracts.payments import Disputed, DisputeFact, DisputeWon, Payment, Refunded, RefundFact, RefundFailed
 
 NO_METADATA: Final = Raw(b"null")
 """Stands in every command that came without metadata."""
@@ -107,18 +108,72 @@ class Expire(_Command, frozen=True, kw_only=True):
     type = "credits.expire"
 
 
-Command = Use | Refund | Grant | Adjust | Open | Freeze | Unfreeze | ReadBalance | Expire
+class OfPurchase(Keyed, frozen=True, kw_only=True):
+    """Our own: what only the worker that Stripe tells may send; one fact of one purchase."""
+
+    purchase_id: Uuid
+
+
+class Buy(OfPurchase, frozen=True, kw_only=True):
+    """Our own: a purchase's payment has come in (``paid``), or has not (``failed``, and why). One of the two."""
+
+    type = "credits.purchase"
+    paid: Payment | None = None
+    failed: Reason | None = None
+
+    def fact(self) -> list[str | int]:
+        """What makes it the same operation: of one payment some events know the checkout session, and some do not."""
+        if self.paid is None:
+            return ["failed"]
+        return ["paid", self.paid.amount, self.paid.currency, self.paid.payment_intent_id]
+
+
+class ClawBack(OfPurchase, frozen=True, kw_only=True):
+    """Our own: money of a purchase goes back to the payer, or may. A refund or a dispute."""
+
+    type = "credits.clawback"
+    refund: Refunded | None = None
+    dispute: Disputed | None = None
+
+    def fact(self) -> list[str | int]:
+        """What makes it the same operation."""
+        return _parts(self.refund, self.dispute)
+
+
+class Thaw(OfPurchase, frozen=True, kw_only=True):
+    """Our own: money of a purchase stays after all. A refund that failed, or a dispute that was won."""
+
+    type = "credits.thaw"
+    refund: RefundFailed | None = None
+    dispute: DisputeWon | None = None
+
+    def fact(self) -> list[str | int]:
+        """What makes it the same operation."""
+        return _parts(self.refund, self.dispute)
+
+
+def _parts(refund: RefundFact | None, dispute: DisputeFact | None) -> list[str | int]:
+    if refund is not None:
+        return ["refund", refund.id, refund.amount, refund.state]
+    return [] if dispute is None else ["dispute", dispute.id, dispute.amount, dispute.state]
+
+
+Command = Use | Refund | Grant | Adjust | Open | Freeze | Unfreeze | ReadBalance | Expire | Buy | ClawBack | Thaw
 
 COMMANDS: Final[dict[str, type[Command]]] = {
-    command.type: command for command in (Use, Refund, Grant, Adjust, Open, Freeze, Unfreeze, ReadBalance, Expire)
+    command.type: command
+    for command in (Use, Refund, Grant, Adjust, Open, Freeze, Unfreeze, ReadBalance, Expire, Buy, ClawBack, Thaw)
 }
+OUR_OWN: Final = (Expire, Buy, ClawBack, Thaw)
+"""Commands that only our own processes send to each other."""
 
 
 def operation(command: Command) -> str:
     """What the command asks for, as canonical JSON: equal for two commands that are the same operation.
 
     The list is ``[type, amount, appId, transactionId, source, expiresAt]`` as asked, ``null`` where the command has no
-    such field; times are compared as instants, so they are brought to UTC.
+    such field; times are compared as instants, so they are brought to UTC. Behind them a command of a payment has its
+    purchase, and its fact as a list.
     """
     expires_at = getattr(command, "expires_at", None)
     parts = [
@@ -129,4 +184,6 @@ def operation(command: Command) -> str:
         getattr(command, "source", None),
         None if expires_at is None else expires_at.astimezone(UTC),
     ]
+    if isinstance(command, OfPurchase):
+        parts += [command.purchase_id, command.fact()]
     return msgspec.json.encode(parts).decode()

@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from contracts.addresses import is_reply_address
-from contracts.commands import COMMANDS, NO_METADATA, Adjust, Command, Grant, Keyed
+from contracts.commands import COMMANDS, NO_METADATA, Adjust, Buy, ClawBack, Command, Grant, Keyed, Thaw
 from contracts.errors import Error, FieldError, invalid, invalid_field
 from contracts.explaining import field_problems, read_object, valid_text
 from contracts.fields import COMMAND_BYTES_MAX, is_reserved_key
@@ -155,6 +155,10 @@ def _body_problem(command: Command, body: bytes) -> FieldError | None:
         return FieldError("amount", "must not be 0")
     if isinstance(command, Grant) and command.expires_at is not None and in_utc(command.expires_at) is None:
         return FieldError("expiresAt", "is beyond the calendar in UTC")
+    if isinstance(command, Buy) and (command.paid is None) == (command.failed is None):
+        return FieldError("paid", "or failed: one of them")
+    if isinstance(command, ClawBack | Thaw) and (command.refund is None) == (command.dispute is None):
+        return FieldError("refund", "or dispute: one of them")
     metadata = getattr(command, "metadata", NO_METADATA)
     return None if metadata is NO_METADATA else metadata_problem(metadata)
 

@@ -11,6 +11,7 @@ from msgspec import UNSET, Struct, UnsetType
 
 from contracts.errors import Error
 from contracts.fields import Moment
+from contracts.payments import DISPUTE_KEY, OPEN
 from contracts.replies import Balance, Transaction, TransactionType
 
 EVENT_CONTENT_TYPE: Final = "application/cloudevents+json"
@@ -25,7 +26,8 @@ EventType = Literal[
     "credits.expired",
     "credits.refused",
     "credits.purchased",
-    "credits.clawedback",
+    "credits.clawed_back",
+    "credits.disputed",
 ]
 
 EVENT_OF_TRANSACTION: Final[dict[TransactionType, EventType]] = {
@@ -35,8 +37,11 @@ EVENT_OF_TRANSACTION: Final[dict[TransactionType, EventType]] = {
     "refund": "credits.refunded",
     "expiry": "credits.expired",
     "purchase": "credits.purchased",
-    "clawback": "credits.clawedback",
+    "clawback": "credits.clawed_back",
 }
+DISPUTED: Final[EventType] = "credits.disputed"
+"""The event of that clawback which begins a dispute."""
+OF_TRANSACTIONS: Final[frozenset[EventType]] = frozenset({*EVENT_OF_TRANSACTION.values(), DISPUTED})
 
 _REFUSED_IDS: Final = uuid.UUID("5b0f9a52-6d0e-5c3e-9a3b-7d1c0a4f2e61")
 
@@ -75,11 +80,19 @@ class Event(Struct, frozen=True):
 _encoder: Final = msgspec.json.Encoder()
 
 
+def event_type(transaction: Transaction) -> EventType:
+    """What a transaction is told as."""
+    key = transaction.idempotency_key
+    if transaction.type == "clawback" and key.startswith(DISPUTE_KEY) and key.endswith(OPEN):
+        return DISPUTED
+    return EVENT_OF_TRANSACTION[transaction.type]
+
+
 def transaction_event(transaction: Transaction, balance: Balance, traceparent: str | None) -> Event:
     """The event of a transaction: its id is the transaction's, so that a repeat is known as one."""
     return Event(
         id=transaction.id,
-        type=EVENT_OF_TRANSACTION[transaction.type],
+        type=event_type(transaction),
         subject=transaction.user_id,
         time=transaction.completed_at,
         data=TransactionData(transaction, balance),

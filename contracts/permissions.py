@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from contracts.commands import Command, Expire, Freeze, Grant, Open, ReadBalance, Refund, Unfreeze, Use
+from contracts.commands import OUR_OWN, Command, Freeze, Grant, Open, ReadBalance, Refund, Unfreeze, Use
 from contracts.errors import Error
 from contracts.replies import Origin
 from contracts.topology import ADMIN_LOGIN, FRONT_LOGIN, WORKER_LOGIN
@@ -47,7 +47,7 @@ def authorise(login: str | None, command: Command, logins: Logins) -> Actor | Er
         return Actor("system")
     if login in logins.front and isinstance(command, _APP_COMMANDS):
         return Actor("user")
-    if login in logins.admin and not isinstance(command, Expire):
+    if login in logins.admin and not isinstance(command, OUR_OWN):
         return Actor("app")
     if login in logins.front or not isinstance(command, _APP_COMMANDS):
         return Error("forbidden", f"the login may not send {command.type}")

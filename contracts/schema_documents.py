@@ -7,16 +7,16 @@ from typing import Any, Final, Literal, get_args
 import msgspec
 from msgspec import NODEFAULT, Struct
 
-from contracts.commands import COMMANDS, Command, Expire
+from contracts.commands import COMMANDS, OUR_OWN, Command
 from contracts.errors import REST_STATUS, ErrorCode, LedgerErrorCode
-from contracts.events import EVENT_OF_TRANSACTION, Event, EventType, RefusedData, TransactionData
+from contracts.events import OF_TRANSACTIONS, Event, EventType, RefusedData, TransactionData
 from contracts.replies import REPLY_TYPE, BalanceReadBody, DoneBody, RefusedBody
 
 Json = dict[str, Any]
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 PUBLIC_COMMANDS: Final[dict[str, type[Command]]] = {
-    name: command for name, command in COMMANDS.items() if command is not Expire
+    name: command for name, command in COMMANDS.items() if command not in OUR_OWN
 }
 """What clients may send; the others are between our own processes."""
 EVENT_TYPES: Final[tuple[EventType, ...]] = get_args(EventType)
@@ -67,7 +67,7 @@ def error_codes_document() -> Json:
 
 def event_model(event: EventType) -> type[Struct]:
     """``Event`` narrowed to one type: its name, its data, and a sequence where there is a transaction."""
-    refused = event not in EVENT_OF_TRANSACTION.values()
+    refused = event not in OF_TRANSACTIONS
     narrowed: dict[str, Any] = {"type": Literal[event], "data": RefusedData if refused else TransactionData}
     if not refused:
         narrowed["sequence"] = int
@@ -83,7 +83,7 @@ def event_model(event: EventType) -> type[Struct]:
 
 
 def _event_name(event: EventType) -> str:
-    return "".join(part.capitalize() for part in event.split("."))
+    return "".join(part.capitalize() for part in event.replace("_", ".").split("."))
 
 
 def _always_complete(schema: Json) -> Json:

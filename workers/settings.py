@@ -10,6 +10,7 @@ from pydantic_settings import NoDecode
 from contracts.fields import AMOUNT_MAX
 from contracts.permissions import Logins
 from contracts.topology import ADMIN_LOGIN, FRONT_LOGIN, PARTITIONS_DEFAULT, PARTITIONS_MAX, WORKER_LOGIN
+from workers.ledger.purchases import RefundPolicy
 from workers.process_settings import ProcessSettings
 
 _Logins = Annotated[frozenset[str], NoDecode]
@@ -23,6 +24,7 @@ class Settings(ProcessSettings):
     mana_batch_max: int = Field(default=256, ge=1, le=4096)
     credits_signup_bonus: int = Field(default=150, ge=0, le=AMOUNT_MAX)
     credits_daily_free: int = Field(default=5, ge=0, le=AMOUNT_MAX)
+    credits_refund_policy: RefundPolicy = "debt"
     mana_admin_logins: _Logins = frozenset({ADMIN_LOGIN})
     mana_front_logins: _Logins = frozenset({FRONT_LOGIN})
     mana_system_logins: _Logins = frozenset({WORKER_LOGIN})

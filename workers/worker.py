@@ -65,7 +65,11 @@ class Worker:
             name=name,
             partitions=settings.mana_partitions,
             batch_max=settings.mana_batch_max,
-            terms=Terms(signup_bonus=settings.credits_signup_bonus, daily_free=settings.credits_daily_free),
+            terms=Terms(
+                signup_bonus=settings.credits_signup_bonus,
+                daily_free=settings.credits_daily_free,
+                refund_policy=settings.credits_refund_policy,
+            ),
             ids=iter(lambda: str(uuid7()), ""),
             link=self.link,
             inlets=self.inlets,

@@ -13,13 +13,17 @@ from contracts.replies import Balance, Transaction
 
 
 class BalanceView(Struct, frozen=True, rename="camel"):
-    """A balance with what is due today already in it, and the daily free credits as configured."""
+    """A balance with what is due today already in it, and the daily free credits as configured.
+
+    ``debt`` is owed: bought credits that were used before their money went back. The next purchase pays it first.
+    """
 
     balance: int
     free_credits_remaining: int
     total_earned: int
     total_spent: int
     daily_free_credits: int
+    debt: int
 
 
 class UseRequest(Struct, frozen=True, rename="camel"):
@@ -62,7 +66,7 @@ class RefusedOperation(Struct, frozen=True, rename="camel", tag_field="status", 
 
 
 class Purchase(Struct, frozen=True, rename="camel"):
-    """Credits bought, or on the way to be."""
+    """Credits bought, or on the way to be; ``debt`` is what is still owed of it."""
 
     id: str
     package_id: str
@@ -74,6 +78,7 @@ class Purchase(Struct, frozen=True, rename="camel"):
     stripe_payment_intent_id: str | None
     created_at: datetime
     completed_at: datetime | None
+    debt: int
 
 
 class Package(Struct, frozen=True, rename="camel"):

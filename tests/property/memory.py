@@ -9,12 +9,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import count
-from typing import Protocol
 
-from contracts.commands import Open, Refund
+import msgspec
+
+from contracts.commands import Buy, OfPurchase, Open, Refund
 from contracts.errors import Error
 from contracts.fields import BALANCE_MAX
 from contracts.replies import Reply
+from tests.property.closing import gained, sides_fit
 from workers.ledger.model import (
     Account,
     Burn,
@@ -29,31 +31,8 @@ from workers.ledger.model import (
     Terms,
     Usage,
 )
+from workers.ledger.purchases import Purchase, RefundPolicy
 from workers.ledger.rules import decide
-
-
-class Ledger(Protocol):
-    """What the property tests ask of a ledger; the real executor and its database can stand behind it as well."""
-
-    def apply(self, requests: Sequence[Request], now: datetime) -> list[Reply]:
-        """Decides and keeps one batch, at this time."""
-        ...
-
-    def suspend(self, user_id: str, *, suspended: bool) -> None:
-        """From the next batch on the user may use nothing, or again what the account allows."""
-        ...
-
-    def account(self, user_id: str) -> Account | None:
-        """The account as it is kept."""
-        ...
-
-    def lots_of(self, user_id: str) -> list[Lot]:
-        """Every lot of the account, used up or not."""
-        ...
-
-    def entries_of(self, user_id: str) -> list[Entry]:
-        """The account's transactions, by sequence."""
-        ...
 
 
 def fresh_ids() -> Iterator[str]:
@@ -73,6 +52,7 @@ class MemoryLedger:
     answers: dict[tuple[str, str], Recorded] = field(default_factory=dict[tuple[str, str], Recorded])
     refusals: dict[RefusalKey, Error] = field(default_factory=dict[RefusalKey, Error])
     suspended: set[str] = field(default_factory=set[str])
+    purchases: dict[tuple[str, str], Purchase] = field(default_factory=dict[tuple[str, str], Purchase])
     outcomes: list[Outcome] = field(default_factory=list[Outcome])
 
     def apply(self, requests: Sequence[Request], now: datetime) -> list[Reply]:
@@ -89,13 +69,44 @@ class MemoryLedger:
         else:
             self.suspended.discard(user_id)
 
+    def set_policy(self, policy: RefundPolicy) -> None:
+        """Other terms."""
+        self.terms = msgspec.structs.replace(self.terms, refund_policy=policy)
+
+    def sell(self, user_id: str, purchase_id: str, size: int, price: int, now: datetime) -> None:
+        """A row as the front makes it."""
+        new = Purchase(
+            account_id=user_id,
+            id=purchase_id,
+            credits=size,
+            amount=price,
+            currency="eur",
+            status="pending",
+            payment_intent_id=None,
+            checkout_session_id=None,
+            created_at=now,
+            completed_at=None,
+            refunds={},
+            disputes={},
+            taken=0,
+            debt=0,
+            written_off=0,
+            held=0,
+        )
+        self.purchases[user_id, purchase_id] = new
+
     def account(self, user_id: str) -> Account | None:
         """The account as it is kept."""
         return self.accounts.get(user_id)
 
     def lots_of(self, user_id: str) -> list[Lot]:
-        """Every lot of the account, in the order they were made."""
-        return list(self.lots.get(user_id, {}).values())
+        """Every lot of the account, the oldest first."""
+        return sorted(self.lots.get(user_id, {}).values(), key=lambda lot: (lot.created_at, lot.id))
+
+    def purchases_of(self, user_id: str) -> list[Purchase]:
+        """The account's purchases, in the order of their ids."""
+        mine = (purchase for purchase in self.purchases.values() if purchase.account_id == user_id)
+        return sorted(mine, key=lambda purchase: purchase.id)
 
     def entries_of(self, user_id: str) -> list[Entry]:
         """The account's transactions, by sequence."""
@@ -114,7 +125,17 @@ class MemoryLedger:
                 self._load_answers(state, request, key)
             if isinstance(request.command, Refund):
                 self._load_usage(state, user_id, request.command.transaction_id)
+            if isinstance(request.command, OfPurchase):
+                self._load_purchases(state, request.command)
         return state
+
+    def _load_purchases(self, state: State, command: OfPurchase) -> None:
+        for (user_id, name), purchase in self.purchases.items():
+            wanted = name == command.purchase_id or (isinstance(command, Buy) and purchase.debt)
+            if user_id == command.user_id and wanted:
+                lot = self.lots.get(user_id, {}).get(name)
+                copied = replace(purchase, refunds=dict(purchase.refunds), disputes=dict(purchase.disputes))
+                state.purchases[user_id, name] = replace(copied, left=None if lot is None else lot.remaining)
 
     def _load_answers(self, state: State, request: Request, key: str) -> None:
         user_id = request.user_id
@@ -141,6 +162,7 @@ class MemoryLedger:
         _only_once(account.account_id for account in outcome.accounts)
         _only_once(lot.id for lot in outcome.lots)
         _only_once((refusal.account_id, refusal.idempotency_key, refusal.identity) for refusal in outcome.refusals)
+        _only_once(purchase.id for purchase in outcome.purchases)
         for account in outcome.accounts:
             self._keep_account(account)
         for lot in outcome.lots:
@@ -149,6 +171,8 @@ class MemoryLedger:
             self._keep_entry(entry, now)
         for record in outcome.keys:
             self._keep_key(record)
+        for purchase in outcome.purchases:
+            self._keep_purchase(purchase)
         for refusal in outcome.refusals:
             self.refusals[refusal.account_id, refusal.idempotency_key, refusal.identity] = refusal.error
 
@@ -178,42 +202,33 @@ class MemoryLedger:
         assert row.balance_after == entry.balance.balance + entry.balance.free_credits_remaining
         assert row.created_at == row.completed_at == now
         assert [posting.number for posting in entry.postings] == list(range(1, len(entry.postings) + 1))
-        assert sum(posting.amount for posting in entry.postings) == abs(row.amount)
+        assert sum(gained(posting, row.user_id) for posting in entry.postings) == row.amount
+        assert row.type == "clawback" or sum(posting.amount for posting in entry.postings) == abs(row.amount) > 0
         for posting in entry.postings:
-            sides = (posting.source, posting.destination)
             assert posting.amount > 0
-            assert sides[row.amount > 0] == row.user_id
-            assert sides[row.amount < 0].startswith("system:")
+            assert sides_fit(posting, row.user_id)
         mine[row.id] = entry
         self.answers[row.user_id, row.idempotency_key] = Recorded(entry.operation, row, entry.balance)
+
+    def _keep_purchase(self, purchase: Purchase) -> None:
+        before = self.purchases[purchase.account_id, purchase.id]
+        fixed = (purchase.credits, purchase.amount, purchase.currency, purchase.created_at)
+        assert fixed == (before.credits, before.amount, before.currency, before.created_at)
+        assert before.completed_at in (None, purchase.completed_at)
+        assert before.refunds.keys() <= purchase.refunds.keys()
+        assert before.disputes.keys() <= purchase.disputes.keys()
+        assert 0 <= purchase.taken <= purchase.credits
+        assert min(purchase.debt, purchase.written_off) >= 0
+        assert purchase.debt + purchase.written_off <= purchase.taken
+        assert 0 <= purchase.held <= purchase.credits
+        assert purchase.is_paid or purchase.taken + purchase.held == 0
+        assert purchase.is_paid == (purchase.status in ("completed", "refunded", "disputed"))
+        self.purchases[purchase.account_id, purchase.id] = replace(purchase, left=None, changed=False)
 
     def _keep_key(self, record: KeyRecord) -> None:
         place = (record.account_id, record.idempotency_key)
         assert place not in self.answers, "one answer for each key"
         self.answers[place] = Recorded(record.operation, None, record.balance)
-
-
-def books_close(ledger: Ledger, user_id: str) -> None:
-    """What must hold of every account at any time, from its rows alone."""
-    account, lots, entries = ledger.account(user_id), ledger.lots_of(user_id), ledger.entries_of(user_id)
-    if account is None:
-        assert not lots
-        assert not entries
-        return
-    assert account.free_credits_remaining == sum(lot.remaining for lot in lots if lot.free)
-    assert account.balance == sum(lot.remaining for lot in lots if not lot.free)
-    assert [entry.transaction.sequence for entry in entries] == list(range(1, account.sequence + 1))
-    before = 0
-    left = dict.fromkeys((lot.id for lot in lots), 0)
-    for entry in entries:
-        assert entry.transaction.balance_before == before
-        before = entry.transaction.balance_after
-        for posting in entry.postings:
-            left[posting.lot_id] += posting.amount if posting.destination == user_id else -posting.amount
-            assert left[posting.lot_id] >= 0
-    assert before == account.available
-    assert left == {lot.id: lot.remaining for lot in lots}
-    assert not entries or account.figures() == entries[-1].balance
 
 
 def _copy(lot: Lot) -> Lot:

@@ -9,80 +9,17 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-SIGNUP, DAILY, MOST = 150, 5, 2**53 - 1
+from tests.property.plain_shop import PlainShop
+from tests.property.plain_user import MOST, No, User
 
-
-class No(Exception):  # noqa: N818 - a refusal is no error
-    """A refusal: its code, and its details."""
-
-
-class User:
-    """One account. ``lots``: oldest first; ``out``: what each usage still has, by lot, in the order it was taken."""
-
-    def __init__(self, opening: str, now: datetime) -> None:
-        self.opening, self.day, self.frozen, self.earned, self.spent = opening, now.date(), False, 0, 0
-        self.lots: list[dict[str, Any]] = []
-        self.log: list[dict[str, Any]] = []
-        self.moves: list[list[tuple[str, int]]] = []
-        self.out: dict[int, list[list[Any]]] = {}
-        self.answers: dict[str, tuple[object, dict[str, Any]]] = {}
-
-    def sum(self, *, free: bool) -> int:
-        return sum(lot["left"] for lot in self.lots if lot["free"] == free)
-
-    def all(self) -> int:
-        return self.sum(free=True) + self.sum(free=False)
-
-    def balance(self) -> dict[str, int]:
-        free, paid = self.sum(free=True), self.sum(free=False)
-        return {"balance": paid, "freeCreditsRemaining": free, "totalEarned": self.earned, "totalSpent": self.spent}
-
-    def room(self, amount: int) -> None:
-        if self.all() + amount > MOST:
-            raise No("invalid_request", ["amount"])
-
-    def new_lot(self, kind: str, amount: int, expires: datetime | None, place: int = 1) -> tuple[str, int]:
-        free = kind not in ("purchase", "adjustment")
-        name = f"{len(self.log) + 1}.{place}"
-        self.lots.append({"name": name, "kind": kind, "free": free, "left": amount, "expires": expires})
-        return name, amount
-
-    def burn(self, amount: int) -> list[list[Any]]:
-        if amount > self.all():
-            raise No("insufficient_credits", {"available": self.all(), "required": amount})
-        taken: list[list[Any]] = []
-        for free in (True, False):
-            mine = [lot for lot in self.lots if lot["free"] == free and lot["left"]]
-            ending = sorted((lot for lot in mine if lot["expires"]), key=lambda lot: lot["expires"])
-            for lot in ending + [lot for lot in mine if not lot["expires"]]:
-                part = min(lot["left"], amount)
-                if part:
-                    lot["left"] -= part
-                    amount -= part
-                    taken.append([lot, part])
-        return taken
-
-    def write(
-        self, now: datetime, kind: str, amount: int, key: str, asked: object, moves: list[tuple[str, int]], **more: Any
-    ) -> dict[str, Any]:
-        after = self.all()
-        row = {"type": kind, "amount": amount, "idempotencyKey": key, "sequence": len(self.log) + 1, "createdAt": now}
-        row |= {"balanceBefore": after - amount, "balanceAfter": after, "origin": "system", "appId": None}
-        row |= {"refersTo": None, "metadata": None} | more
-        self.log.append(row)
-        self.moves.append(moves)
-        return self.answer(key, asked, row)
-
-    def answer(self, key: str, asked: object, row: dict[str, Any] | None) -> dict[str, Any]:
-        reply = {"ok": True, "replayed": False, "transaction": row, "balance": self.balance()}
-        self.answers[key] = (asked, reply)
-        return reply
+SIGNUP, DAILY = 150, 5
 
 
 class PlainLedger:
     """All users, one command at a time."""
 
     def __init__(self) -> None:
+        self.shop = PlainShop()
         self.users: dict[str, User] = {}
         self.refused: dict[object, dict[str, Any]] = {}
         self.suspended: set[str] = set()
@@ -100,6 +37,7 @@ class PlainLedger:
     ) -> dict[str, Any]:
         name, key, kind = command["userId"], command.get("idempotencyKey"), command["type"]
         asked = [command.get(part) for part in ("type", "amount", "appId", "transactionId", "source", "expiresAt")]
+        asked += [command.get(part) for part in ("purchaseId", "paid", "refund", "dispute")]
         user = self.users.get(name)
         first = user.answers.get(user.opening if kind == "account.open" else str(key)) if user else None
         # Without a message id the broker's flag only hints at a repeat; what was done under the key is surer.
@@ -137,11 +75,7 @@ class PlainLedger:
             raise No("deadline_exceeded", {})
         kind, key, amount = command["type"], command.get("idempotencyKey", ""), command.get("amount", 0)
         if kind == "account.open":
-            user = self.users[command["userId"]] = User(key, now)
-            if not command.get("signupBonus", True):
-                return user.answer(key, asked, None)
-            user.earned += SIGNUP
-            return user.write(now, "bonus", SIGNUP, key, asked, [user.new_lot("signup", SIGNUP, None)], **more)
+            return self.open(command, now, asked, more)
         if user is None:
             raise No("unknown_user", {})
         self.what_time_brings(user, now, daily=kind in ("credits.use", "credits.balance"))
@@ -161,6 +95,8 @@ class PlainLedger:
         if kind == "credits.adjust" and amount < 0:
             moves = [(lot["name"], part) for lot, part in user.burn(-amount)]
             return user.write(now, "adjustment", amount, key, asked, moves, **more)
+        if kind in ("credits.purchase", "credits.clawback", "credits.thaw"):
+            return self.shop.hear(command, now, user, asked, more)
         if kind == "credits.refund":
             return self.refund(command, now, user, asked, login, more)
         expires = command.get("expiresAt")
@@ -168,8 +104,16 @@ class PlainLedger:
             raise No("invalid_request", ["expiresAt"])
         user.room(amount)
         user.earned += amount
-        moves = [user.new_lot(command.get("source", "adjustment"), amount, expires)]
+        moves = [user.new_lot(command.get("source", "adjustment"), amount, expires, now)]
         return user.write(now, "bonus" if "source" in command else "adjustment", amount, key, asked, moves, **more)
+
+    def open(self, command: dict[str, Any], now: datetime, asked: object, more: Any) -> dict[str, Any]:
+        key = command["idempotencyKey"]
+        user = self.users[command["userId"]] = User(key, now)
+        if not command.get("signupBonus", True):
+            return user.answer(key, asked, None)
+        user.earned += SIGNUP
+        return user.write(now, "bonus", SIGNUP, key, asked, [user.new_lot("signup", SIGNUP, None, now)], **more)
 
     def refund(
         self, command: dict[str, Any], now: datetime, user: User, asked: object, login: str | None, more: Any
@@ -197,10 +141,13 @@ class PlainLedger:
             back -= part
             if lot["expires"] and lot["expires"] <= now:
                 ends = now + (lot["expires"] - usage["createdAt"])
-                moves.append(user.new_lot(lot["kind"], part, ends, len(moves) + 1))
+                moves.append(user.new_lot(lot["kind"], part, ends, now, len(moves) + 1))
             else:
-                lot["left"] += part
-                moves.append((lot["name"], part))
+                fits = min(part, lot["granted"] - lot["left"])
+                lot["left"] += fits
+                moves += [(lot["name"], fits)] if fits else []
+                if part > fits:
+                    moves.append(user.new_lot(lot["kind"], part - fits, None, now, len(moves) + 1))
         more = more | {"appId": usage["appId"], "refersTo": number}
         return user.write(now, "refund", amount, command["idempotencyKey"], asked, moves, **more)
 
@@ -213,5 +160,5 @@ class PlainLedger:
             user.day = now.date()
             if user.all() + DAILY <= MOST:
                 user.earned += DAILY
-                lots = [user.new_lot("daily", DAILY, None)]
+                lots = [user.new_lot("daily", DAILY, None, now)]
                 user.write(now, "bonus", DAILY, f"daily:{now.date()}", None, lots)

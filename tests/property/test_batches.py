@@ -9,7 +9,8 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.property.memory import MemoryLedger, books_close
+from tests.property.closing import books_close
+from tests.property.memory import MemoryLedger
 from tests.property.wire import Message, ask, history, user_id
 from workers.ledger.model import RefusalKey
 

@@ -12,7 +12,7 @@ import msgspec
 from contracts.commands import COMMANDS
 from contracts.permissions import Actor
 from contracts.replies import Origin, Reply, encode_reply
-from tests.property.memory import Ledger
+from tests.property.closing import Ledger
 from workers.ledger.model import Request
 
 NOBODYS_USAGE = "0190ffff-ffff-7fff-8fff-ffffffffffff"
@@ -38,6 +38,11 @@ class Message:
 def user_id(number: int) -> str:
     """The id of the test's user with that number."""
     return f"00000000-0000-7000-8000-{number:012d}"
+
+
+def purchase_id(number: int) -> str:
+    """The id of the test's purchase with that number; it comes before every id that a ledger makes."""
+    return f"0190e000-0000-7000-8000-{number:012x}"
 
 
 def request(message: Message, transaction_id: str | None = None) -> Request:

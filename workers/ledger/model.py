@@ -16,11 +16,14 @@ from contracts.commands import Command
 from contracts.errors import Error
 from contracts.permissions import Actor
 from contracts.replies import Balance, LotKind, Reply, Transaction
+from workers.ledger.purchases import Purchase, RefundPolicy
 
 SystemAccount = Literal[
     "system:bonus",
     "system:revenue",
     "system:stripe",
+    "system:disputed",
+    "system:written_off",
     "system:expired",
     "system:adjustment",
 ]
@@ -30,10 +33,12 @@ FREE_KINDS: Final[frozenset[LotKind]] = frozenset({"signup", "daily", "promotion
 
 
 class Terms(Struct, frozen=True):
-    """What the house grants by itself, in credits; 0 grants nothing."""
+    """What the house grants by itself, in credits (0 grants nothing), and what becomes of credits that are to be taken
+    back and are used already."""
 
     signup_bonus: int = 150
     daily_free: int = 5
+    refund_policy: RefundPolicy = "debt"
 
 
 class Request(Struct, frozen=True, kw_only=True):
@@ -142,6 +147,7 @@ class State:
     account and idempotency key, ``usages`` by account and transaction id. ``suspended`` are the users who may use
     nothing whatever their accounts say, those included whose account is not open yet: the front's to write, not ours.
     ``deleted`` are those among them who are users no more: no words about them are kept.
+    ``purchases``, by account and id, are those that commands name, and of whoever buys also those with a debt.
     """
 
     accounts: dict[str, Account] = field(default_factory=dict[str, Account])
@@ -151,10 +157,14 @@ class State:
     usages: dict[tuple[str, str], Usage] = field(default_factory=dict[tuple[str, str], Usage])
     suspended: set[str] = field(default_factory=set[str])
     deleted: set[str] = field(default_factory=set[str])
+    purchases: dict[tuple[str, str], Purchase] = field(default_factory=dict[tuple[str, str], Purchase])
 
 
 class Posting(Struct, frozen=True):
-    """``amount`` credits from one account to another, out of or into one lot of the user's."""
+    """``amount`` credits from one account to another, out of or into one lot of the user's.
+
+    Where the user's account is neither side, credits move that were the lot's before, or would be.
+    """
 
     number: int
     source: str
@@ -207,3 +217,4 @@ class Outcome:
     lots: list[Lot] = field(default_factory=list[Lot])
     keys: list[KeyRecord] = field(default_factory=list[KeyRecord])
     refusals: list[RefusalRecord] = field(default_factory=list[RefusalRecord])
+    purchases: list[Purchase] = field(default_factory=list[Purchase])

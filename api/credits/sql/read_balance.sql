@@ -1,7 +1,7 @@
 -- As the first command of this moment would leave it: what has expired is out, today's free credits are in where they
 -- are due ($2, 0 for none) and the account can hold them ($3 in all). Nothing is written.
 SELECT figures.balance, figures.free_credits_remaining + due.amount AS free_credits_remaining,
-       figures.total_earned + due.amount AS total_earned, figures.total_spent
+       figures.total_earned + due.amount AS total_earned, figures.total_spent, owed.debt
 FROM (
     SELECT balances.balance - coalesce(expired.paid, 0)::bigint AS balance,
            balances.free_credits_remaining - coalesce(expired.free, 0)::bigint AS free_credits_remaining,
@@ -19,4 +19,8 @@ FROM (
             AND figures.balance + figures.free_credits_remaining + $2::bigint <= $3::bigint
         THEN $2::bigint ELSE 0
     END AS amount
-) AS due
+) AS due CROSS JOIN (
+    SELECT coalesce(sum(purchases.debt), 0)::bigint AS debt
+    FROM credits.purchases
+    WHERE purchases.account_id = $1 AND purchases.debt > 0
+) AS owed

@@ -72,8 +72,8 @@ _ROWS: Final = {
     "credits.refusals": "(account_id, idempotency_key, identity, code, message, details, created_at)"
     " VALUES ($1, 'k', 'i', 'forbidden', 'no', '{}', now())",
     "credits.usage_stats": "(account_id, app_id, day, uses, credits) VALUES ($1, 'chat', current_date, 1, 2)",
-    "credits.purchases": "(account_id, id, package_id, credits, price_euro_cents, status, created_at)"
-    " VALUES ($1, gen_random_uuid(), 'credits-500', 500, 500, 'pending', now())",
+    "credits.purchases": "(account_id, id, package_id, credits, price_euro_cents, amount, status, created_at)"
+    " VALUES ($1, gen_random_uuid(), 'credits-500', 500, 500, 500, 'pending', now())",
 }
 """One row each of a user, where what the user does makes none."""
 _TRANSACTIONS: Final = """

@@ -32,6 +32,7 @@ async def test_the_account_is_open_when_registration_answers(http: httpx.AsyncCl
         "totalEarned": 150,
         "totalSpent": 0,
         "dailyFreeCredits": 5,
+        "debt": 0,
     }
     (lot,) = await _get(http, spender, "/lots")
     assert set(lot) == {"id", "kind", "granted", "remaining", "free", "expiresAt", "createdAt"}
@@ -187,15 +188,15 @@ async def test_packages_and_purchases(http: httpx.AsyncClient, spender: SignedIn
     }
     assert await _get(http, spender, "/purchases") == []
     await owner.execute(
-        "INSERT INTO credits.purchases (account_id, id, package_id, credits, price_euro_cents, status, created_at)"
-        " VALUES ($1::text::uuid, gen_random_uuid(), $2, 500, 500, 'pending', now())",
+        "INSERT INTO credits.purchases (account_id, id, package_id, credits, price_euro_cents, amount, status,"
+        " created_at) VALUES ($1::text::uuid, gen_random_uuid(), $2, 500, 500, 500, 'pending', now())",
         spender.id,
         packages[0]["id"],
     )
     (purchase,) = await _get(http, spender, "/purchases")
     assert set(purchase) == {
         *("id", "packageId", "credits", "priceEuroCents", "currency", "status"),
-        *("stripeCheckoutSessionId", "stripePaymentIntentId", "createdAt", "completedAt"),
+        *("stripeCheckoutSessionId", "stripePaymentIntentId", "createdAt", "completedAt", "debt"),
     }
 
 

@@ -127,8 +127,8 @@ REFUSED = [
         " VALUES ('x', 'x', 'x', 0, 1, 1)"
     ),
     (
-        "INSERT INTO credits.purchases (account_id, id, package_id, credits, price_euro_cents, status, created_at)"
-        " VALUES (gen_random_uuid(), gen_random_uuid(), 'none', 1, 1, 'pending', now())"
+        "INSERT INTO credits.purchases (account_id, id, package_id, credits, price_euro_cents, amount, status,"
+        " created_at) VALUES (gen_random_uuid(), gen_random_uuid(), 'none', 1, 1, 1, 'pending', now())"
     ),
 ]
 

@@ -26,8 +26,9 @@ async def users(shared: Database) -> list[str]:
             await owner.do(request("account.freeze", user, "f", reason="x"))
     by_hand = await asyncpg.connect(shared.admin)
     await by_hand.execute(
-        "INSERT INTO credits.purchases (account_id, id, package_id, credits, price_euro_cents, status, created_at)"
-        " SELECT account_id, gen_random_uuid(), 'credits-500', 500, 500, 'pending', now() FROM credits.balances"
+        "INSERT INTO credits.purchases (account_id, id, package_id, credits, price_euro_cents, amount, status,"
+        " created_at)"
+        " SELECT account_id, gen_random_uuid(), 'credits-500', 500, 500, 500, 'pending', now() FROM credits.balances"
     )
     await by_hand.close()
     return both

@@ -45,6 +45,21 @@ MINIMAL: Final[dict[str, Body]] = {
 }
 """For each command of the contract a body with what is required and no more."""
 
+PAYMENT: Final[Body] = {"amount": 500, "currency": "eur", "paymentIntentId": "pi_1"}
+REFUND: Final[Body] = {"id": "re_1", "amount": 200, "state": "succeeded"}
+DISPUTE: Final[Body] = {"id": "dp_1", "amount": 500, "state": "open"}
+OF_PAYMENTS: Final[dict[str, Body]] = {
+    "credits.purchase": {"userId": USER, "purchaseId": OTHER_USER, "paid": PAYMENT, "idempotencyKey": "stripe:p"},
+    "credits.clawback": {"userId": USER, "purchaseId": OTHER_USER, "refund": REFUND, "idempotencyKey": "stripe:r"},
+    "credits.thaw": {
+        "userId": USER,
+        "purchaseId": OTHER_USER,
+        "refund": {**REFUND, "state": "failed"},
+        "idempotencyKey": "stripe:f",
+    },
+}
+"""The same for what only our own worker sends."""
+
 
 class Case(Struct, frozen=True):
     """A change to a command's minimal body, and the field that must be named where the result is no command.

@@ -13,7 +13,21 @@ from contracts.commands import COMMANDS, NO_METADATA, Open, Use
 from contracts.decoding import Accepted, Envelope, Rejected, decode
 from contracts.metadata import compact
 from contracts.permissions import Logins
-from tests.unit.contracts.examples import INVALID, MINIMAL, OTHER_USER, TOKEN, USE, USER, VALID, Case, body_of
+from tests.unit.contracts.examples import (
+    DISPUTE,
+    INVALID,
+    MINIMAL,
+    OF_PAYMENTS,
+    OTHER_USER,
+    PAYMENT,
+    REFUND,
+    TOKEN,
+    USE,
+    USER,
+    VALID,
+    Case,
+    body_of,
+)
 
 LOGINS = Logins()
 ADMIN = "mana-admin"
@@ -275,3 +289,36 @@ def test_twice_the_same_member_means_the_last_as_in_most_readers() -> None:
     command = accepted(body).command
     assert isinstance(command, Use)
     assert command.amount == 7
+
+
+OURS = "mana-worker"
+
+
+@pytest.mark.parametrize("name", OF_PAYMENTS)
+def test_what_is_told_of_payments_is_a_command_from_our_own_login_alone(name: str) -> None:
+    assert accepted(OF_PAYMENTS[name], name, login=OURS).actor.origin == "system"
+    for login in (ADMIN, "mana-front", "chat"):
+        refusal = rejected({**OF_PAYMENTS[name], "idempotencyKey": "k"}, name, login=login)
+        assert refusal.error.code == "forbidden"
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "field"),
+    [
+        ("credits.purchase", {"paid": None}, "paid"),
+        ("credits.purchase", {"failed": "declined"}, "paid"),
+        ("credits.purchase", {"paid": {**PAYMENT, "amount": 0}}, "paid"),
+        ("credits.purchase", {"paid": {**PAYMENT, "currency": "EUR"}}, "paid"),
+        ("credits.purchase", {"paid": {**PAYMENT, "paymentIntentId": "pi 1"}}, "paid"),
+        ("credits.purchase", {"paid": {**PAYMENT, "colour": "red"}}, "paid"),
+        ("credits.purchase", {"purchaseId": "1"}, "purchaseId"),
+        ("credits.clawback", {"refund": None}, "refund"),
+        ("credits.clawback", {"dispute": DISPUTE}, "refund"),
+        ("credits.clawback", {"refund": {**REFUND, "state": "failed"}}, "refund"),
+        ("credits.clawback", {"refund": None, "dispute": {**DISPUTE, "state": "won"}}, "dispute"),
+        ("credits.thaw", {"refund": REFUND}, "refund"),
+        ("credits.thaw", {"refund": None, "dispute": DISPUTE}, "dispute"),
+    ],
+)
+def test_a_fact_of_a_payment_that_cannot_be_one(name: str, change: dict[str, Any], field: str) -> None:
+    assert named(rejected({**OF_PAYMENTS[name], **change}, name, login=OURS)) == [field]

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any, get_args
 
+import msgspec
 import pytest
 
 from contracts.errors import Error
 from contracts.events import (
     EVENT_OF_TRANSACTION,
+    OF_TRANSACTIONS,
     Event,
     EventType,
     decode_event,
@@ -82,4 +84,22 @@ def test_routing_keys() -> None:
 
 def test_every_kind_of_transaction_has_its_event() -> None:
     assert EVENT_OF_TRANSACTION.keys() == set(get_args(TransactionType))
-    assert set(EVENT_OF_TRANSACTION.values()) | {"credits.refused"} == set(get_args(EventType))
+    assert OF_TRANSACTIONS | {"credits.refused"} == set(get_args(EventType))
+    assert {*EVENT_OF_TRANSACTION.values(), "credits.disputed"} == OF_TRANSACTIONS
+
+
+@pytest.mark.parametrize(
+    ("type_", "key", "event"),
+    [
+        ("purchase", "stripe:purchase:pi_1", "credits.purchased"),
+        ("clawback", "stripe:refund:re_1:succeeded", "credits.clawed_back"),
+        ("clawback", "stripe:dispute:dp_1:open", "credits.disputed"),
+        ("clawback", "stripe:dispute:dp_1:lost", "credits.clawed_back"),
+        ("clawback", "stripe:dispute:dp_1:won", "credits.clawed_back"),
+        ("clawback", "stripe:debt:a:b", "credits.clawed_back"),
+        ("bonus", "stripe:dispute:dp_1:open", "credits.granted"),
+    ],
+)
+def test_what_payments_are_told_as(type_: TransactionType, key: str, event: str) -> None:
+    row = msgspec.structs.replace(USAGE, type=type_, idempotency_key=key, app_id=None)
+    assert transaction_event(row, BALANCE, None).type == event

@@ -8,11 +8,13 @@ import msgspec
 import pytest
 
 from contracts.commands import COMMANDS, operation
-from tests.unit.contracts.examples import MINIMAL, OTHER_USER, USER
+from tests.unit.contracts.examples import DISPUTE, MINIMAL, OF_PAYMENTS, OTHER_USER, PAYMENT, REFUND, USER
+
+ALL = MINIMAL | OF_PAYMENTS
 
 
 def asked(name: str, **change: Any) -> str:
-    return operation(msgspec.convert({**MINIMAL[name], **change}, COMMANDS[name]))
+    return operation(msgspec.convert({**ALL[name], **change}, COMMANDS[name]))
 
 
 DECISIVE = [
@@ -24,6 +26,16 @@ DECISIVE = [
     ("credits.grant", {"source": "bonus"}),
     ("credits.grant", {"expiresAt": "2027-01-01T00:00:00Z"}),
     ("credits.adjust", {"amount": 5}),
+    ("credits.purchase", {"purchaseId": USER}),
+    ("credits.purchase", {"paid": {**PAYMENT, "amount": 501}}),
+    ("credits.purchase", {"paid": {**PAYMENT, "currency": "usd"}}),
+    ("credits.purchase", {"paid": {**PAYMENT, "paymentIntentId": "pi_2"}}),
+    ("credits.purchase", {"paid": None, "failed": "declined"}),
+    ("credits.clawback", {"purchaseId": USER}),
+    ("credits.clawback", {"refund": {**REFUND, "id": "re_2"}}),
+    ("credits.clawback", {"refund": {**REFUND, "amount": 201}}),
+    ("credits.clawback", {"refund": {**REFUND, "state": "pending"}}),
+    ("credits.clawback", {"refund": None, "dispute": DISPUTE}),
 ]
 INDIFFERENT = [
     ("credits.use", {"description": "other"}),
@@ -34,6 +46,7 @@ INDIFFERENT = [
     ("credits.adjust", {"reason": "other", "description": "other"}),
     ("account.freeze", {"reason": "other"}),
     ("account.open", {"signupBonus": False}),
+    ("credits.purchase", {"paid": {**PAYMENT, "checkoutSessionId": "cs_1"}}),
 ]
 
 
@@ -48,7 +61,11 @@ def test_what_does_not(name: str, change: dict[str, Any]) -> None:
 
 
 def test_types_differ() -> None:
-    assert len({asked(name) for name in MINIMAL}) == len(MINIMAL)
+    assert len({asked(name) for name in ALL}) == len(ALL)
+
+
+def test_why_a_payment_failed_may_be_told_in_other_words() -> None:
+    assert len({asked("credits.purchase", paid=None, failed=why) for why in ("declined", "expired")}) == 1
 
 
 def test_times_are_compared_as_instants() -> None:
@@ -67,3 +84,9 @@ def test_written_down() -> None:
     assert asked("credits.use") == '["credits.use",3,"chat",null,null,null]'
     grant = asked("credits.grant", expiresAt="2027-01-01T02:00:00+02:00")
     assert grant == '["credits.grant",5,null,null,"promotion","2027-01-01T00:00:00Z"]'
+    six = "null,null,null,null,null"
+    bought = f'["credits.purchase",{six},"{OTHER_USER}",["paid",500,"eur","pi_1"]]'
+    assert asked("credits.purchase") == bought
+    assert asked("credits.clawback") == f'["credits.clawback",{six},"{OTHER_USER}",["refund","re_1",200,"succeeded"]]'
+    won = {"refund": None, "dispute": {**DISPUTE, "state": "won"}}
+    assert asked("credits.thaw", **won) == f'["credits.thaw",{six},"{OTHER_USER}",["dispute","dp_1",500,"won"]]'

@@ -8,7 +8,7 @@ import pytest
 from contracts.commands import COMMANDS, Grant, Refund, Use
 from contracts.errors import Error
 from contracts.permissions import SIGNUP_BONUS_KEY, Actor, Logins, authorise
-from tests.unit.contracts.examples import MINIMAL, USER
+from tests.unit.contracts.examples import MINIMAL, OF_PAYMENTS, USER
 
 LOGINS = Logins()
 APP = Actor("app", app_id="chat")
@@ -27,6 +27,10 @@ TABLE: dict[str, dict[str | None, Actor | str]] = {
     "account.freeze": {"mana-admin": ANY_APP, "mana-front": OURS, "mana-worker": OURS, "chat": "forbidden"},
     "account.unfreeze": {"mana-admin": ANY_APP, "mana-front": OURS, "mana-worker": OURS, "chat": "forbidden"},
     "credits.expire": {"mana-admin": "forbidden", "mana-front": "forbidden", "mana-worker": OURS, "chat": "forbidden"},
+    **{
+        name: {"mana-admin": "forbidden", "mana-front": "forbidden", "mana-worker": OURS, "chat": "forbidden"}
+        for name in ("credits.purchase", "credits.clawback", "credits.thaw")
+    },
 }  # fmt: skip
 CASES = [
     (name, login, verdict)
@@ -37,7 +41,7 @@ CASES = [
 
 @pytest.mark.parametrize(("name", "login", "verdict"), CASES)
 def test_rights(name: str, login: str | None, verdict: Actor | str) -> None:
-    body = MINIMAL.get(name, {"userId": USER})
+    body = MINIMAL.get(name) or OF_PAYMENTS.get(name, {"userId": USER})
     decided = authorise(login, msgspec.convert(body, COMMANDS[name]), LOGINS)
     assert (decided.code if isinstance(decided, Error) else decided) == verdict
 

@@ -20,7 +20,8 @@ import msgspec
 from contracts.commands import COMMANDS
 from contracts.permissions import Actor
 from contracts.replies import BalanceRead, Refused, Reply, Transaction
-from tests.property.memory import MemoryLedger, books_close
+from tests.property.closing import books_close
+from tests.property.memory import MemoryLedger
 from workers.ledger.model import Request
 
 USERS = {

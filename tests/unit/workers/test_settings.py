@@ -22,6 +22,7 @@ def test_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
     _set(monkeypatch, CREDITS_DAILY_FREE="")
     settings = read(Settings)
     assert (settings.credits_signup_bonus, settings.credits_daily_free) == (150, 5)
+    assert settings.credits_refund_policy == "debt"
     assert str(settings.mana_bind_host) == "127.0.0.1"
 
 
@@ -38,6 +39,7 @@ def test_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
         ("MANA_BATCH_MAX", "many"),
         ("CREDITS_SIGNUP_BONUS", "-1"),
         ("CREDITS_DAILY_FREE", "1.5"),
+        ("CREDITS_REFUND_POLICY", "forget"),
     ],
 )
 def test_a_wrong_setting_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:

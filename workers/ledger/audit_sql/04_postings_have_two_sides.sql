@@ -6,5 +6,11 @@ SELECT account_id::text AS subject,
 FROM credits.postings
 WHERE amount <= 0
    OR source = destination
-   OR (source = account_id::text) = (destination = account_id::text)
-   OR CASE account_id::text WHEN source THEN destination ELSE source END NOT LIKE 'system:%'
+   OR CASE
+       WHEN account_id::text = source THEN destination NOT LIKE 'system:%' AND destination <> 'debt:' || account_id
+       WHEN account_id::text = destination THEN source NOT LIKE 'system:%'
+       -- Credits of a purchase that were used, or held, when they were taken or given back.
+       ELSE 'system:stripe' NOT IN (source, destination)
+           OR CASE source WHEN 'system:stripe' THEN destination ELSE source END
+               NOT IN ('system:disputed', 'system:written_off', 'debt:' || account_id)
+   END

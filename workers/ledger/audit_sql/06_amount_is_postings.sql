@@ -12,4 +12,5 @@ FULL JOIN (
     FROM credits.postings
     GROUP BY partition, position, account_id
 ) AS moved USING (partition, position, account_id)
-WHERE transaction.amount IS DISTINCT FROM moved.sum
+-- One of 0 may have no postings.
+WHERE transaction.amount IS DISTINCT FROM coalesce(moved.sum, 0)

@@ -6,7 +6,8 @@ SELECT coalesce(lot.account_id, moved.account_id)::text AS subject,
 FROM credits.lots AS lot
 FULL JOIN (
     SELECT posting.account_id, posting.lot_id AS id,
-        sum(CASE posting.account_id::text WHEN posting.destination THEN posting.amount ELSE -posting.amount END)
+        sum(CASE posting.account_id::text WHEN posting.destination THEN posting.amount
+            WHEN posting.source THEN -posting.amount ELSE 0 END)
             AS remaining,
         (array_agg(
             CASE posting.account_id::text WHEN posting.destination THEN posting.amount END

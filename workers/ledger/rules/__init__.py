@@ -4,7 +4,8 @@
 - ``batch``       what the commands of one batch share, and what they have come to so far
 - ``lots``        the order in which credits are used, and moving them out of and into lots
 - ``journal``     a change of the figures becomes a transaction with its postings
-- ``spending``, ``refunding``, ``granting``, ``adjusting``, ``expiring``, ``freezing``    one rule each
+- ``settling``    what has to move so that a purchase is where its facts want it
+- ``spending``, ``refunding``, ``granting``, ``adjusting``, ``expiring``, ``freezing``, ``paying``    one rule each
 """
 
 from workers.ledger.rules.deciding import decide

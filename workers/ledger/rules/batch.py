@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from workers.ledger.model import Account, Lot, Outcome, RefusalKey, RefusalRecord, State, Terms
+from workers.ledger.purchases import Purchase
 
 
 @dataclass(slots=True)
@@ -42,3 +43,10 @@ def mark_changed(batch: Batch, purse: Purse) -> None:
     if not purse.changed:
         purse.changed = True
         batch.outcome.accounts.append(purse.account)
+
+
+def mark_purchase(batch: Batch, purchase: Purchase) -> None:
+    """Sees to it that the purchase is written, once."""
+    if not purchase.changed:
+        purchase.changed = True
+        batch.outcome.purchases.append(purchase)

@@ -8,6 +8,8 @@ from typing import Final, assert_never
 
 from contracts.commands import (
     Adjust,
+    Buy,
+    ClawBack,
     Command,
     Expire,
     Freeze,
@@ -15,6 +17,7 @@ from contracts.commands import (
     Open,
     ReadBalance,
     Refund,
+    Thaw,
     Unfreeze,
     Use,
     operation,
@@ -27,6 +30,7 @@ from workers.ledger.rules.batch import Batch, Purse
 from workers.ledger.rules.expiring import purse_of
 from workers.ledger.rules.freezing import set_frozen
 from workers.ledger.rules.granting import grant, grant_daily, open_account
+from workers.ledger.rules.paying import buy, learn_of
 from workers.ledger.rules.refunding import refund
 from workers.ledger.rules.spending import use
 
@@ -106,7 +110,7 @@ def _perform(
     batch: Batch,
     purse: Purse,
     request: Request,
-    command: Use | Refund | Grant | Adjust | Freeze | Unfreeze | ReadBalance | Expire,
+    command: Use | Refund | Grant | Adjust | Freeze | Unfreeze | ReadBalance | Expire | Buy | ClawBack | Thaw,
 ) -> Result:
     match command:
         case Use():
@@ -121,5 +125,9 @@ def _perform(
             return set_frozen(batch, purse, command)
         case ReadBalance() | Expire():
             return BalanceRead(purse.account.figures())
+        case Buy():
+            return buy(batch, purse, request, command)
+        case ClawBack() | Thaw():
+            return learn_of(batch, purse, request, command)
         case _:
             assert_never(command)

@@ -23,8 +23,12 @@ DELETED: Final = "deleted"
 
 
 class Draft(Struct, frozen=True, kw_only=True):
-    """What a transaction says of itself. ``other`` is the system account that gives or takes; ``amount`` is signed."""
+    """What a transaction says of itself. ``other`` is the system account that gives or takes; ``amount`` is signed.
 
+    Without an ``id`` it gets a fresh one.
+    """
+
+    id: str | None = None
     type: TransactionType
     amount: int
     other: SystemAccount
@@ -40,13 +44,17 @@ class Draft(Struct, frozen=True, kw_only=True):
 
 def post(batch: Batch, purse: Purse, request: Request, draft: Draft, moves: Sequence[Move]) -> Done:
     """Writes down what ``moves`` have just done to the account's lots and figures."""
+    return post_all(batch, purse, request, draft, _postings(purse.account.account_id, draft, moves))
+
+
+def post_all(batch: Batch, purse: Purse, request: Request, draft: Draft, postings: tuple[Posting, ...]) -> Done:
+    """Writes down a transaction of any postings; what they say has just been done."""
     account = purse.account
     if account.account_id in batch.state.deleted:
         draft = msgspec.structs.replace(draft, description=DELETED, metadata=NO_METADATA, reason=None)
     account.sequence += 1
     transaction = _transaction(batch, account, draft)
     balance = account.figures()
-    postings = _postings(account.account_id, draft, moves)
     batch.outcome.entries.append(
         Entry(transaction, draft.operation, balance, postings, request.partition, request.traceparent, draft.reason)
     )
@@ -94,7 +102,7 @@ def shortage(account: Account, required: int) -> Error | None:
 def _transaction(batch: Batch, account: Account, draft: Draft) -> Transaction:
     after = account.available
     return Transaction(
-        id=next(batch.ids),
+        id=draft.id or next(batch.ids),
         user_id=account.account_id,
         type=draft.type,
         status="completed",

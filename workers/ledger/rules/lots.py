@@ -53,6 +53,25 @@ def put(batch: Batch, purse: Purse, lot: Lot, amount: int) -> Move:
     return lot, amount
 
 
+def give_back(batch: Batch, purse: Purse, lot: Lot, amount: int) -> list[Move]:
+    """Puts credits into a lot that has not expired, as many as it was granted; what is over makes a new one like it.
+
+    Something is over where a lot's used credits came back by two ways: by a refund of their usage, and by the end of a
+    claim on the purchase that another purchase had paid for meanwhile.
+    """
+    fitting = min(amount, lot.granted - lot.remaining)
+    moves = [put(batch, purse, lot, fitting)] if fitting else []
+    return moves if fitting == amount else [*moves, add_lot(batch, purse, lot.kind, amount - fitting, lot.expires_at)]
+
+
+def draw(batch: Batch, purse: Purse, lot: Lot, amount: int) -> Move:
+    """Takes credits, of which at least so many must be there, from this very lot."""
+    _change(batch, purse, lot, -amount)
+    if lot.remaining == 0:
+        purse.lots.remove(lot)
+    return lot, amount
+
+
 def empty(batch: Batch, purse: Purse, lot: Lot) -> Move:
     """Takes all that is left from a lot that is not among the open ones any more."""
     remaining = lot.remaining
@@ -60,10 +79,18 @@ def empty(batch: Batch, purse: Purse, lot: Lot) -> Move:
     return lot, remaining
 
 
-def add_lot(batch: Batch, purse: Purse, kind: LotKind, amount: int, expires_at: datetime | None = None) -> Move:
-    """A new lot, filled with ``amount`` credits, that ends at ``expires_at`` if ever."""
+def add_lot(
+    batch: Batch,
+    purse: Purse,
+    kind: LotKind,
+    amount: int,
+    expires_at: datetime | None = None,
+    *,
+    lot_id: str | None = None,
+) -> Move:
+    """A new lot, filled with ``amount`` credits, that ends at ``expires_at`` if ever; its id is fresh unless given."""
     lot = Lot(
-        id=next(batch.ids),
+        id=lot_id or next(batch.ids),
         account_id=purse.account.account_id,
         kind=kind,
         free=kind in FREE_KINDS,

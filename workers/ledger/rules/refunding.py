@@ -8,7 +8,7 @@ from contracts.replies import Done
 from workers.ledger.model import Burn, Request, Usage
 from workers.ledger.rules.batch import Batch, Purse
 from workers.ledger.rules.journal import Draft, overflow, post, tidy
-from workers.ledger.rules.lots import Move, add_lot, has_expired, put
+from workers.ledger.rules.lots import Move, add_lot, give_back, has_expired
 
 
 def refund(batch: Batch, purse: Purse, request: Request, command: Refund) -> Done | Error:
@@ -50,7 +50,7 @@ def _give_back(batch: Batch, purse: Purse, usage: Usage, amount: int) -> list[Mo
         part = min(max(burn.amount - skip, 0), amount)
         skip = max(skip - burn.amount, 0)
         if part > 0:
-            moves.append(_return_to_lot(batch, purse, usage, burn, part))
+            moves += _return_to_lot(batch, purse, usage, burn, part)
             amount -= part
     return moves
 
@@ -59,12 +59,12 @@ def _number(burn: Burn) -> int:
     return burn.number
 
 
-def _return_to_lot(batch: Batch, purse: Purse, usage: Usage, burn: Burn, amount: int) -> Move:
+def _return_to_lot(batch: Batch, purse: Purse, usage: Usage, burn: Burn, amount: int) -> list[Move]:
     """Back to the lot; or, where it has expired, to a new one with the life that the lot had left when it was used."""
     lot = purse.known.setdefault(burn.lot.id, burn.lot)
     if lot.expires_at is not None and has_expired(lot, batch.now):
-        return add_lot(batch, purse, lot.kind, amount, batch.now + (lot.expires_at - usage.created_at))
-    return put(batch, purse, lot, amount)
+        return [add_lot(batch, purse, lot.kind, amount, batch.now + (lot.expires_at - usage.created_at))]
+    return give_back(batch, purse, lot, amount)
 
 
 def _draft(request: Request, command: Refund, usage: Usage, amount: int) -> Draft:

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from typing import Any, Final
 
-from contracts.commands import Open, Refund
+from contracts.commands import OfPurchase, Open, Refund
 from workers.crash import crash
 from workers.ledger.model import Account, Burn, Lot, Request, State, Usage
 from workers.ledger.store import rows
+from workers.ledger.store.purchasing import load_purchases
 from workers.ledger.store.session import Statements
 from workers.ledger.store.statements import statement
 
@@ -36,6 +37,8 @@ async def load(run: Statements, requests: Sequence[Request]) -> State:
         *_columns(_usages(requests), 2),
     )
     _sort_in(state, found)
+    if any(isinstance(request.command, OfPurchase) for request in requests):
+        await load_purchases(run, state, requests)
     return state
 
 

@@ -1,4 +1,4 @@
-"""Writes what a batch has come to: one statement for the ledger, one for the answers that have no transaction."""
+"""Writes what a batch has come to: a statement for the ledger, for answers without a transaction, for purchases."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ from contracts.replies import Transaction
 from workers.crash import crash
 from workers.ledger.faults import BatchRejected
 from workers.ledger.model import Account, Entry, Lot, Outcome
+from workers.ledger.store.purchasing import purchase_row
 from workers.ledger.store.session import Statements
 from workers.ledger.store.statements import statement
 
 _OUTCOME: Final = statement("write_outcome")
 _ANSWERS: Final = statement("write_answers")
+_PURCHASES: Final = statement("write_purchases")
 
 _Row = tuple[Any, ...]
 """The columns of one of the types ``credits.*_row``, in their order."""
@@ -41,6 +43,8 @@ async def write(
         crash("after_insert")
     if outcome.keys or outcome.refusals:
         await _write_answers(run, outcome)
+    if outcome.purchases:
+        await _write(run, _PURCHASES, ([purchase_row(purchase) for purchase in outcome.purchases],))
 
 
 async def _write_outcome(

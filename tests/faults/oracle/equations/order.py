@@ -20,7 +20,7 @@ EVENT_TYPES: Final = {
     "refund": "credits.refunded",
     "expiry": "credits.expired",
     "purchase": "credits.purchased",
-    "clawback": "credits.clawedback",
+    "clawback": "credits.clawed_back",
 }
 
 
@@ -114,7 +114,8 @@ def _exactly_the_rows(where: str, mine: list[Event], books: Books) -> Iterator[V
 
 
 def _event_of(row: Row) -> tuple[str, str, int, str]:
-    return row.id, row.id, row.amount, EVENT_TYPES.get(row.type, "")
+    begins_dispute = row.type == "clawback" and row.key.startswith("stripe:dispute:") and row.key.endswith(":open")
+    return row.id, row.id, row.amount, "credits.disputed" if begins_dispute else EVENT_TYPES.get(row.type, "")
 
 
 def _in_order(where: str, mine: list[Event]) -> Iterator[Violation]:
