@@ -17,7 +17,7 @@ from tests.property.closing import Ledger, books_close
 from tests.property.memory import MemoryLedger
 from tests.property.plain import PlainLedger
 from tests.property.plain_user import User
-from tests.property.wire import NOBODYS_USAGE, Message, ask, history, purchase_id, transaction_id, user_id
+from tests.property.wire import NOBODYS_USAGE, Message, ask, history, transaction_id, user_id
 from workers.ledger.purchases import RefundPolicy
 
 START = datetime(2028, 2, 28, 23, 59, 58, tzinfo=UTC)
@@ -28,7 +28,6 @@ USERS = st.sampled_from([user_id(number) for number in (1, 1, 2, 2, 3)])
 
 Amount = Literal["one", "first lot", "all but one", "all", "one more", "most"]
 Part = Literal["whole", "one", "half", "all left", "one more"]
-Fact = Literal["refund", "dispute"]
 Again = Literal["new try", "same message", "flag only", "other amount", "other command", "late"]
 Wait = Literal["instant", "second", "before midnight", "midnight", "after midnight", "next end", "past it", "days"]
 
@@ -116,60 +115,6 @@ class LedgerMachine(RuleBasedStateMachine):
     def adjust(self, user: str, amount: Amount, up: bool) -> None:
         change = min(self.amount(user, amount), 1000) if up else -self.amount(user, amount)
         self.send(user, "credits.adjust", amount=change, description="x", reason="y")
-
-    @rule(user=USERS, size=st.integers(1, 40), price=st.sampled_from([1, 3, 7, 100]), paid=st.booleans())
-    def buy(self, user: str, size: int, price: int, paid: bool) -> None:
-        """A purchase is begun, and as often as not paid at once."""
-        name = purchase_id(len(self.plain.shop.sold) + 1)
-        self.plain.shop.sell(user, name, size, price)
-        self.ledger.sell(user, name, size, price, self.now)
-        if paid:
-            self.pay(-1, "its own")
-
-    @rule(
-        pick=st.integers(0, 5),
-        how=st.sampled_from(["its own", "its own", "other amount", "other currency", "failed", "another's purchase"]),
-    )
-    @precondition(lambda self: bool(cast("LedgerMachine", self).plain.shop.sold))
-    def pay(self, pick: int, how: str) -> None:
-        """Payment intents have the number of their purchase, and so have the keys; sometimes another pays again."""
-        user, name, price = self.purchase(pick)
-        paid: dict[str, Any] = {"amount": price, "currency": "eur", "paymentIntentId": f"pi_{name[-2:]}"}
-        paid |= {"amount": price + 1} if how == "other amount" else {}
-        paid |= {"currency": "usd"} if how == "other currency" else {}
-        paid |= {"paymentIntentId": f"pi_{name[-2:]}_{len(self.sent)}"} if pick == 4 else {}
-        fact: dict[str, Any] = {"failed": "declined"} if how == "failed" else {"paid": paid}
-        if how == "another's purchase":
-            name = purchase_id(99)
-        key = f"stripe:failed:{name}" if how == "failed" else f"stripe:purchase:{paid['paymentIntentId']}"
-        self.tell(user, "credits.purchase", name, key, fact)
-
-    @rule(
-        pick=st.integers(0, 3),
-        kind=st.sampled_from(["refund", "dispute"]),
-        number=st.integers(1, 3),
-        rank=st.integers(0, 2),
-        share=st.sampled_from([0, 1, 1, 2, 3]),
-    )
-    @precondition(lambda self: bool(cast("LedgerMachine", self).plain.shop.sold))
-    def hear(self, pick: int, kind: Fact, number: int, rank: int, share: int) -> None:
-        """A fact of a refund or dispute, whatever was heard before; its amount is its number's, so repeats agree."""
-        user, name, price = self.purchase(pick)
-        state = ("pending", "succeeded", "failed")[rank] if kind == "refund" else ("open", "lost", "won")[rank]
-        fact = {"id": f"{kind}_{name[-2:]}_{number}", "amount": max(price * share // 2, 1), "state": state}
-        type_ = "credits.thaw" if rank == 2 else "credits.clawback"
-        self.tell(user, type_, name, f"stripe:{kind}:{fact['id']}:{state}", {kind: fact})
-
-    def purchase(self, pick: int) -> tuple[str, str, int]:
-        """Whose, its id, its price; the newest is -1 as well as 0."""
-        sold = list(self.plain.shop.sold.values())
-        chosen = sold[-1 - max(pick, 0) % len(sold)]
-        return chosen.user, chosen.name, chosen.price
-
-    def tell(self, user: str, kind: str, purchase: str, key: str, fact: dict[str, Any]) -> None:
-        """A command of the worker that Stripe tells."""
-        body = {"type": kind, "userId": user, "idempotencyKey": key, "purchaseId": purchase} | fact
-        self.deliver(Message(body, f"m{len(self.sent)}" if len(self.sent) % 2 else "", origin="system"))
 
     @rule(user=USERS, freeze=st.booleans())
     def set_frozen(self, user: str, freeze: bool) -> None:

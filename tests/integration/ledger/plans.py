@@ -13,7 +13,10 @@ import asyncpg
 from workers.ledger.store import statements
 from workers.ledger.store.session import Session
 
-_TABLES: Final = ("balances", "lots", "transactions", "postings", "refusals", "keys", "usage_stats", "suspensions")
+_TABLES: Final = (
+    *("balances", "lots", "transactions", "postings", "refusals", "keys", "usage_stats", "suspensions"),
+    "purchases",
+)
 
 # $1 partitions, $2 accounts, $3 transactions with a posting each; three lots for an account, the third used up.
 _ROWS: Final = """
@@ -35,6 +38,9 @@ INSERT INTO credits.refusals
 SELECT md5('a' || n)::uuid, 'k', '', 'x', 'x', '{}', now() - n * interval '1 s' FROM generate_series(0, $2 - 1) AS n;
 INSERT INTO credits.keys SELECT md5('a' || n)::uuid, 'k', '', 0, 0, 0, 0, now() FROM generate_series(0, $2 - 1) AS n;
 INSERT INTO credits.usage_stats SELECT md5('a' || n)::uuid, 'chat', now(), 1, 1 FROM generate_series(0, $2 - 1) AS n;
+INSERT INTO credits.purchases (account_id, id, package_id, credits, price_euro_cents, amount, status, created_at)
+SELECT md5('a' || n % $2)::uuid, md5('l' || n)::uuid, 'credits-500', 500, 500, 500, 'pending', now()
+FROM generate_series(0, 2 * $2 - 1) AS n;
 INSERT INTO credits.suspensions SELECT md5('a' || n)::uuid, 'banned', now() FROM generate_series(0, $2 - 1) AS n;
 """
 

@@ -11,10 +11,12 @@ import asyncpg
 import pytest
 
 from ops.place import CHECKOUT
-from tests.integration.ledger.breaches import BREAKS, NAMED_BY_ASSET, NAMED_BY_PARTITION
-from tests.integration.ledger.owner import Owner, done, request
+from tests.integration.ledger.breaches import BREAKS, NAMED_BY_ASSET, NAMED_BY_DAY, NAMED_BY_PARTITION
+from tests.integration.ledger.buying import begin, dispute, failed, paid, refund
+from tests.integration.ledger.owner import Owner, done, request, use
 from tests.integration.ledger.server import Database
 from workers.ledger.audit.looking import Finding, audit, invariants, look
+from workers.ledger.model import Terms
 from workers.ledger.store.session import Session
 
 _UNBIND = """
@@ -49,6 +51,26 @@ async def user(shared: Database) -> str:
 
 
 @pytest.fixture(scope="module")
+async def buyer(shared: Database) -> str:
+    """An account with a purchase of every status."""
+    by_hand = await asyncpg.connect(shared.admin)
+    async with Owner.of(shared) as owner:
+        buyer = await owner.open()
+        sizes = (500, 300, 9, 8, 100)
+        owing, held, _, declined, used = [await begin(by_hand, buyer, size, size) for size in sizes]
+        await owner.do(paid(buyer, owing, 500), use(buyer, 600, "most of it"))
+        await owner.do(refund(buyer, owing, 200), dispute(buyer, owing, 300))
+        await owner.do(paid(buyer, held, 300), dispute(buyer, held, 300), failed(buyer, declined))
+        await owner.do(refund(buyer, owing, 300, name="re_2"), dispute(buyer, owing, 300, "won"))
+    async with Owner.of(shared, Terms(refund_policy="write_off")) as owner:
+        await owner.do(paid(buyer, used, 100), use(buyer, 1, "some of it"), refund(buyer, used, 100))
+    statuses = await by_hand.fetch("SELECT status FROM credits.purchases ORDER BY created_at")
+    assert [row["status"] for row in statuses] == ["refunded", "disputed", "pending", "failed", "refunded"]
+    await by_hand.close()
+    return buyer
+
+
+@pytest.fixture(scope="module")
 async def breaker(shared: Database) -> AsyncGenerator[Session]:
     """A superuser's session."""
     session = await Session.open(shared.admin, application_name="test", settings={"idle_session_timeout": "0"})
@@ -64,16 +86,18 @@ def test_every_invariant_is_broken_here() -> None:
     assert set(BREAKS) == {invariant.name for invariant in invariants()}
 
 
-async def test_a_sound_ledger_has_no_violations(user: str, shared: Database) -> None:
+async def test_a_sound_ledger_has_no_violations(user: str, buyer: str, shared: Database) -> None:
     findings = await audit(shared.url("mana_readonly"))
     assert [finding for finding in findings if finding.violations or not finding.checked] == []
 
 
 @pytest.mark.parametrize(("name", "command"), [(name, command) for name in BREAKS for command in BREAKS[name]])
-async def test_a_breach_is_found_and_named(user: str, breaker: Session, name: str, command: str) -> None:
-    found = await _after(breaker, command.format(user=user), name)
+async def test_a_breach_is_found_and_named(user: str, buyer: str, breaker: Session, name: str, command: str) -> None:
+    found = await _after(breaker, command.format(user=user, buyer=buyer), name)
     assert found.violations >= 1
-    subject = "partition 3" if name in NAMED_BY_PARTITION else "asset " if name in NAMED_BY_ASSET else user
+    others = {**dict.fromkeys(NAMED_BY_PARTITION, "partition 3"), **dict.fromkeys(NAMED_BY_ASSET, "asset ")}
+    others |= dict.fromkeys(NAMED_BY_DAY, "day 20")
+    subject = others.get(name, buyer if "{buyer}" in command else user)
     assert any(subject in named for named, _ in found.named), found.named
     assert all(detail for _, detail in found.named)
 

@@ -133,12 +133,89 @@ REFUSED = [
 ]
 
 
+def _purchase(**changed: str) -> str:
+    """A paid one with a refund, a debt and a dispute, but for what is changed."""
+    row = {
+        "account_id": "account_id",
+        "id": "gen_random_uuid()",
+        "package_id": "'credits-500'",
+        "credits": "500",
+        "price_euro_cents": "500",
+        "amount": "500",
+        "currency": "'eur'",
+        "status": "'disputed'",
+        "stripe_payment_intent_id": "'pi_new'",
+        "stripe_checkout_session_id": "'cs_new'",
+        "paid": "true",
+        "refunds": """'{"re_1": [200, "succeeded"]}'""",
+        "disputes": """'{"dp_1": [300, "open"]}'""",
+        "taken": "200",
+        "debt": "100",
+        "written_off": "100",
+        "held": "300",
+        "created_at": "now()",
+        "completed_at": "now()",
+        **changed,
+    }
+    return f"INSERT INTO credits.purchases ({', '.join(row)}) SELECT {', '.join(row.values())} FROM credits.balances"
+
+
+REFUSED += [
+    _purchase(amount="0"),
+    _purchase(amount="NULL"),
+    _purchase(currency="'EUR'"),
+    _purchase(origin="'shop'"),
+    _purchase(status="'other'"),
+    _purchase(paid="false"),
+    _purchase(completed_at="NULL"),
+    _purchase(status="'pending'"),
+    _purchase(status="'failed'"),
+    _purchase(stripe_payment_intent_id="NULL"),
+    _purchase(stripe_payment_intent_id="'pi_old'"),
+    _purchase(stripe_checkout_session_id="'cs_old'"),
+    _purchase(refunds="'[]'"),
+    _purchase(disputes="'3'"),
+    _purchase(taken="501"),
+    _purchase(taken="199"),
+    _purchase(debt="-1"),
+    _purchase(written_off="-1", debt="0"),
+    _purchase(held="-1"),
+    _purchase(held="501"),
+    _purchase(status="'pending'", paid="false", completed_at="NULL"),
+    _transaction(type="'clawback'", app_id="NULL"),
+    _posting(source="'debt:' || account_id"),
+    _posting(destination="'debt:' || gen_random_uuid()"),
+    _posting(source="'system:stripe'", destination="'debt:' || gen_random_uuid()"),
+    _posting(source="'system:stripe'", destination="'system:revenue'"),
+    _posting(source="'system:disputed'", destination="'system:written_off'"),
+    _posting(source="'debt:' || account_id", destination="account_id::text"),
+]
+_NOTHING = {"taken": "0", "debt": "0", "written_off": "0", "held": "0"}
+_UNPAID = {"status": "'failed'", "paid": "false", "completed_at": "NULL", "stripe_payment_intent_id": "NULL"}
+_NO_CHANGE = {"amount": "0", "balance_after": "150", "free_credits_remaining": "150"}
+FITTING = [
+    _transaction(),
+    _posting(),
+    _lot(),
+    _purchase(),
+    _purchase(**_UNPAID, **_NOTHING),
+    _transaction(type="'clawback'", app_id="NULL", refers_to="gen_random_uuid()"),
+    _transaction(type="'clawback'", app_id="NULL", refers_to="gen_random_uuid()", **_NO_CHANGE),
+    _posting(destination="'debt:' || account_id"),
+    _posting(source="'debt:' || account_id", destination="'system:stripe'"),
+    _posting(source="'system:stripe'", destination="'debt:' || account_id"),
+    _posting(source="'system:written_off'", destination="'system:stripe'"),
+    _posting(source="'system:stripe'", destination="'system:disputed'"),
+]
+
+
 @pytest.fixture(scope="module")
 async def one_account(shared: Database) -> AsyncGenerator[asyncpg.Connection]:
     """A superuser's connection to a ledger with one account."""
     async with Owner.of(shared) as owner:
         await owner.open(partition=0)
     connection = await asyncpg.connect(shared.admin)
+    await connection.execute(_purchase(stripe_payment_intent_id="'pi_old'", stripe_checkout_session_id="'cs_old'"))
     yield connection
     await connection.close()
 
@@ -149,7 +226,7 @@ async def test_it_is_refused(one_account: asyncpg.Connection, command: str) -> N
         await one_account.execute(command)
 
 
-@pytest.mark.parametrize("command", [_transaction(), _posting(), _lot()])
+@pytest.mark.parametrize("command", FITTING)
 async def test_the_same_without_the_flaw_is_not(one_account: asyncpg.Connection, command: str) -> None:
     trial = one_account.transaction()
     await trial.start()
@@ -158,7 +235,10 @@ async def test_the_same_without_the_flaw_is_not(one_account: asyncpg.Connection,
 
 
 async def test_every_key_of_the_ledger_holds_the_account(one_account: asyncpg.Connection) -> None:
-    """So that the tables can be distributed by it; the workers' and Stripe's own and the catalogue are no ledger."""
+    """So that the tables can be distributed by it; the workers' and Stripe's own and the catalogue are no ledger.
+
+    Of purchases two more keys are of Stripe's ids alone: one payment must not pay for two users.
+    """
     keys = await one_account.fetch(
         """
         SELECT index.indrelid::regclass::text AS "table", array_agg(attribute.attname::text) AS columns
@@ -168,5 +248,7 @@ async def test_every_key_of_the_ledger_holds_the_account(one_account: asyncpg.Co
         GROUP BY index.indexrelid, index.indrelid
         """
     )
-    without = {key["table"] for key in keys if "account_id" not in key["columns"]}
-    assert without == {"credits.partitions", "credits.workers", "credits.packages", "credits.stripe_events"}
+    without = {key["table"]: key["columns"] for key in keys if "account_id" not in key["columns"]}
+    others = {"credits.partitions", "credits.workers", "credits.packages", "credits.stripe_events"}
+    assert without.keys() == others | {"credits.purchases"}
+    assert [column.startswith("stripe_") for column in without["credits.purchases"]] == [True]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 
 import asyncpg
 
@@ -66,16 +68,25 @@ async def _kill_now_and_then(by_hand: asyncpg.Connection) -> None:
         )
 
 
+@asynccontextmanager
+async def killing_now_and_then(by_hand: asyncpg.Connection) -> AsyncGenerator[None]:
+    """Meanwhile the survivor's connections are ended again and again."""
+    killing = asyncio.create_task(_kill_now_and_then(by_hand))
+    try:
+        yield
+    finally:
+        killing.cancel()
+        await asyncio.gather(killing, return_exceptions=True)
+
+
 async def test_a_connection_that_dies_again_and_again(database: Database, by_hand: asyncpg.Connection) -> None:
     survivor = Survivor(database.url("mana_worker"))
     users = [fresh_user() for _ in range(60)]
     opened = await survivor.execute([request("account.open", user, "open") for user in users])
     assert all(isinstance(reply, Done) for reply in opened.replies)
-    killing = asyncio.create_task(_kill_now_and_then(by_hand))
     batches = [[use(random.choice(users), 1, f"{n}-{m}") for m in range(20)] for n in range(BATCHES)]
-    answers = [await survivor.execute(batch) for batch in batches]
-    killing.cancel()
-    await asyncio.gather(killing, return_exceptions=True)
+    async with killing_now_and_then(by_hand):
+        answers = [await survivor.execute(batch) for batch in batches]
     again = [await survivor.execute(batch) for batch in batches]
     await survivor.close()
     assert survivor.losses > 0

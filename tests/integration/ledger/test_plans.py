@@ -39,6 +39,12 @@ SEARCHED: Final[dict[str, dict[str, str]]] = {
         "partitions_pkey": "partition",
     },
     "write_answers": {},
+    "read_purchases": {
+        "purchases_pkey": "account_id id",
+        "purchases_in_debt": "account_id",
+        "lots_pkey": "account_id id",
+    },
+    "write_purchases": {"purchases_pkey": "account_id id"},
     "write_marks": {"partitions_pkey": "partition"},
     "read_journal": {"transactions_pkey": "partition position"},
     "read_expired": {"lots_expiring": "expires_at"},

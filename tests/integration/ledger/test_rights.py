@@ -69,6 +69,50 @@ async def test_the_front_writes_nothing(users: list[str], front: asyncpg.Connect
         await front.execute(command.format(f"credits.{table}"))
 
 
+_BEGIN = (
+    "INSERT INTO credits.purchases (account_id, id, package_id, credits, price_euro_cents, amount, status, created_at)"
+    " VALUES ($1, gen_random_uuid(), 'credits-500', 500, 500, 500, $2, now())"
+)
+_LEAD = "UPDATE credits.purchases SET stripe_checkout_session_id = gen_random_uuid(), checkout_url = 'https://x'"
+
+
+async def test_the_front_begins_purchases_of_its_user_and_leads_to_their_payment(
+    users: list[str], front: asyncpg.Connection
+) -> None:
+    trial = front.transaction()
+    await trial.start()
+    await front.execute("SELECT set_config('app.user_id', $1, true)", users[0])
+    await front.execute(_BEGIN, users[0], "pending")
+    assert await front.execute(_LEAD) == "UPDATE 2", "the user's own, that of the fixture included"
+    await trial.rollback()
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments"),
+    [
+        (_BEGIN, (1, "pending")),
+        (_BEGIN, (0, "completed")),
+        (_BEGIN.replace("status,", "status, paid,").replace("$2,", "$2, true,"), (0, "completed")),
+        (_BEGIN.replace("status,", "status, taken,").replace("$2,", "$2, 1,"), (0, "pending")),
+        (_BEGIN.replace("status,", "status, origin,").replace("$2,", "$2, 'topup',"), (0, "pending")),
+        ("UPDATE credits.purchases SET status = 'completed'", ()),
+        ("UPDATE credits.purchases SET credits = 1000", ()),
+        ("UPDATE credits.purchases SET amount = 1", ()),
+        ("UPDATE credits.purchases SET debt = 0", ()),
+    ],
+)
+async def test_what_becomes_of_a_purchase_is_not_the_fronts_to_write(
+    users: list[str], front: asyncpg.Connection, command: str, arguments: tuple[int, str] | tuple[()]
+) -> None:
+    named = [users[one] if isinstance(one, int) else one for one in arguments]
+    trial = front.transaction()
+    await trial.start()
+    await front.execute("SELECT set_config('app.user_id', $1, true)", users[0])
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await front.execute(command, *named)
+    await trial.rollback()
+
+
 @pytest.mark.parametrize("table", OF_NOBODY)
 async def test_the_front_has_no_business_with_the_workers(front: asyncpg.Connection, table: str) -> None:
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
@@ -84,9 +128,8 @@ async def test_the_front_sees_the_packages(front: asyncpg.Connection) -> None:
 @pytest.mark.parametrize("role", ["mana_owner", "mana_readonly", "mana_worker"])
 async def test_who_sees_all(users: list[str], shared: Database, role: DatabaseRole) -> None:
     connection = await asyncpg.connect(shared.url(role))
-    tables = [table for table in OF_USERS if table != "purchases" or role != "mana_worker"]
     try:
-        assert [await _owners(connection, table) for table in tables] == [set(users)] * len(tables)
+        assert [await _owners(connection, table) for table in OF_USERS] == [set(users)] * len(OF_USERS)
     finally:
         await connection.close()
 
@@ -115,6 +158,10 @@ async def test_the_worker_cannot_change_what_is_written(
         "DELETE FROM credits.partitions",
         "INSERT INTO credits.partitions (partition) VALUES (99)",
         "UPDATE credits.packages SET credits = 1",
+        "UPDATE credits.purchases SET credits = 1",
+        "UPDATE credits.purchases SET amount = 1",
+        "DELETE FROM credits.purchases",
+        "INSERT INTO credits.purchases SELECT * FROM credits.purchases",
         "CREATE TABLE credits.mine ()",
         "UPDATE mana.migrations SET name = ''",
     ],
