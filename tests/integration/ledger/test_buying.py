@@ -194,8 +194,8 @@ async def test_facts_in_any_order_while_connections_die(database: Database, by_h
         waiting += [fact for fact in facts for _ in range(chance.randint(1, 3))]
     chance.shuffle(waiting)
     async with killing_now_and_then(by_hand):
-        for start in range(0, len(waiting), 20):
-            await survivor.execute(waiting[start : start + 20])
+        for start in range(0, len(waiting), 8):
+            await survivor.execute(waiting[start : start + 8])
     await survivor.close()
     assert survivor.losses > 0
     seen = await by_hand.fetch(

@@ -160,7 +160,7 @@ def _purchase(**changed: str) -> str:
     return f"INSERT INTO credits.purchases ({', '.join(row)}) SELECT {', '.join(row.values())} FROM credits.balances"
 
 
-REFUSED += [
+OF_PURCHASES = [
     _purchase(amount="0"),
     _purchase(amount="NULL"),
     _purchase(currency="'EUR'"),
@@ -220,7 +220,7 @@ async def one_account(shared: Database) -> AsyncGenerator[asyncpg.Connection]:
     await connection.close()
 
 
-@pytest.mark.parametrize("command", REFUSED)
+@pytest.mark.parametrize("command", REFUSED + OF_PURCHASES)
 async def test_it_is_refused(one_account: asyncpg.Connection, command: str) -> None:
     with pytest.raises((asyncpg.IntegrityConstraintViolationError, asyncpg.InvalidTextRepresentationError)):
         await one_account.execute(command)

@@ -1,4 +1,4 @@
-"""Migrations 0020 and 0021 on a database in use: purchases of before have their price, and the ledger is proven anew."""
+"""Migrations 0020 and 0021 on a database in use: purchases of before have a price, and the ledger is proven anew."""
 
 from __future__ import annotations
 
