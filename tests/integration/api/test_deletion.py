@@ -58,6 +58,12 @@ async def _leave_traces(http: httpx.AsyncClient, owner: asyncpg.Connection) -> T
         assert used.status_code == (402 if amount == 1_000 else 200), used.text
     await http.post(LOGIN, json={"email": email, "password": "wrong " + PASSWORD}, headers=agent)
     await add_mail(owner, "password_changed", UUID(user.id), email)
+    await owner.execute(
+        "INSERT INTO credits.purchases (account_id, id, package_id, credits, price_euro_cents, amount, status,"
+        " checkout_url, created_at) VALUES ($1, gen_random_uuid(), 'credits-500', 500, 500, 500, 'pending', $2, now())",
+        UUID(user.id),
+        f"https://checkout.example/{canary}",
+    )
     return Traces(user, canary)
 
 
@@ -125,9 +131,14 @@ async def test_nothing_personal_is_left_and_the_ledger_keeps_its_figures(
     traces = await _leave_traces(http, owner)
     await verify_address(owner, traces.user)
     user, canary = traces.user, traces.canary
-    assert {"auth.users", "auth.sessions", "auth.security_events", "auth.mails", "credits.transactions"} <= set(
-        await _tables_with(owner, canary)
-    )
+    assert {
+        "auth.users",
+        "auth.sessions",
+        "auth.security_events",
+        "auth.mails",
+        "credits.transactions",
+        "credits.purchases",
+    } <= set(await _tables_with(owner, canary))
     figures, violations = await _figures(owner, user), await _violations(servers)
     assert figures["count"] == 3
 

@@ -193,7 +193,15 @@ async def test_packages_and_purchases(http: httpx.AsyncClient, spender: SignedIn
         spender.id,
         packages[0]["id"],
     )
+    assert (await _get(http, spender, "/balance"))["debt"] == 0
+    await owner.execute(
+        "UPDATE credits.purchases SET status = 'refunded', paid = true, completed_at = now(), taken = 500, debt = 30,"
+        " stripe_payment_intent_id = gen_random_uuid() WHERE account_id = $1::text::uuid",
+        spender.id,
+    )
+    assert (await _get(http, spender, "/balance"))["debt"] == 30
     (purchase,) = await _get(http, spender, "/purchases")
+    assert (purchase["debt"], purchase["status"]) == (30, "refunded")
     assert set(purchase) == {
         *("id", "packageId", "credits", "priceEuroCents", "currency", "status"),
         *("stripeCheckoutSessionId", "stripePaymentIntentId", "createdAt", "completedAt", "debt"),

@@ -148,6 +148,8 @@ async def test_who_may_use_nothing_may_be_paid_for_all_the_same(owner: Owner, by
     await by_hand.execute("INSERT INTO credits.suspensions VALUES ($1, 'deleted', now())", user)
     await owner.do(paid(user, purchase, 500), refund(user, purchase, 250))
     assert await _standing(by_hand, purchase) == ("completed", 250, 0, 0, 0, 250)
+    told = "SELECT DISTINCT description FROM credits.transactions WHERE type IN ('purchase', 'clawback')"
+    assert [row[0] for row in await by_hand.fetch(told)] == ["deleted"], "no words about users who are gone"
 
 
 async def test_the_session_that_the_front_notes_meanwhile_stays(owner: Owner, by_hand: asyncpg.Connection) -> None:
