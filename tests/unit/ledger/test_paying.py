@@ -121,11 +121,14 @@ def test_debts_are_paid_the_oldest_first_and_those_of_others_not_at_all(ledger: 
     for purchase in (FIRST, SECOND):
         _do(ledger, _buy(purchase), _use(500, purchase))
     _do(ledger, *(_fact("refund", f"re_{one[-1]}", 300, "succeeded", one) for one in (SECOND, FIRST)))
-    ledger.sell(other, SECOND[:-1] + "9", 500, 500, NOW)
-    ledger.purchases[other, SECOND[:-1] + "9"].debt = 50
-    rows = _do(ledger, _buy(third))
+    ledger.sell(other, FIRST[:-1] + "0", 500, 500, NOW)
+    ledger.purchases[other, FIRST[:-1] + "0"].debt = 50
+    theirs = _fact("refund", "re", 1, "pending", FIRST[:-1] + "0")
+    theirs = msgspec.structs.replace(theirs, command=msgspec.structs.replace(theirs.command, user_id=other))
+    ledger.apply([_buy(third), theirs], NOW)
+    rows = [entry.transaction for entry in ledger.outcomes[-1].entries]
     assert [(row.refers_to, row.amount) for row in rows] == [(None, 450), (FIRST, -300), (SECOND, -150)]
-    assert ledger.purchases[other, SECOND[:-1] + "9"].debt == 50
+    assert ledger.purchases[other, FIRST[:-1] + "0"].debt == 50
 
 
 def test_credits_that_come_back_by_two_ways_are_more_than_the_lot_was_granted(ledger: MemoryLedger) -> None:
@@ -180,6 +183,8 @@ def test_an_account_that_is_full_refuses_and_the_fact_may_come_again(ledger: Mem
     ledger.accounts[ANN].balance = BALANCE_MAX
     assert _refused(ledger, _buy(SECOND)) == ["amount"]
     assert _refused(ledger, _fact("dispute", "dp", 500, "won")) == ["amount"]
+    ledger.apply([_fact("dispute", "dp", 500, "won"), _fact("refund", "re", 1, "pending")], NOW)
+    assert [type(reply) for reply in ledger.outcomes[-1].replies] == [Refused, Done], "forgotten at once"
     assert ledger.purchases_of(ANN)[0].disputes["dp"].state == "lost"
     assert lot.remaining == 0
 
