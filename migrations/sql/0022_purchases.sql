@@ -2,7 +2,7 @@
 -- Buying, the ledger's part. A purchase's row holds the facts of its payment, which only grow, and what was done to the
 -- credits on their account; the worker changes it in the transaction of the postings. Programs of before know a purchase
 -- by fewer columns, and write none.
--- Checks of large tables are NOT VALID until 0022: what is checked here is looser than before, so all rows pass.
+-- Checks of large tables are NOT VALID until 0023: what is checked here is looser than before, so all rows pass.
 
 -- --------------------------------------------------------------------------------------------------------- purchases
 
