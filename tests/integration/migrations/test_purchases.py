@@ -1,4 +1,4 @@
-"""Migrations 0022 and 0023 on a database in use: purchases of before have a price, and the ledger is proven anew."""
+"""Migrations 0023 and 0024 on a database in use: purchases of before have a price, and the ledger is proven anew."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ SELECT 0, 1, 1, id, id::text, 'system:revenue', id, 1 FROM gen_random_uuid() AS 
 
 async def test_a_database_in_use(empty: Database, by_hand: asyncpg.Connection) -> None:
     owner = empty.url("mana_owner")
-    await migrate(owner, Wish(up_to=21, partitions=1), lambda _line: None)
+    await migrate(owner, Wish(up_to=22, partitions=1), lambda _line: None)
     await by_hand.execute(_BEFORE)
-    await migrate(owner, Wish(up_to=22), lambda _line: None)
+    await migrate(owner, Wish(up_to=23), lambda _line: None)
     rows = await by_hand.fetch("SELECT amount, paid, taken, debt, refunds FROM credits.purchases ORDER BY amount")
     assert [tuple(row) for row in rows] == [(450, False, 0, 0, "{}"), (451, True, 0, 0, "{}")]
     unproven = "SELECT count(*) FROM pg_constraint WHERE NOT convalidated AND connamespace = 'credits'::regnamespace"
     assert await by_hand.fetchval(unproven) == 3, "large tables are not read under the lock"
-    await migrate(owner, Wish(up_to=23), lambda _line: None)
+    await migrate(owner, Wish(up_to=24), lambda _line: None)
     assert await by_hand.fetchval(unproven) == 0

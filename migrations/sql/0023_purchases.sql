@@ -2,7 +2,7 @@
 -- Buying, the ledger's part. A purchase's row holds the facts of its payment, which only grow, and what was done to the
 -- credits on their account; the worker changes it in the transaction of the postings. Programs of before know a purchase
 -- by fewer columns, and write none.
--- Checks of large tables are NOT VALID until 0023: what is checked here is looser than before, so all rows pass.
+-- Checks of large tables are NOT VALID until 0024: what is checked here is looser than before, so all rows pass.
 
 -- --------------------------------------------------------------------------------------------------------- purchases
 
@@ -118,7 +118,7 @@ CREATE POLICY worker_changes ON credits.purchases FOR UPDATE TO mana_worker USIN
 
 -- ---------------------------------------------------------------------------------------------------------- erasure
 
--- As in 0015, and the addresses of checkouts go too. Purchases themselves stay, as books do: they tell nothing of who
+-- As in 0022, and the addresses of checkouts go too. Purchases themselves stay, as books do: they tell nothing of who
 -- the user was, and Stripe's ids lead to a person only at Stripe.
 CREATE OR REPLACE FUNCTION auth.erase_some(most integer) RETURNS boolean
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -143,6 +143,13 @@ BEGIN
     WHERE id IN (
         SELECT id FROM auth.security_events
         WHERE actor_id = gone.user_id AND (address IS NOT NULL OR user_agent IS NOT NULL) LIMIT most);
+    IF FOUND THEN
+        RETURN true;
+    END IF;
+    UPDATE auth.security_events SET details = NULL
+    WHERE id IN (
+        SELECT id FROM auth.security_events
+        WHERE user_id = gone.user_id AND type IN ('user.banned', 'user.unbanned') AND details IS NOT NULL LIMIT most);
     IF FOUND THEN
         RETURN true;
     END IF;
