@@ -115,7 +115,6 @@ def _of_debit(account: JSON) -> JSON:
         "fingerprint": account["fingerprint"],
         "last4": account["last4"],
         "mandate": new_id("mandate"),
-        "transaction_id": None,
     }
 
 

@@ -233,7 +233,7 @@ class Control:
     async def forge(self, wish: ForgeWish) -> JSON:
         """Stripe's own signature on whatever one likes."""
         fields = wish.model_dump(exclude_unset=True, exclude={"type", "object"})
-        return events.forge(self._accounts[0], wish.type, wish.object, **fields)
+        return events.forge(self._accounts[0], wish.type, wish.object, fields)
 
     async def send(self, name: str, wish: SendWish) -> JSON:
         """Sends an event again."""

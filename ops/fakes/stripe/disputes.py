@@ -62,6 +62,7 @@ def open_(
                 "has_evidence": False,
                 "past_due": False,
                 "submission_count": 0,
+                "submission_method": "not_submitted",
             },
             "is_charge_refundable": inquiry,
             "metadata": {},
@@ -113,6 +114,7 @@ def submit(account: Account, dispute: JSON) -> None:
     """The seller answers; the bank looks at it."""
     _expect(dispute, "needs_response", "warning_needs_response")
     details = {**dispute["evidence_details"], "has_evidence": True, "submission_count": 1}
+    details["submission_method"] = "manual"
     status = dispute["status"].replace("needs_response", "under_review")
     emit(
         account, "charge.dispute.updated", dispute, BY_ITSELF, change(dispute, status=status, evidence_details=details)

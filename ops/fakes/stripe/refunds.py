@@ -89,7 +89,9 @@ def _new(account: Account, charge: JSON, amount: int, **fields: object) -> JSON:
         "currency": charge["currency"],
         "customer": charge["customer"],
         "customer_account": None,
-        "destination_details": {"type": kind, kind: {"type": "refund"} if kind == "card" else {}},
+        "destination_details": {"type": "card", "card": {"type": "refund"}}
+        if kind == "card"
+        else {"type": "eu_bank_transfer", "eu_bank_transfer": {"reference": None, "reference_status": "pending"}},
         "payment_intent": charge["payment_intent"],
         "payment_method": charge["payment_method"],
         "receipt_number": None,
