@@ -6,6 +6,10 @@ import uvicorn
 
 from ops.fakes.stripe.app import Options, application
 
+# Longer than clients keep a connection: none of theirs is closed while a request is on its way.
+_KEEP_ALIVE_SECONDS = 75
+_GRACE_SECONDS = 3
+
 
 def main() -> None:
     """Serves until SIGTERM or SIGINT."""
@@ -22,7 +26,15 @@ def main() -> None:
         parser.error("--endpoint and --endpoint-secret go together")
     endpoint = (given.endpoint, given.endpoint_secret) if given.endpoint else None
     options = Options(f"http://127.0.0.1:{given.port}", frozenset(given.key), endpoint, given.seed)
-    uvicorn.run(application(options), host="127.0.0.1", port=given.port, access_log=False, log_level="warning")
+    uvicorn.run(
+        application(options),
+        host="127.0.0.1",
+        port=given.port,
+        access_log=False,
+        log_level="warning",
+        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=_GRACE_SECONDS,
+    )
 
 
 if __name__ == "__main__":

@@ -111,7 +111,8 @@ def pay(account: Account, session: JSON, buyer: Buyer) -> str | None:
     if buyer.method.kind not in session["payment_method_types"]:
         raise refused(f"This Checkout Session does not take {buyer.method.kind}.")
     intent = _intent(account, session)
-    email = buyer.email or session["customer_email"]
+    known = account.get("customer", session["customer"])["email"] if session["customer"] else session["customer_email"]
+    email = buyer.email or known
     method = customers.new_method(account, buyer.method, email)
     payments.attempt(account, intent, method, BY_ITSELF)
     if intent["last_payment_error"] is not None:

@@ -85,7 +85,7 @@ class SettleRefundWish(_Wish):
 
 
 class DisputeWish(_Wish):
-    """Which charge is disputed, by its own id or its payment intent's; without an amount, all that is left of it."""
+    """Which charge is disputed, by its own id or its payment intent's; without an amount, what was not given back."""
 
     charge: str | None = None
     payment_intent: str | None = None

@@ -50,7 +50,7 @@ def open_(
     dispute = account.keep(
         {
             **account.base("dp", "dispute"),
-            "amount": amount or charge["amount"] - charge["amount_refunded"],
+            "amount": amount or charge["amount"] - charge["amount_refunded"] or charge["amount"],
             "balance_transactions": [],
             "charge": charge["id"],
             "currency": charge["currency"],

@@ -50,6 +50,7 @@ async def test_a_package_is_bought(shop: Shop) -> None:
     )
     assert (session.status, session.payment_status, session.url) == ("complete", "paid", None)
     assert session.client_reference_id == "purchase-1"
+    assert session.customer_details.email == "a@example.org"
     assert [(item.quantity, item.price.id) for item in session.line_items.data] == [(2, price.id)]
     intent = session.payment_intent
     assert (intent.status, intent.amount_received, intent.metadata["purchase_id"]) == ("succeeded", 1800, "purchase-1")

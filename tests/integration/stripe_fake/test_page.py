@@ -58,6 +58,7 @@ async def test_a_buyer_pays_by_bank_debit(shop: Shop, browser: httpx.AsyncClient
 async def test_nothing_is_paid_twice_or_after_the_end(shop: Shop, browser: httpx.AsyncClient) -> None:
     """An expired session says so; an unknown one is not found; what sellers write is no markup."""
     session = await shop.session(customer_email='"><script>@example.org')
+    assert "&lt;script&gt;" in (await browser.get(session.url)).text
     assert "<script>" not in (await browser.get(session.url)).text
     await shop.client.v1.checkout.sessions.expire_async(session.id)
     late = await browser.post(session.url, data=GOOD)
