@@ -84,7 +84,8 @@ async def test_a_declined_card_can_be_followed_by_a_good_one(shop: Shop) -> None
 
 @pytest.mark.parametrize(("succeed", "ending", "paid"), [(True, "succeeded", "paid"), (False, "failed", "unpaid")])
 async def test_a_bank_debit_is_decided_later(shop: Shop, *, succeed: bool, ending: str, paid: str) -> None:
-    """Completed while unpaid; the money, or the news that there is none, comes afterwards."""
+    """Completed while unpaid; the money, or the news that there is none, comes afterwards, and once."""
+    await shop.remote.switch(async_seconds=100)
     session = await shop.session()
     assert await shop.remote.pay(session.id, iban="AT611904300234573201") is None
     session = await shop.client.v1.checkout.sessions.retrieve_async(session.id)
@@ -92,10 +93,13 @@ async def test_a_bank_debit_is_decided_later(shop: Shop, *, succeed: bool, endin
     await shop.remote.settle_intent(session.payment_intent, succeed=succeed)
     session = await shop.client.v1.checkout.sessions.retrieve_async(session.id)
     assert (session.status, session.payment_status) == ("complete", paid)
+    await shop.remote.advance(101)
     types = await shop.types()
     first = ["payment_intent.created", "charge.pending", "payment_intent.processing", "checkout.session.completed"]
     assert types[:4] == first
-    assert types[-1] == f"checkout.session.async_payment_{ending}"
+    assert [kind for kind in types if "async_payment" in kind] == [f"checkout.session.async_payment_{ending}"]
+    told = (await shop.happened())[3].data.object
+    assert (told.object, told.payment_status) == ("checkout.session", "unpaid"), "events tell of their own time"
     assert ("payment_intent.succeeded" if succeed else "payment_intent.payment_failed") in types
 
 

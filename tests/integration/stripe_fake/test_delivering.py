@@ -135,10 +135,13 @@ async def test_held_and_delayed_until_they_are_let_go(shop: Shop) -> None:
     await shop.remote.switch(hold=False)
     await shop.receiver.until(2)
     await shop.remote.switch(delay_seconds=3_600)
-    (*_, last) = await _customers(shop, 1)
-    assert _arrived(shop) == events
+    await _customers(shop, 1)
+    await shop.remote.switch(delay_seconds=0)
+    (*_, late, soon) = await _customers(shop, 1)
+    await shop.receiver.until(3)
+    assert _arrived(shop) == [*events, soon]
     await shop.remote.deliver_now()
-    assert _arrived(shop) == [*events, last]
+    assert _arrived(shop) == [*events, soon, late]
 
 
 async def test_a_forged_event_is_rightly_signed(shop: Shop) -> None:
