@@ -184,8 +184,6 @@ class Courier:
 
     def _due(self, parcel: _Parcel) -> None:
         parcel.timer = None
-        if self._switches.hold:
-            parcel.delivery.state = "held"
         self._ready.append(parcel)
         self.pump()
 

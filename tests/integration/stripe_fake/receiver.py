@@ -20,6 +20,7 @@ class Receiver:
     """Statuses of the next answers; 200 after them."""
     bodies: list[bytes] = field(default_factory=list[bytes])
     signatures: list[str] = field(default_factory=list[str])
+    _serving: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
     _changed: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     async def until(self, number: int) -> list[bytes]:
@@ -33,7 +34,20 @@ class Receiver:
         pairs = zip(self.bodies, self.signatures, strict=True)
         return [stripe.Webhook.construct_event(body, signature, secret) for body, signature in pairs]
 
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """A connection has come."""
+        task = asyncio.create_task(self._serve(reader, writer))
+        self._serving.add(task)
+        task.add_done_callback(self._serving.discard)
+
+    async def leave(self) -> None:
+        """Ends the connections that the other side keeps."""
+        serving = list(self._serving)
+        for task in serving:
+            task.cancel()
+        await asyncio.gather(*serving, return_exceptions=True)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection, for as many requests as come."""
         try:
             while head := (await _head(reader)):
@@ -63,9 +77,10 @@ async def _head(reader: asyncio.StreamReader) -> bytes:
 async def receiving() -> AsyncGenerator[Receiver]:
     """A receiver that listens until the block ends."""
     receiver = Receiver()
-    server = await asyncio.start_server(receiver.serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(receiver.connected, "127.0.0.1", 0)
     receiver.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/webhooks/stripe"
     try:
         yield receiver
     finally:
         server.close()
+        await receiver.leave()
