@@ -24,6 +24,8 @@ def create(call: Call) -> JSON:
     fields = {
         **_addresses(params),
         **_buyer(account, params),
+        "adaptive_pricing": {"enabled": bool(params.inner("adaptive_pricing").flag("enabled"))},
+        "billing_address_collection": params.word("billing_address_collection", "auto", "required"),
         "client_reference_id": params.text("client_reference_id"),
         "expires_at": _expiry(account, params),
         "locale": params.text("locale"),

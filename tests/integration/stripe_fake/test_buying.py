@@ -35,6 +35,7 @@ async def test_a_package_is_bought(shop: Shop) -> None:
             "line_items": [{"price": price.id, "quantity": 2}],
             "customer": customer.id,
             "client_reference_id": "purchase-1",
+            "adaptive_pricing": {"enabled": False},
             "metadata": {"purchase_id": "purchase-1"},
             "payment_intent_data": {"metadata": {"purchase_id": "purchase-1"}, "setup_future_usage": "off_session"},
             "success_url": "https://shop.example/done?session={CHECKOUT_SESSION_ID}",
