@@ -12,7 +12,7 @@ import stripe
 from ops.fakes.stripe.remote import Remote
 from ops.fakes.stripe.running import StandIn, running
 from tests.integration.stripe_fake.receiver import receiving
-from tests.integration.stripe_fake.shop import TEST_KEY, VERSION, Recording, Shop
+from tests.integration.stripe_fake.shop import TEST_KEY, VERSION, Recording, Shop, recording
 
 _AS_AT_FIRST = {
     "repeat": 1,
@@ -52,8 +52,7 @@ def client_of(url: str, http: Recording, key: str = TEST_KEY, retries: int = 0) 
 @pytest_asyncio.fixture
 async def shop(stand_in: StandIn) -> AsyncGenerator[Shop]:
     """A seller with an endpoint for all events; at the end all that was answered and sent has its right shape."""
-    http = Recording()
-    async with Remote(stand_in.url) as remote, receiving() as receiver:
+    async with recording() as http, Remote(stand_in.url) as remote, receiving() as receiver:
         await remote.switch(**_AS_AT_FIRST)
         shop = Shop(client_of(stand_in.url, http), remote, receiver, http, stand_in.url)
         newest = await shop.client.v1.events.list_async({"limit": 1})
@@ -67,5 +66,4 @@ async def shop(stand_in: StandIn) -> AsyncGenerator[Shop]:
         await remote.switch(**_AS_AT_FIRST)
         await remote.deliver_now()
         await shop.client.v1.webhook_endpoints.delete_async(endpoint.id)
-        await http.close_async()
     assert shop.misshapen() == []

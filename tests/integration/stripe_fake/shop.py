@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +32,16 @@ class Recording(stripe.HTTPXClient):
         body, status, answered = await super().request_async(method, url, headers, post_data)
         self.answers.append(json.loads(body))
         return body, status, answered
+
+
+@asynccontextmanager
+async def recording() -> AsyncGenerator[Recording]:
+    """Such a client, closed at the end."""
+    http = Recording()
+    try:
+        yield http
+    finally:
+        await http.close_async()
 
 
 @dataclass

@@ -8,7 +8,7 @@ import pytest
 import stripe
 
 from tests.integration.stripe_fake.conftest import client_of
-from tests.integration.stripe_fake.shop import LIVE_KEY, VERSION, Recording, Shop
+from tests.integration.stripe_fake.shop import LIVE_KEY, VERSION, Shop, recording
 
 PAID = [
     "payment_intent.created",
@@ -167,14 +167,12 @@ async def test_another_customers_card_is_refused(shop: Shop) -> None:
 
 async def test_live_and_test_mode_are_two_worlds(shop: Shop) -> None:
     """The key says which: objects carry it, and none is seen from the other side."""
-    http = Recording()
-    live = client_of(shop.url, http, LIVE_KEY)
-    product = await live.v1.products.create_async({"name": "Live"})
+    async with recording() as http:
+        product = await client_of(shop.url, http, LIVE_KEY).v1.products.create_async({"name": "Live"})
     assert product.livemode
     with pytest.raises(stripe.InvalidRequestError) as unknown:
         await shop.client.v1.products.retrieve_async(product.id)
     assert (unknown.value.http_status, unknown.value.code) == (404, "resource_missing")
-    await http.close_async()
 
 
 async def test_what_is_wrong_is_refused_as_stripe_does(shop: Shop) -> None:

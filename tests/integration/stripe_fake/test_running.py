@@ -11,14 +11,13 @@ import stripe
 from ops.fakes.stripe.running import NotStartedError, running
 from tests.integration.stripe_fake.conftest import client_of
 from tests.integration.stripe_fake.receiver import receiving
-from tests.integration.stripe_fake.shop import LIVE_KEY, TEST_KEY, Recording
+from tests.integration.stripe_fake.shop import LIVE_KEY, TEST_KEY, recording
 
 
 async def test_started_with_a_key_and_an_endpoint(tmp_path: Path) -> None:
     """Only that key is taken; the endpoint is there from the start, with its secret; then the process is gone."""
     secret = "whsec_given_beforehand"
-    http = Recording()
-    async with receiving() as receiver:
+    async with recording() as http, receiving() as receiver:
         options = ("--key", TEST_KEY, "--endpoint", receiver.url, "--endpoint-secret", secret)
         async with running(tmp_path / "stripe.log", *options) as stand_in:
             await client_of(stand_in.url, http).v1.customers.create_async({"email": "a@example.org"})
@@ -26,7 +25,6 @@ async def test_started_with_a_key_and_an_endpoint(tmp_path: Path) -> None:
             assert [event.type for event in receiver.events(secret)] == ["customer.created"]
             with pytest.raises(stripe.AuthenticationError, match="Invalid API Key"):
                 await client_of(stand_in.url, http, LIVE_KEY).v1.customers.create_async({})
-    await http.close_async()
     with pytest.raises(ProcessLookupError):
         os.kill(stand_in.pid, 0)
 
