@@ -190,9 +190,9 @@ class Courier:
     async def _carry(self, parcel: _Parcel) -> None:
         delivery = parcel.delivery
         delivery.state = "waiting"
-        if await self._taken(delivery, parcel.body):
+        if self._listens(delivery) and await self._taken(delivery, parcel.body):
             self._arrive(parcel)
-        elif parcel.waited >= _GIVE_UP_SECONDS:
+        elif parcel.waited >= _GIVE_UP_SECONDS or not self._listens(delivery):
             delivery.state = "given_up"
             self._open.discard(parcel)
         else:
@@ -209,6 +209,11 @@ class Courier:
         if not task.cancelled():
             task.result()
             self.pump()
+
+    def _listens(self, delivery: Delivery) -> bool:
+        """Endpoints that were deleted or disabled meanwhile are not asked any more."""
+        endpoint = self._account.find(delivery.endpoint)
+        return endpoint is not None and endpoint["status"] == "enabled"
 
     async def _taken(self, delivery: Delivery, body: str) -> bool:
         headers = {

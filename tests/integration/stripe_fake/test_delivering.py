@@ -47,7 +47,7 @@ async def test_it_comes_again_by_itself(shop: Shop) -> None:
 
 
 async def test_nobody_listens(shop: Shop) -> None:
-    """What has no answer is noted as that."""
+    """What has no answer is noted as that; an endpoint that is gone is not asked any more."""
     endpoint = await shop.client.v1.webhook_endpoints.create_async(
         {"url": "http://127.0.0.1:9/none", "enabled_events": ["customer.created"]}
     )
@@ -57,6 +57,9 @@ async def test_nobody_listens(shop: Shop) -> None:
     mine = [one for one in await shop.remote.deliveries(event=event) if one["endpoint"] == endpoint.id]
     assert [answer["error"] for answer in mine[0]["answers"]][:1] == ["ConnectError"]
     await shop.client.v1.webhook_endpoints.delete_async(endpoint.id)
+    await shop.remote.deliver_now()
+    mine = [one for one in await shop.remote.deliveries(event=event) if one["endpoint"] == endpoint.id]
+    assert (mine[0]["state"], len(mine[0]["answers"])) == ("given_up", 1)
 
 
 async def test_signatures_change_hands(shop: Shop) -> None:
