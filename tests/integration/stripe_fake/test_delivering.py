@@ -56,10 +56,11 @@ async def test_nobody_listens(shop: Shop) -> None:
     await shop.remote.deliver_now()
     mine = [one for one in await shop.remote.deliveries(event=event) if one["endpoint"] == endpoint.id]
     assert [answer["error"] for answer in mine[0]["answers"]][:1] == ["ConnectError"]
+    tried = len(mine[0]["answers"])
     await shop.client.v1.webhook_endpoints.delete_async(endpoint.id)
     await shop.remote.deliver_now()
     mine = [one for one in await shop.remote.deliveries(event=event) if one["endpoint"] == endpoint.id]
-    assert (mine[0]["state"], len(mine[0]["answers"])) == ("given_up", 1)
+    assert (mine[0]["state"], len(mine[0]["answers"])) == ("given_up", tried)
 
 
 async def test_signatures_change_hands(shop: Shop) -> None:
