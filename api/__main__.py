@@ -11,7 +11,7 @@ import uvloop
 from pydantic import ValidationError
 
 from api import logs, production, wiring
-from api.listening import CannotListen, bind
+from api.listening import CannotListen, opened
 from api.serving import serve
 from api.settings import Settings, complaints
 
@@ -42,7 +42,7 @@ def main() -> int:
     logs.configure(settings.log_level)
     sys.setswitchinterval(HAND_OVER_SECONDS)
     try:
-        uvloop.run(_run(settings, bind(settings.mana_bind_host, settings.port, "PORT")))
+        uvloop.run(_run(settings, opened(settings.mana_bind_host, settings.port, "PORT")))
     except (CannotListen, wiring.WrongSecret) as error:
         sys.stderr.write(f"{error}.\n")
         return 2

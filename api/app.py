@@ -10,6 +10,7 @@ from starlette.types import ASGIApp
 
 from api import errors
 from api.auth.guard import Guard
+from api.bodyless import refuse_bodies
 from api.openapi import Documentation
 from api.throttle.throttle import Throttle
 
@@ -32,6 +33,7 @@ def build(routers: Iterable[APIRouter], guard: Guard, throttle: Throttle, layers
     app.state.throttle = throttle
     errors.install(app)
     for router in routers:
+        refuse_bodies(router)
         app.include_router(router)
     app.include_router(Documentation(app).router())
     around: ASGIApp = app

@@ -13,10 +13,12 @@ import msgspec
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.routing import Match
 
 from api.text import printable
+from api.wording import of_pydantic
 from contracts.errors import REST_STATUS, Error, ErrorCode, FieldError, invalid, invalid_field
 
 PROBLEM_TYPE: Final = "application/problem+json"
@@ -28,8 +30,14 @@ _CODE_OF_STATUS: Final[dict[int, ErrorCode]] = {
 }
 
 
+_IN_WORDS: Final[dict[ErrorCode, str]] = {
+    "not_found": "there is nothing at this path",
+    "method_not_allowed": "this path knows other methods only: the header Allow names them",
+    "payload_too_large": "the body is too large",
+    "internal": "the service failed",
+}
 _NOT_SAID_TO_BE_JSON: Final = "is JSON only with the header Content-Type: application/json"
-_IN_WORDS: Final = {"extra_forbidden": "is not known", "missing": "is required", "uuid_parsing": "must be a UUID"}
+_UNREADABLE: Final = invalid_field("body", "cannot be read")
 
 
 class Refusal(Exception):  # noqa: N818 - a refusal is an answer, not a fault
@@ -81,7 +89,7 @@ def problem(error: Error, headers: Mapping[str, str] | None = None) -> Response:
 
 def install(app: FastAPI) -> None:
     """Makes every error of the application a problem document."""
-    for kind in (Refusal, Unavailable, HTTPException, RequestValidationError, Exception):
+    for kind in (Refusal, Unavailable, HTTPException, RequestValidationError, ClientDisconnect, Exception):
         app.add_exception_handler(kind, _answer)
 
 
@@ -93,6 +101,8 @@ async def _answer(request: Request, error: Exception) -> Response:
             return problem(Error("overloaded", str(error)))
         case RequestValidationError():
             return problem(invalid(*(_field_error(entry, request) for entry in error.errors()[:50])))
+        case ClientDisconnect():
+            return problem(_UNREADABLE)  # nobody reads it: it is only no fault of ours
         case HTTPException():
             return _framework_problem(error, request)
         case _:
@@ -103,10 +113,10 @@ async def _answer(request: Request, error: Exception) -> Response:
 def _framework_problem(error: HTTPException, request: Request) -> Response:
     """404, 405 and the like."""
     if error.status_code == HTTPStatus.BAD_REQUEST:
-        return problem(invalid_field("body", "cannot be read"), error.headers)
+        return problem(_UNREADABLE, error.headers)
     code = _CODE_OF_STATUS.get(error.status_code, "internal")
     headers = {"allow": _allowed(request)} if code == "method_not_allowed" else error.headers
-    return problem(Error(code, HTTPStatus(REST_STATUS[code]).description or code), headers)
+    return problem(Error(code, _IN_WORDS[code]), headers)
 
 
 def _allowed(request: Request) -> str:
@@ -126,8 +136,7 @@ def _field_error(entry: Mapping[str, Any], request: Request) -> FieldError:
         return FieldError("body", "is not JSON in UTF-8")
     if entry["type"] == "model_attributes_type" and not path:
         return FieldError("body", "is not an object" if _is_json(request) else _NOT_SAID_TO_BE_JSON)
-    message = _IN_WORDS.get(entry["type"]) or str(entry["msg"]).removeprefix("Value error, ")
-    return FieldError(printable(name) or "body", printable(message))
+    return FieldError(printable(name) or "body", printable(of_pydantic(entry)))
 
 
 def _is_json(request: Request) -> bool:

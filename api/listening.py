@@ -6,6 +6,8 @@ import errno
 import socket
 from typing import Any, Final
 
+from contracts.handed_sockets import handed
+
 _REASONS: Final = {
     errno.EADDRINUSE: "{port_setting} names port {port}, which another program listens on",
     errno.EACCES: "{port_setting} names port {port}, which this user may not listen on",
@@ -16,6 +18,18 @@ _WRONG_HOST: Final = "MANA_BIND_HOST is no address of this machine, such as 127.
 
 class CannotListen(Exception):  # noqa: N818 - says what the settings are
     """The address cannot be listened on; the message names the setting."""
+
+
+class PortRefused(CannotListen):
+    """The port is the reason: another one would do."""
+
+
+def opened(host: str, port: int, port_setting: str) -> list[socket.socket]:
+    """The sockets that a launcher handed to this process, else bound ones. Raises ``CannotListen``."""
+    try:
+        return handed() or bind(host, port, port_setting)
+    except ValueError as error:
+        raise CannotListen(str(error)) from error
 
 
 def bind(host: str, port: int, port_setting: str) -> list[socket.socket]:
@@ -30,8 +44,10 @@ def bind(host: str, port: int, port_setting: str) -> list[socket.socket]:
     if failure is not None and (not bound or failure.errno in _REASONS):
         for one in bound:
             one.close()
-        sentence = _REASONS.get(failure.errno or 0, _WRONG_HOST)
-        raise CannotListen(sentence.format(port_setting=port_setting, port=port)) from failure
+        sentence = _REASONS.get(failure.errno or 0)
+        if sentence is None:
+            raise CannotListen(_WRONG_HOST) from failure
+        raise PortRefused(sentence.format(port_setting=port_setting, port=port)) from failure
     return bound
 
 

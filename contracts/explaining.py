@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Final, NoReturn
+from typing import Any, Final, Literal, NoReturn, get_args, get_origin
 
 import msgspec
 from msgspec.structs import FieldInfo
@@ -12,6 +12,7 @@ from contracts.commands import Command
 from contracts.errors import FieldError
 from contracts.fields import PATTERNS_IN_WORDS, AppId, IdempotencyKey, Metadata, Uuid
 from contracts.text import printable, text_problem, texts_in
+from contracts.wording import of_msgspec
 
 PROBLEMS_MAX: Final = 20
 """As many are named; who sends more mistakes than that learns of the rest next time."""
@@ -64,13 +65,17 @@ def _no_object(value: Any) -> str | None:
 
 
 def _misfit(value: Any, type_: Any) -> str | None:
-    """What is wrong with a value that does not fit the type: in words of ours for a pattern, else in msgspec's."""
+    """What is wrong with a value that does not fit the type."""
     try:
         msgspec.convert(value, type_)
     except msgspec.ValidationError as error:
         in_words = [words for patterned, words in PATTERNS_IN_WORDS if patterned == type_ and isinstance(value, str)]
-        return in_words[0] if in_words else printable(str(error))
+        return in_words[0] if in_words else printable(of_msgspec(str(error), *_allowed(type_)))
     return None
+
+
+def _allowed(type_: Any) -> tuple[str, ...]:
+    return get_args(type_) if get_origin(type_) is Literal else ()
 
 
 def _refuse(name: str) -> NoReturn:

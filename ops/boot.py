@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import shutil
 from dataclasses import dataclass
 from functools import partial
@@ -10,6 +11,7 @@ from contracts.topology import PARTITIONS_DEFAULT
 from ops import broker_logins, envfile, given, layout, roles, schema, state, taken, topology, urls
 from ops.addresses import DATABASE, Addresses
 from ops.child import Child
+from ops.doors import Doors
 from ops.errors import LauncherError
 from ops.layout import Layout
 from ops.management import Management
@@ -47,6 +49,7 @@ class Boot:
         self._wish = wish
         self._settings = settings
         self._board = board
+        self._doors = Doors(os.environ.get("MANA_BIND_HOST") or "127.0.0.1")
         # Taken down stage by stage, what is inside one at the same time: nobody loses what it still needs.
         self._stages: dict[str, list[Child]] = {name: [] for name in (*_OURS, "servers", "epmd")}
 
@@ -62,7 +65,7 @@ class Boot:
             self._database(plan, partitions), self._broker(plan, remembered, partitions), self._cache(plan)
         )
         remembered.partitions = partitions
-        programs = Programs(plan.addresses, partitions, remembered.ports)
+        programs = Programs(plan.addresses, partitions, remembered.ports, self._doors)
         if self._wish.processes:
             self._board.step("starting the front and the workers")
             await self._processes(programs)
@@ -73,6 +76,7 @@ class Boot:
 
     async def drain(self) -> None:
         """Stop what was started, in order; never raises for a process that was gone already."""
+        self._doors.close("api")  # who asks from now on is to be refused, not to wait for nobody
         for children in self._stages.values():
             await asyncio.gather(*(child.stop() for child in children))
 

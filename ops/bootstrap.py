@@ -28,7 +28,8 @@ class BootstrapError(Exception):
 def main(arguments: list[str]) -> NoReturn:
     """Make sure of the environment, then become the launcher."""
     try:
-        ensure("dev" if arguments[:1] == ["test"] else "runtime")
+        tests = arguments[:1] == ["test"] and "--help" not in arguments
+        ensure("dev" if tests else "runtime")
         _become(arguments)
     except BootstrapError as error:
         sys.exit(str(error))

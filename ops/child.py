@@ -124,6 +124,7 @@ class Child:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
+                pass_fds=program.descriptors,
                 start_new_session=True,  # Ctrl-C in a terminal is the supervisor's to handle, in order
             )
 

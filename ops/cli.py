@@ -119,12 +119,15 @@ def logs(name: Annotated[str | None, typer.Argument(help="One process, as ./mana
 
 @app.command("test", context_settings=_PASS_ON)
 def check(
-    context: typer.Context,
+    chosen: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="PATH", help="These tests alone, without the checks; what follows -- goes to pytest."),
+    ] = None,
     *,
     everything: Annotated[bool, typer.Option("--all", help="The slow tests too.")] = False,
 ) -> None:
     """Lint, types, import rules, schemas, and the test suite with its own servers."""
-    sys.exit(checks.run(context.args, everything=everything))
+    sys.exit(checks.run(chosen or [], everything=everything))
 
 
 @app.command()

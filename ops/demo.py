@@ -17,6 +17,7 @@ from ops.errors import LauncherError
 
 _APP = "demo"
 _REPLY_SECONDS = 15.0
+_SHOWN = 500  # characters of an answer that was not expected
 
 
 def run(env: Mapping[str, str]) -> None:
@@ -105,7 +106,10 @@ async def _call(
     except httpx.HTTPError as error:
         raise LauncherError(f"The demo could not reach the front ({error!r}): see ./mana logs api.") from error
     if answer.status_code != expected:
-        raise LauncherError(f"The demo expected {expected} from {method} {path}: {answer.status_code} {answer.text}")
+        raise LauncherError(
+            f"The demo expected {expected} from {method} {answer.url}, and was answered {answer.status_code}"
+            f" {answer.text[:_SHOWN]}: see ./mana status, and ./mana logs api."
+        )
     return answer.json()
 
 

@@ -3,18 +3,18 @@
 import os
 import signal
 
-from ops import launch, packages, running, screen, settings
+from ops import launch, packages, processes_settings, running, screen, settings
 from ops.boot import Wish
 from ops.errors import LauncherError
 from ops.place import Place
 
 
 def start(place: Place, wish: Wish, *, attached: bool) -> launch.Launched:
-    """Get the servers' programs, start the supervisor, and show its steps until all is ready.
+    """Look at the settings, get the servers' programs, start the supervisor, and show its steps until all is ready.
 
     Raises LauncherError when that fails; Ctrl-C meanwhile takes down what had come up.
     """
-    given = settings.read()
+    given = _checked_settings(wish)
     with screen.steps("looking for the servers") as show:
         packages.ensure(given, watch=show)
         launched = launch.launch(place, wish, os.environ, attached=attached)
@@ -25,6 +25,19 @@ def start(place: Place, wish: Wish, *, attached: bool) -> launch.Launched:
             launched.stop()
             raise
     return launched
+
+
+def _checked_settings(wish: Wish) -> settings.Settings:
+    """The launcher's, once those of the processes are known to fit: nothing is started for settings that are wrong."""
+    wrong = processes_settings.complaints() if wish.processes else []
+    try:
+        given = settings.read()
+    except LauncherError as refusal:
+        wrong.insert(0, str(refusal))
+        raise LauncherError("\n".join(wrong)) from refusal
+    if wrong:
+        raise LauncherError("\n".join(wrong))
+    return given
 
 
 def stay(launched: launch.Launched) -> None:

@@ -31,18 +31,28 @@ def choose(preferred: int | None, taken: Collection[int]) -> int:
 
     Raises LauncherError when there is none.
     """
-    # Random, so that instances that start side by side rarely want the same one.
+    return first_free(anywhere(preferred), taken)
+
+
+def anywhere(preferred: int | None) -> list[int]:
+    """`preferred`, then others: random, so that instances that start side by side rarely want the same one."""
     others = random.sample(range(_LOWEST, _CEILING), 200)
-    return _first_free([*([preferred] if preferred else []), *others], taken)
+    return [*([preferred] if preferred else []), *others]
 
 
-def choose_upwards(preferred: int, taken: Collection[int]) -> int:
-    """`preferred` if it is free, else the next one above it: for the port that people type."""
-    return _first_free(range(preferred, _CEILING), taken)
+def upwards(preferred: int) -> Iterable[int]:
+    """`preferred`, then the next ones above it: for the port that people type."""
+    return range(preferred, _CEILING)
 
 
-def _first_free(candidates: Iterable[int], taken: Collection[int]) -> int:
+def first_free(candidates: Iterable[int], taken: Collection[int]) -> int:
+    """The first candidate that is free and not in `taken`. Raises LauncherError when there is none."""
     for port in candidates:
         if port not in taken and is_free(port):
             return port
-    raise LauncherError("No free port below 32768 was found on 127.0.0.1: stop something that listens there.")
+    raise none_left(_LOOPBACK)
+
+
+def none_left(host: str) -> LauncherError:
+    """What to say where no port is left."""
+    return LauncherError(f"No free port below 32768 was found on {host}: stop something that listens there.")

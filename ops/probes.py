@@ -1,7 +1,9 @@
 """Questions that tell whether a process does its work. Each answers within two seconds, and never raises."""
 
 import asyncio
+import base64
 from collections.abc import Awaitable
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import asyncpg
@@ -30,12 +32,15 @@ async def _in_time(question: Awaitable[bool]) -> bool:
         return False
 
 
-def http(url: str) -> Probe:
-    """Ready when `url` answers 200."""
+def http(url: str, login: tuple[str, str] | None = None) -> Probe:
+    """Ready when `url` answers 200, to this user and password where they are given."""
 
     parts = urlsplit(url)
     # By hand: an HTTP client reads all certificates of the system first, and this is asked all the time.
-    question = f"GET {parts.path or '/'} HTTP/1.1\r\nHost: {parts.netloc}\r\nConnection: close\r\n\r\n".encode()
+    headers = [f"Host: {parts.netloc}", "Connection: close"]
+    if login:
+        headers.append(f"Authorization: Basic {base64.b64encode(':'.join(login).encode()).decode()}")
+    question = "\r\n".join([f"GET {parts.path or '/'} HTTP/1.1", *headers, "\r\n"]).encode()
 
     async def ask() -> bool:
         answer = await _exchange(parts.hostname or "127.0.0.1", parts.port or 80, question)
@@ -85,12 +90,18 @@ def postgres(url: str) -> Probe:
     return lambda: _in_time(ask())
 
 
-def redis_server(url: str) -> Probe:
-    """Ready when PING is answered: not while the append-only file is still being read."""
+def redis_server(url: str, configuration: Path | None = None) -> Probe:
+    """Ready when PING is answered: not while the append-only file is still being read.
+
+    `configuration`: the file that it must have been started with, for a server without passwords takes any.
+    """
 
     async def ask() -> bool:
         async with redis.from_url(url) as client:
-            return bool(await client.ping())
+            if configuration is None:
+                return bool(await client.ping())
+            told = await client.info("server")
+            return bool(await client.ping()) and told["config_file"] == str(configuration)
 
     return lambda: _in_time(ask())
 

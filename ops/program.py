@@ -17,7 +17,8 @@ async def _nothing_left() -> None:
 class Program:
     """How a process is started, known to be ready, and stopped.
 
-    `make_way` is awaited before each start: it ends what an earlier life may have left.
+    `make_way` is awaited before each start: it ends what an earlier life may have left. `descriptors` are ours, and are
+    handed to it.
     """
 
     name: str
@@ -30,3 +31,4 @@ class Program:
     stop_signal: str = "TERM"
     stop_seconds: float = 20.0
     make_way: Callable[[], Awaitable[None]] = _nothing_left
+    descriptors: tuple[int, ...] = ()

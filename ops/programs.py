@@ -2,13 +2,15 @@
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from contracts import handed_sockets
 from contracts.topology import FRONT_LOGIN, MAIL_LOGIN, WORKER_LOGIN
 from ops import ports, probes
 from ops.addresses import Addresses
+from ops.doors import Door, Doors
 from ops.identity import Identity
 from ops.place import CHECKOUT
 from ops.program import Program
@@ -22,6 +24,7 @@ _GUARDED = (
     "RABBITMQ_",
     "PORT",
     "METRICS_PORT",
+    handed_sockets.SETTING,
     "JWT_",
     "STRIPE_",
     "SMTP_",
@@ -127,9 +130,12 @@ class ProcessSettings:
 class Programs:
     """Makes the programs of one instance."""
 
-    def __init__(self, addresses: Addresses, partitions: int, taken: dict[str, int]) -> None:
+    def __init__(
+        self, addresses: Addresses, partitions: int, taken: dict[str, int], doors: Doors | None = None
+    ) -> None:
         self._settings = ProcessSettings(addresses, partitions)
         self._ports = taken
+        self._doors = doors
 
     def worker(self, number: int) -> Program:
         """Ledger worker `number`."""
@@ -145,12 +151,11 @@ class Programs:
 
     def api(self, preferred: int) -> Program:
         """The HTTP front, on the first free port from `preferred` upwards."""
-        port = ports.choose_upwards(preferred, self._others("api"))
-        self._ports["api"] = port
-        own = {**self._settings.api(), "PORT": str(port), **self._front_door()}
+        door = self._door("api", ports.upwards(preferred))
+        own = {**self._settings.api(), "PORT": str(door.port), **self._front_door()}
         if own["MANA_ENVIRONMENT"] == "development":
             own |= {name: os.environ.get(name) or limit for name, limit in _IN_DEVELOPMENT.items()}
-        return self._program("api", "api", run_environment(own, *FRONTS_OWN), port)
+        return self._program("api", "api", run_environment(own, *FRONTS_OWN), door)
 
     def mail(self, folder: Path) -> Program:
         """Sends the mails that wait, or writes them to `folder` where no server was named for them.
@@ -174,16 +179,24 @@ class Programs:
         }
 
     def _behind_metrics(self, name: str, module: str, environment: dict[str, str], *kept: str) -> Program:
-        port = ports.choose(self._ports.get(name), self._others(name))
-        self._ports[name] = port
-        own = {"MANA_PROCESS_NAME": name, "METRICS_PORT": str(port)}
-        return self._program(name, module, run_environment({**environment, **own}, *kept), port)
+        door = self._door(name, ports.anywhere(self._ports.get(name)))
+        own = {"MANA_PROCESS_NAME": name, "METRICS_PORT": str(door.port)}
+        return self._program(name, module, run_environment({**environment, **own}, *kept), door)
 
-    def _others(self, name: str) -> set[int]:
-        return {port for owner, port in self._ports.items() if owner != name}
+    def _door(self, name: str, candidates: Iterable[int]) -> Door:
+        """The door of a process that is to listen at the first candidate that it can have."""
+        others = {port for owner, port in self._ports.items() if owner != name}
+        if self._doors is None:
+            door = Door(ports.first_free(candidates, others), ())
+        else:
+            door = self._doors.open(name, candidates, others)
+        self._ports[name] = door.port
+        return door
 
-    def _program(self, name: str, module: str, environment: dict[str, str], port: int) -> Program:
-        url = f"http://{reachable_host(os.environ.get('MANA_BIND_HOST'))}:{port}"
+    def _program(self, name: str, module: str, environment: dict[str, str], door: Door) -> Program:
+        url = f"http://{reachable_host(os.environ.get('MANA_BIND_HOST'))}:{door.port}"
+        if door.descriptors:
+            environment[handed_sockets.SETTING] = ",".join(map(str, door.descriptors))
         return Program(
             name=name,
             argv=python(module),
@@ -192,4 +205,5 @@ class Programs:
             probe=probes.http(f"{url}/health/ready"),
             url=url,
             identity=Identity(confined=True),
+            descriptors=door.descriptors,
         )

@@ -3,6 +3,7 @@
 from urllib.parse import quote
 
 from pydantic import Field, ValidationError, field_validator
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from ops.errors import LauncherError
@@ -53,10 +54,13 @@ class Settings(BaseSettings):
 
 
 def read() -> Settings:
-    """The settings of this environment. Raises LauncherError naming the first one that is wrong."""
+    """The settings of this environment. Raises LauncherError with a line for each one that is wrong."""
     try:
         return Settings()
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        name = str(first["loc"][0]).upper()
-        raise LauncherError(f"The setting {name} is wrong: {first['msg'].removeprefix('Value error, ')}.") from error
+        raise LauncherError("\n".join(map(_sentence, error.errors(include_url=False, include_input=False)))) from error
+
+
+def _sentence(problem: ErrorDetails) -> str:
+    message = problem["msg"].removeprefix("Value error, ")
+    return f"The setting {str(problem['loc'][0]).upper()} is wrong: {message}."

@@ -14,8 +14,9 @@ import uvicorn
 from faststream.asgi import AsgiFastStream
 from faststream.asgi.types import ASGIApp
 
+from contracts.handed_sockets import handed
 from workers.broker.lazy import LazyBroker
-from workers.process_settings import ProcessSettings
+from workers.process_settings import ProcessSettings, SettingsError
 
 _log = structlog.get_logger(__name__)
 
@@ -33,13 +34,20 @@ class Work(Protocol):
 
 
 class Process:
-    """Runs some work, with FastStream's ``broker`` as part of the application."""
+    """Runs some work, with FastStream's ``broker`` as part of the application.
+
+    It listens where its settings say, unless a launcher handed it sockets: ``SettingsError`` where those are none.
+    """
 
     def __init__(
         self, work: Work, broker: LazyBroker, routes: Sequence[tuple[str, ASGIApp]], settings: ProcessSettings
     ) -> None:
         self._work = work
         self._failed = False
+        try:
+            self._sockets = handed()
+        except ValueError as error:
+            raise SettingsError(str(error)) from error
         application = AsgiFastStream(broker, asgi_routes=routes, lifespan=self._lifespan, logger=None)
         self._server = uvicorn.Server(
             uvicorn.Config(
@@ -57,7 +65,7 @@ class Process:
         # uvicorn raises the signal again when it is through: by then it has been obeyed.
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, _obeyed)
-        await self._server.serve()
+        await self._server.serve(self._sockets or None)
         return 1 if self._failed else 0
 
     @asynccontextmanager

@@ -21,12 +21,13 @@ class Email:
 
 
 def parse(text: str) -> Email:
-    """Reads an address without asking the network. Raises ``ValueError`` saying what is wrong with it.
+    """Reads an address without asking the network, and without the space that was typed or pasted around it. Raises
+    ``ValueError`` saying what is wrong with it.
 
     Names reserved for tests (``.test``, RFC 2606) are allowed: staging systems live there, and no mail leaves for them.
     """
     try:
-        checked = validate_email(text, check_deliverability=False, test_environment=True, strict=True)
+        checked = validate_email(text.strip(), check_deliverability=False, test_environment=True, strict=True)
     except EmailNotValidError as error:
         raise ValueError("is no e-mail address") from error
     email = known(checked.normalized)

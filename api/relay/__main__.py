@@ -22,7 +22,7 @@ from api.database import Database
 from api.edge import Edge
 from api.fitness import schema
 from api.health import Health
-from api.listening import CannotListen, bind
+from api.listening import CannotListen, opened
 from api.metrics import BrokerMetrics, HttpMetrics
 from api.relay.forwarding import Forwarding, RelayMetrics
 from api.relay.ringing import Ringing, RingingMetrics
@@ -63,7 +63,7 @@ def main() -> int:
         return 2
     logs.configure(settings.log_level)
     try:
-        uvloop.run(_run(settings, bind(settings.mana_bind_host, settings.metrics_port, "METRICS_PORT")))
+        uvloop.run(_run(settings, opened(settings.mana_bind_host, settings.metrics_port, "METRICS_PORT")))
     except CannotListen as error:
         sys.stderr.write(f"{error}.\n")
         return 2

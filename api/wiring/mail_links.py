@@ -23,10 +23,8 @@ def router(parts: Parts) -> APIRouter:
         parts.ended,
         recent=parts.settings.recent_sign_in,
     )
-    both = APIRouter()
-    both.include_router(AddressRoutes(verification, requests(parts), change).router())
-    both.include_router(pages.router())
-    return both
+    addresses = AddressRoutes(verification, requests(parts), change)
+    return APIRouter(routes=[*addresses.router().routes, *pages.router().routes])
 
 
 def addressees(parts: Parts) -> Addressees:

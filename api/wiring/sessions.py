@@ -34,8 +34,6 @@ def router(parts: Parts) -> APIRouter:
         secret=settings.mana_secret_key,
     )
     routes = AuthRoutes(registration, sign_in, parts.sessions, parts.tokens, parts.keyring, parts.browsers)
-    whole = APIRouter()
-    whole.include_router(routes.router())
-    whole.include_router(SessionRoutes(parts.database, parts.sessions).router())
-    whole.include_router(routes.well_known())
-    return whole
+    listing = SessionRoutes(parts.database, parts.sessions)
+    rooms = (routes.router(), listing.router(), routes.well_known())
+    return APIRouter(routes=[route for room in rooms for route in room.routes])

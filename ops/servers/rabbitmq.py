@@ -94,7 +94,11 @@ class RabbitMQ:
             argv=[str(folder / "rabbitmq-server")],
             env=self.environment(),
             cwd=self.folder,
-            probe=probes.both(probes.tcp(self.ports.amqp), probes.http(f"{self.management_url}/api/index.html")),
+            probe=probes.both(
+                probes.tcp(self.ports.amqp),
+                # With the login: another broker that listens there does not know it.
+                probes.http(f"{self.management_url}/api/whoami", (ADMINISTRATOR, self.password)),
+            ),
             url=f"amqp://127.0.0.1:{self.ports.amqp}",
             identity=identity,
             stop_seconds=30.0,

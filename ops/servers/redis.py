@@ -42,7 +42,7 @@ class Redis:
             argv=[server, str(configuration)],
             env={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"},
             cwd=self.folder,
-            probe=probes.redis_server(self.url),
+            probe=probes.redis_server(self.url, configuration),
             url=f"redis://127.0.0.1:{self.port}",
             identity=identity,
         )

@@ -34,6 +34,17 @@ class Starter:
             check=False,
         )
 
+    def begin(self, *words: str, **settings: str) -> subprocess.Popen[str]:
+        """Start a command, and do not wait for it."""
+        return subprocess.Popen(
+            [CHECKOUT / "mana", *words],
+            cwd=CHECKOUT,
+            env=self.environment(**settings),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
     def must(self, *words: str, **settings: str) -> str:
         """Run a command that must succeed; its standard output."""
         done = self.run(*words, **settings)

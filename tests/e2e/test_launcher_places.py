@@ -8,8 +8,10 @@ import subprocess
 import time
 from pathlib import Path
 
+import httpx
 import pytest
 
+from ops import ports
 from tests.e2e.starter import CHECKOUT, Starter
 
 pytestmark = pytest.mark.slow
@@ -46,3 +48,25 @@ def test_in_the_foreground_sigterm_takes_everything_down(tmp_path: Path) -> None
         assert time.monotonic() - began < 30
     assert not any(Path(f"/proc/{entry['pid']}").exists() for entry in running.values())
     starter.must("down", "--purge")
+
+
+def test_two_that_start_at_once_and_want_the_same_port_have_their_own(tmp_path: Path) -> None:
+    """Each demo registers its user at its own front, and each place tells where that is."""
+    starters = [Starter(tmp_path / "first"), Starter(tmp_path / "second")]
+    wanted = {"PORT": str(ports.choose(None, ()))}
+    try:
+        starts = [starter.begin("up", "--detach", "--demo", "--partitions", "2", **wanted) for starter in starters]
+        for start in starts:
+            said, complaint = start.communicate(timeout=200)
+            assert start.returncode == 0, complaint
+            assert "spent by AMQP" in said
+        fronts = [starter.env()["MANA_API_URL"] for starter in starters]
+        assert len({httpx.URL(front).port for front in fronts}) == 2
+        assert len({httpx.get(f"{front}/.well-known/jwks.json").text for front in fronts}) == 2
+        for starter, front in zip(starters, fronts, strict=True):
+            assert starter.processes()["api"]["url"] == front
+            assert starter.processes()["api"]["restarts"] == 0
+            assert front in starter.must("up", "--detach")
+    finally:
+        for starter in starters:
+            starter.run("down", "--purge")

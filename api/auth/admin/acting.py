@@ -45,7 +45,7 @@ class Acts:
             due = _due(on_ban(by.user_id, user))
             if due:
                 ended = await store.set_ban(connection, user_id, reason)
-                event_id = await store.add_act(connection, by, "user.banned", user_id)
+                event_id = await store.add_act(connection, by, "user.banned", user_id, details={"reason": reason})
                 freeze = Freeze(user_id=str(user_id), idempotency_key=f"{BAN_KEY}{event_id}", reason=reason)
                 await store.add_command(connection, PendingCommand.of(freeze))
             whole = await _whole(connection, user_id)
@@ -58,7 +58,7 @@ class Acts:
             due = _due(on_unban(by.user_id, user))
             if due:
                 await store.set_ban(connection, user_id, None)
-                event_id = await store.add_act(connection, by, "user.unbanned", user_id)
+                event_id = await store.add_act(connection, by, "user.unbanned", user_id, details={"reason": reason})
                 unfreeze = Unfreeze(user_id=str(user_id), idempotency_key=f"{UNBAN_KEY}{event_id}", reason=reason)
                 await store.add_command(connection, PendingCommand.of(unfreeze))
             whole = await _whole(connection, user_id)

@@ -87,11 +87,18 @@ class AdminRoutes:
         return WholeUserView.of_whole(await self.acts.change_role(by, user_id, body.role))
 
     async def ban(self, by: By, user_id: UserId, body: ReasonBody) -> WholeUserView:
-        """Shuts a user out and freezes the account, what waits in its queue included."""
+        """Shuts a user out and freezes the account, what waits in its queue included.
+
+        The reason is kept with the user, and in the event `user.banned`. A second ban changes nothing, also with
+        another reason: it is answered with the first one's.
+        """
         return WholeUserView.of_whole(await self.acts.ban(by, user_id, body.reason))
 
     async def unban(self, by: By, user_id: UserId, body: ReasonBody) -> WholeUserView:
-        """Lets a user in again, and unfreezes the account."""
+        """Lets a user in again, and unfreezes the account; the reason is kept in the event `user.unbanned`.
+
+        Whoever is not banned stays as they are.
+        """
         return WholeUserView.of_whole(await self.acts.unban(by, user_id, body.reason))
 
     async def sessions(self, by: By, user_id: UserId) -> list[LiveSessionView]:

@@ -81,7 +81,8 @@ async def add_act(
 ) -> UUID:
     """Writes an act down, with both ids; returns the event's.
 
-    ``details`` outlive the user: nothing personal belongs there.
+    ``details`` outlive the user: nothing personal belongs there, but for what is said of a ban and of its end, which
+    goes when a deleted user's traces do.
     """
     event_id = uuid_utils.compat.uuid7()
     told = None if details is None else msgspec.json.encode(details).decode()

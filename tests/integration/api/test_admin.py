@@ -163,11 +163,13 @@ async def test_events_name_both_and_are_found_page_by_page(
     http: httpx.AsyncClient, spender: SignedIn, admin: SignedIn
 ) -> None:
     await done(http, admin, "POST", f"/users/{spender.id}/ban", SPAM)
-    await done(http, admin, "POST", f"/users/{spender.id}/unban", SPAM)
+    await done(http, admin, "POST", f"/users/{spender.id}/unban", {"reason": "it was not them"})
     of_user = f"/events?userId={spender.id}"
     (event,) = await done(http, admin, "GET", f"{of_user}&type=user.banned")
     assert (event["userId"], event["actorId"], event["address"]) == (spender.id, admin.id, "127.0.0.1")
-    assert event["details"] is None, "what was said of the user is not kept for ever"
+    assert event["details"] == SPAM
+    (event,) = await done(http, admin, "GET", f"{of_user}&type=user.unbanned")
+    assert event["details"] == {"reason": "it was not them"}
     everything = [e for e in await done(http, admin, "GET", of_user) if e["type"] != "admin.viewed"]
     assert [e["type"] for e in everything] == [
         *("user.unbanned", "user.banned", "sign_in.succeeded", "user.registered"),

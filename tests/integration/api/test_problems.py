@@ -28,6 +28,7 @@ async def test_a_wrong_method_names_the_right_ones(http: httpx.AsyncClient) -> N
     answer = await http.put(REGISTER)
     assert_problem(answer, 405, "method_not_allowed")
     assert answer.headers["allow"] == "POST"
+    assert answer.json()["detail"] == "this path knows other methods only: the header Allow names them"
     own = await http.put(f"{BASE}/auth/me")
     assert_problem(own, 405, "method_not_allowed")
     assert set(own.headers["allow"].split(", ")) == {"GET", "PATCH", "DELETE"}

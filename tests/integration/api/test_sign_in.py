@@ -6,6 +6,7 @@ import asyncio
 import secrets
 import time
 import unicodedata
+from collections.abc import Callable
 
 import argon2
 import asyncpg
@@ -67,13 +68,20 @@ async def test_registration_answers_although_the_ledger_does_not(
     assert await owner.fetchval("SELECT count(*) FROM auth.outbox WHERE user_id = $1::text::uuid", user["id"]) == 1
 
 
-@pytest.mark.parametrize("alias", [str, str.upper, str.title], ids=["same", "upper", "title"])
+@pytest.mark.parametrize(
+    "alias",
+    [str, str.upper, str.title, "{} ".format, "\t{}".format, "\u00a0{}\n".format],
+    ids=["same", "upper", "title", "space", "tab", "others"],
+)
 async def test_an_address_registers_once_however_it_is_written(
-    http: httpx.AsyncClient, user: SignedIn, alias: type[str]
+    http: httpx.AsyncClient, user: SignedIn, alias: Callable[[str], str]
 ) -> None:
-    """[27]."""
+    """[27]: space around it is none of it."""
     answer = await http.post(REGISTER, json={"email": alias(user.email), "password": PASSWORD})
     assert_problem(answer, 409, "email_taken")
+    assert (await login(http, alias(user.email))).id == user.id
+    inside = {"email": user.email.replace("@", " @"), "password": PASSWORD}
+    assert_problem(await http.post(REGISTER, json=inside), 422, "invalid_request")
 
 
 @pytest.mark.parametrize(

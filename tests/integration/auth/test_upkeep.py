@@ -214,6 +214,35 @@ async def test_what_an_administrator_did_outlives_the_administrator(
     ]
 
 
+async def test_the_reasons_of_bans_go_with_their_user(
+    owner: asyncpg.Connection, front: asyncpg.Connection, relay: asyncpg.Connection
+) -> None:
+    """[68, 70]: who was banned, by whom and when stays; what was said of the person goes, of this one only."""
+    gone, other, admin = await add_user(owner), await add_user(owner), await add_user(owner, role="admin")
+    for user in (gone, other):
+        await owner.execute(
+            "INSERT INTO auth.security_events (id, user_id, actor_id, type, address, details)"
+            " SELECT gen_random_uuid(), $1, $2, type, '192.0.2.1', '{\"reason\": \"spam\"}'"
+            " FROM unnest(ARRAY['user.banned', 'user.role_changed', 'user.unbanned']) AS type",
+            user,
+            admin,
+        )
+    async with acting(front, gone):
+        await front.execute("SELECT auth.delete_this_user()")
+    steps = 0
+    while await relay.fetchval(ERASE, 1):
+        steps += 1
+    assert steps >= 2, "in steps of the size that was asked for"
+    kept = "SELECT type, actor_id, details FROM auth.security_events WHERE user_id = $1 ORDER BY type"
+    spam = '{"reason": "spam"}'
+    assert [tuple(row) for row in await owner.fetch(kept, gone) if row["actor_id"]] == [
+        ("user.banned", admin, None),
+        ("user.role_changed", admin, spam),
+        ("user.unbanned", admin, None),
+    ]
+    assert [row["details"] for row in await owner.fetch(kept, other)] == [spam] * 3
+
+
 async def test_events_are_blanked_in_small_steps(
     owner: asyncpg.Connection, front: asyncpg.Connection, relay: asyncpg.Connection
 ) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ops import bootstrap, cli, running
+from ops import bootstrap, checks, cli, running
 from ops.errors import sentence
 from ops.kernel import ProcessId
 from ops.status import ProcessStatus, Status
@@ -41,6 +41,44 @@ def test_an_environment_that_cannot_be_run_is_one_sentence(monkeypatch: pytest.M
     monkeypatch.setenv("PYTHONPATH", "")
     with pytest.raises(SystemExit, match="cannot be used"):
         bootstrap.main(["status"])
+
+
+@pytest.mark.parametrize(
+    ("words", "lock"), [(["test"], "dev"), (["test", "tests/unit"], "dev"), (["test", "--help"], "runtime")]
+)
+def test_only_tests_that_run_need_the_tests_packages(
+    words: list[str], lock: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ensured, become = list[str](), list[list[str]]()
+    monkeypatch.setattr(bootstrap, "ensure", ensured.append)
+    monkeypatch.setattr(bootstrap, "_become", become.append)
+    bootstrap.main(words)
+    assert (ensured, become) == ([lock], [words])
+
+
+@pytest.mark.parametrize(
+    ("words", "asked"), [([], []), (["tests/unit", "-x"], ["tests/unit", "-x"]), (["--", "-k", "a"], ["-k", "a"])]
+)
+def test_what_to_test_is_handed_on(words: list[str], asked: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    told = list[list[str]]()
+
+    def run(arguments: list[str], *, everything: bool) -> int:
+        assert not everything
+        told.append(arguments)
+        return 0
+
+    monkeypatch.setattr(checks, "run", run)
+    monkeypatch.setattr("sys.argv", ["mana", "test", *words])
+    with pytest.raises(SystemExit):
+        cli.main()
+    assert told == [asked]
+
+
+def test_help_says_that_tests_can_be_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("sys.argv", ["mana", "test", "--help"])
+    with pytest.raises(SystemExit):
+        cli.main()
+    assert "./mana test [OPTIONS] [PATH]..." in capsys.readouterr().out
 
 
 def test_workers_that_were_asked_for_in_vain_are_said() -> None:

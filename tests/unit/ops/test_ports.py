@@ -28,7 +28,7 @@ def test_a_taken_preference_is_replaced() -> None:
     with listening(port):
         assert not ports.is_free(port)
         assert ports.choose(port, ()) != port
-        assert ports.choose_upwards(port, ()) > port
+        assert ports.first_free(ports.upwards(port), ()) > port
 
 
 def test_what_we_gave_to_others_is_not_given_again() -> None:
@@ -38,4 +38,4 @@ def test_what_we_gave_to_others_is_not_given_again() -> None:
 
 def test_no_port_left_is_said() -> None:
     with pytest.raises(LauncherError, match="No free port"):
-        ports.choose_upwards(32_767, {32_767})
+        ports.first_free(ports.upwards(32_767), {32_767})

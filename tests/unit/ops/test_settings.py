@@ -24,6 +24,14 @@ def test_a_wrong_setting_is_named(monkeypatch: pytest.MonkeyPatch, name: str, va
         settings.read()
 
 
+def test_all_that_is_wrong_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PORT", "0")
+    monkeypatch.setenv("AMQP_URL", "http://h")
+    with pytest.raises(LauncherError) as refused:
+        settings.read()
+    assert [line.split()[2] for line in str(refused.value).splitlines()] == ["AMQP_URL", "PORT"]
+
+
 def test_empty_means_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", "")
     monkeypatch.setenv("PORT", "")

@@ -1,0 +1,67 @@
+"""The sockets that our own processes listen on: opened before a process starts, and kept when it ends.
+
+So the port that was told stays the process's own. Nobody else can listen there between choice and start, nor while a
+process is started again: who answers there is ours, and who asks too early waits in the kernel's queue.
+"""
+
+import socket
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+from api.listening import CannotListen, PortRefused, bind
+from ops import ports
+from ops.errors import LauncherError
+
+
+@dataclass(frozen=True)
+class Door:
+    """Where one process listens: a port, and the descriptors of the sockets there."""
+
+    port: int
+    descriptors: tuple[int, ...]
+
+
+class Doors:
+    """The open ones of one instance, by the names of their processes."""
+
+    def __init__(self, host: str) -> None:
+        self._host = host
+        self._open: dict[str, tuple[int, list[socket.socket]]] = {}
+
+    def open(self, name: str, candidates: Iterable[int], others: Collection[int]) -> Door:
+        """The door of this process: the one that is open already, else at the first candidate that can be had and is
+        none of `others`. Raises LauncherError when there is none.
+        """
+        if name not in self._open:
+            self._open[name] = self._first(candidates, others)
+        port, sockets = self._open[name]
+        return Door(port, tuple(one.fileno() for one in sockets))
+
+    def close(self, name: str) -> None:
+        """Give the port up, as far as we are concerned: its process may still listen."""
+        for one in self._open.pop(name, (0, ()))[1]:
+            one.close()
+
+    def _first(self, candidates: Iterable[int], others: Collection[int]) -> tuple[int, list[socket.socket]]:
+        for port in candidates:
+            if port not in others and (sockets := self._listening(port)):
+                return port, sockets
+        raise ports.none_left(self._host)
+
+    def _listening(self, port: int) -> list[socket.socket]:
+        """Sockets that listen on every address of the host; none where somebody else does."""
+        try:
+            sockets = bind(self._host, port, "PORT")
+        except PortRefused:
+            return []
+        except CannotListen as error:
+            raise LauncherError(f"{error}.") from error
+        try:
+            for one in sockets:
+                # Two may bind a port, but only one of them can listen: until here it is not ours.
+                one.listen()
+        except OSError:
+            for one in sockets:
+                one.close()
+            return []
+        return sockets
