@@ -1,9 +1,10 @@
-"""The outermost layer: every answer gets its request's id, is measured, and what was unexpected is logged."""
+"""The outermost layer: every answer gets its request's id and is measured; what was refused or unexpected is logged."""
 
 from __future__ import annotations
 
 import re
 import time
+from http import HTTPStatus
 from typing import Any, Final
 
 import structlog
@@ -11,10 +12,14 @@ import uuid_utils
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.errors import code_of
 from api.metrics import HttpMetrics
+from api.throttle import told
 
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,100}")
 _HEADER: Final = "x-request-id"
+_UNTOLD: Final = frozenset({404, 405, 429})
+"""What anybody is answered as often as they ask, and nobody asks us about: counted, and not logged."""
 
 _log = structlog.get_logger(__name__)
 
@@ -51,8 +56,20 @@ class Edge:
             except Exception:
                 # The framework has answered 500 before it raised this again.
                 _log.exception("a request failed", method=scope["method"], path=scope["path"])
+            else:
+                if status >= HTTPStatus.BAD_REQUEST:
+                    _log_refusal(scope, status)
             finally:
                 self._metrics.observe(scope["method"], _route(scope), status, time.perf_counter() - started)
+
+
+def _log_refusal(scope: Scope, status: int) -> None:
+    """One line by which the request's id is found. Only of what was charged to a limit, so that nobody fills the disk;
+    never the path, the query or the body."""
+    if status not in _UNTOLD and told.tightest(scope) is not None:
+        _log.info(
+            "a request was refused", method=scope["method"], route=_route(scope), status=status, code=code_of(scope)
+        )
 
 
 def _request_id(scope: Scope) -> str:

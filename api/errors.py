@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.routing import Match
+from starlette.types import Receive, Scope, Send
 
 from api.text import printable
 from api.wording import of_pydantic
@@ -23,6 +24,10 @@ from contracts.errors import REST_STATUS, Error, ErrorCode, FieldError, invalid,
 
 PROBLEM_TYPE: Final = "application/problem+json"
 RETRY_AFTER_SECONDS: Final = 1
+_CODE: Final = "problem"
+_CHALLENGE: Final = "www-authenticate"
+BAD_TOKEN: Final = {_CHALLENGE: 'Bearer error="invalid_token"'}
+"""Header fields of a 401 to who showed an access token; without one there is nothing more to say (RFC 6750, 3.1)."""
 _CODE_OF_STATUS: Final[dict[int, ErrorCode]] = {
     404: "not_found",
     405: "method_not_allowed",
@@ -57,6 +62,21 @@ class Unavailable(Exception):  # noqa: N818 - named for what it says of a server
         self.part = part
 
 
+class _Problem(Response):
+    """Leaves its code with the request, for whoever writes down what became of it."""
+
+    code: ErrorCode = "internal"
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope.setdefault("state", {})[_CODE] = self.code
+        await super().__call__(scope, receive, send)
+
+
+def code_of(scope: Scope) -> ErrorCode | None:
+    """The code of the problem that a request was answered with; ``None`` where it was none."""
+    return scope.get("state", {}).get(_CODE)
+
+
 def refuse(code: ErrorCode, message: str, details: dict[str, Any] | None = None) -> Refusal:
     """A refusal to be raised."""
     return Refusal(Error(code, message, details or {}))
@@ -78,10 +98,11 @@ def problem(error: Error, headers: Mapping[str, str] | None = None) -> Response:
         "code": error.code,
         "details": error.details,
     }
-    response = Response(msgspec.json.encode(content), status, dict(headers or {}), PROBLEM_TYPE)
+    response = _Problem(msgspec.json.encode(content), status, dict(headers or {}), PROBLEM_TYPE)
+    response.code = error.code
     response.headers.setdefault("cache-control", "no-store")
     if status == HTTPStatus.UNAUTHORIZED:
-        response.headers.setdefault("www-authenticate", "Bearer")
+        response.headers.setdefault(_CHALLENGE, "Bearer")
     if error.code in {"overloaded", "rate_limited"}:
         response.headers.setdefault("retry-after", str(RETRY_AFTER_SECONDS))
     return response

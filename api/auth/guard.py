@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Annotated, TypeAlias
 
 from fastapi import Request, Security
@@ -11,7 +11,8 @@ from fastapi.security.base import SecurityBase
 
 from api.auth.sessions import Sessions
 from api.auth.tokens import Claims, Tokens
-from api.errors import Refusal, refuse
+from api.errors import BAD_TOKEN, Refusal, refuse
+from contracts.errors import Error
 
 
 class Guard:
@@ -32,7 +33,7 @@ class Guard:
     async def _admit(self, request: Request, is_live: Callable[[Claims], Awaitable[bool]]) -> Claims:
         claims = await self._tokens.verify(_bearer(request))
         if claims is None or not await is_live(claims):
-            raise _unauthorized()
+            raise _unauthorized(BAD_TOKEN)
         return claims
 
 
@@ -79,5 +80,5 @@ def _bearer(request: Request) -> str:
     return token
 
 
-def _unauthorized() -> Refusal:
-    return refuse("unauthorized", "a valid access token is needed: Authorization: Bearer …")
+def _unauthorized(headers: Mapping[str, str] | None = None) -> Refusal:
+    return Refusal(Error("unauthorized", "a valid access token is needed: Authorization: Bearer …"), headers)

@@ -13,8 +13,9 @@ from api.auth.refresh_tokens import Meaning, RefreshToken, judge
 from api.auth.starting import Grant, Started, grant
 from api.auth.tokens import Claims, Tokens
 from api.database import Connection, Database
-from api.errors import Refusal, refuse
+from api.errors import BAD_TOKEN, Refusal, refuse
 from api.patience import told_soon
+from contracts.errors import Error
 
 LIVENESS_SECONDS_MAX: Final = 1.0
 """So long a request waits for whether its session lives: its own deadline has only begun by then."""
@@ -27,7 +28,7 @@ def not_refreshed() -> Refusal:
 
 def not_signed_in_any_more() -> Refusal:
     """To who acts in a session that has ended meanwhile."""
-    return refuse("unauthorized", "the session has ended")
+    return Refusal(Error("unauthorized", "the session has ended"), BAD_TOKEN)
 
 
 def session_over() -> Refusal:

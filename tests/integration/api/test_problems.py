@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncGenerator
 from typing import Any
 from urllib.parse import urlsplit
@@ -120,23 +121,34 @@ async def test_a_large_use_is_refused(http: httpx.AsyncClient, user: SignedIn) -
 
 
 @pytest.mark.parametrize(
-    "headers",
+    ("authorization", "told"),
     [
-        {},
-        {"authorization": ""},
-        {"authorization": "Bearer"},
-        {"authorization": "Basic YTpi"},
-        {"authorization": "Bearer x"},
-        {"authorization": "Bearer " + "x" * 30_000},
-        {"authorization": b"Bearer \xff\xfe"},
-        {"authorization": "Bearer e30.e30.e30"},
+        (None, "Bearer"),
+        ("", "Bearer"),
+        ("Bearer", "Bearer"),
+        ("Basic YTpi", "Bearer"),
+        ("Bearer x", 'Bearer error="invalid_token"'),
+        ("Bearer " + "x" * 30_000, 'Bearer error="invalid_token"'),
+        (b"Bearer \xff\xfe", 'Bearer error="invalid_token"'),
+        ("Bearer e30.e30.e30", 'Bearer error="invalid_token"'),
     ],
-    ids=lambda headers: str(headers)[:30],
+    ids=lambda value: str(value)[:20],
 )
-async def test_a_malformed_authorization_is_unauthorized(http: httpx.AsyncClient, headers: dict[str, Any]) -> None:
+async def test_a_malformed_authorization_is_unauthorized(
+    http: httpx.AsyncClient, authorization: str | bytes | None, told: str
+) -> None:
+    """A token that is not good is told so (RFC 6750, 3.1)."""
+    headers: dict[str, Any] = {} if authorization is None else {"authorization": authorization}
     answer = await http.get(f"{BASE}/credits/balance", headers=headers)
     assert_problem(answer, 401, "unauthorized")
-    assert answer.headers["www-authenticate"] == "Bearer"
+    assert answer.headers["www-authenticate"] == told
+
+
+async def test_the_token_of_a_session_that_ended_is_told_to_be_no_good(http: httpx.AsyncClient, user: SignedIn) -> None:
+    assert (await http.post(f"{BASE}/auth/logout", headers=user.headers)).status_code == 200
+    answer = await http.get(f"{BASE}/auth/me", headers=user.headers)
+    assert_problem(answer, 401, "unauthorized")
+    assert answer.headers["www-authenticate"] == 'Bearer error="invalid_token"'
 
 
 async def test_two_authorizations_are_unauthorized(http: httpx.AsyncClient, user: SignedIn) -> None:
@@ -236,6 +248,40 @@ async def test_an_address_that_is_too_long_in_its_normal_form(http: httpx.AsyncC
     assert fields(assert_problem(await http.post(f"{BASE}/auth/{path}", json=body), 422, "invalid_request")) == [
         "email"
     ]
+
+
+async def test_a_refused_requests_id_finds_why(api: Process, http: httpx.AsyncClient, user: SignedIn) -> None:
+    """[67]: by the route's template, without what was asked; not where anybody could fill the disk with it."""
+
+    def lines(request_id: str) -> list[dict[str, Any]]:
+        found = [line for line in api.output.splitlines() if f'"{request_id}"' in line]
+        return [json.loads(line) for line in found]
+
+    transaction = f"{BASE}/credits/transactions"
+    for path, headers in {
+        f"{transaction}/none-of-yours?secret=canary": {**user.headers, "x-request-id": "refused-1"},
+        f"{BASE}/auth/me?secret=canary": {"authorization": "Bearer canary", "x-request-id": "refused-2"},
+        f"{transaction}/0190f2a0-7c1b-7000-8000-000000000001": {**user.headers, "x-request-id": "untold-404"},
+        "/nothing": {"x-request-id": "untold-404"},
+        f"{BASE}/auth/login": {"x-request-id": "untold-405"},
+        f"{transaction}": {**user.headers, "x-request-id": "served"},
+    }.items():
+        await http.get(path, headers=headers)
+    body = b"x" * 20_000
+    await http.post(f"{BASE}/auth/login", content=body, headers={"x-request-id": "refused-3"})
+    async with asyncio.timeout(10):
+        while not lines("refused-3"):
+            await asyncio.sleep(0.05)  # it is logged after the answer was sent
+    told = {"event": "a request was refused", "method": "GET", "level": "info", "logger": "api.edge"}
+    ((first,), (second,), (third,)) = (lines(f"refused-{number}") for number in (1, 2, 3))
+    assert (told | {"route": transaction + "/{transactionId}", "status": 422, "code": "invalid_request"}).items() <= (
+        first.items()
+    )
+    assert (told | {"route": f"{BASE}/auth/me", "status": 401, "code": "unauthorized"}).items() <= second.items()
+    assert (third["status"], third["code"], third["route"]) == (413, "payload_too_large", "none")
+    assert set(first) == {*told, "route", "status", "code", "request_id", "timestamp"}
+    assert not any(lines(each) for each in ("untold-404", "untold-405", "served"))
+    assert "canary" not in json.dumps([first, second])
 
 
 async def test_no_secret_reaches_the_log(api: Process, http: httpx.AsyncClient, user: SignedIn) -> None:
