@@ -11,6 +11,8 @@ keys = jwt.PyJWKClient(os.environ["MANA_API_URL"] + "/.well-known/jwks.json")  #
 
 def claims(token: str) -> dict[str, object]:
     """What the token says. Raises jwt.InvalidTokenError where it is not good."""
+    if jwt.get_unverified_header(token).get("typ") != "at+jwt":  # the signature, which covers it, is verified below
+        raise jwt.InvalidTokenError("it is no access token")
     return jwt.decode(
         token,
         keys.get_signing_key_from_jwt(token),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -68,6 +69,25 @@ def _is_honest(arguments: list[str], instance: Instance, user: str, cwd: Path = 
         helped = _run([*arguments, *given], environment, cwd)
         assert (helped.returncode, helped.stdout) == (2, "")
         assert helped.stderr.startswith("usage: ")
+
+
+def test_an_administrators_commands(instance: Instance, opened_user: str) -> None:
+    """As the page on operations shows them."""
+    page = (CHECKOUT / "docs" / "operations" / "auth.md").read_text(encoding="utf-8")
+    shown = re.findall(r"^\.venv/bin/python (examples/command\.py) (\S+) '(.*?}')$", page, re.DOTALL | re.MULTILINE)
+    assert [kind for _, kind, _ in shown] == ["credits.grant", "credits.adjust"]
+    balances: list[int] = []
+    for program, kind, body in shown:
+        arguments = [sys.executable, program, kind, body.removesuffix("'").replace("'$user'", opened_user)]
+        answer = _answer_of(arguments, instance)
+        assert _answer_of(arguments, instance)["replayed"], "once, however often it is sent"
+        balances.append(answer["transaction"]["balanceAfter"] - answer["transaction"]["balanceBefore"])
+    assert balances == [20, -5]
+    helped = _run([sys.executable, "examples/command.py"], instance.env)
+    assert (helped.returncode, helped.stderr[:6]) == (2, "usage:")
+    forbidden = '{"userId": "' + opened_user + '"}'
+    refused = _run([sys.executable, "examples/command.py", "credits.expire", forbidden], instance.env)
+    assert (refused.returncode, json.loads(refused.stdout)["error"]["code"]) == (1, "forbidden")
 
 
 async def _row(instance: Instance, user: str, key: str) -> tuple[str, int, str]:
