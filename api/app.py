@@ -11,7 +11,7 @@ from starlette.types import ASGIApp
 from api import errors
 from api.auth.guard import Guard
 from api.bodyless import refuse_bodies
-from api.openapi import Documentation
+from api.openapi import TAGS, Documentation, operation_id
 from api.throttle.throttle import Throttle
 
 Layer: TypeAlias = Callable[[ASGIApp], ASGIApp]
@@ -28,6 +28,8 @@ def build(routers: Iterable[APIRouter], guard: Guard, throttle: Throttle, layers
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        openapi_tags=TAGS,
+        generate_unique_id_function=operation_id,
     )
     app.state.guard = guard
     app.state.throttle = throttle

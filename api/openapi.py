@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 from fastapi import APIRouter, FastAPI, Response
+from fastapi.routing import APIRoute
+from pydantic.alias_generators import to_camel
 from starlette.responses import RedirectResponse
 
 from api import problems_documented
@@ -15,6 +18,24 @@ from api.credits import documented
 _PAGE: Final = (Path(__file__).parent / "docs.html").read_bytes()
 _POLICY: Final = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; connect-src 'self'"
 _METHODS: Final = ("get", "post", "put", "patch", "delete")
+
+
+TAGS: Final = [
+    {"name": "auth", "description": "Registration, sign-in, tokens, sessions"},
+    {"name": "me", "description": "What users see and change of themselves"},
+    {"name": "passwords", "description": "Another password, and a forgotten one"},
+    {"name": "e-mail addresses", "description": "Proving an address, and changing it"},
+    {"name": "two-factor", "description": "The second factor, and a sign-in made recent again"},
+    {"name": "credits", "description": "Spending credits, and what became of them"},
+    {"name": "admin", "description": "For administrators"},
+    {"name": "operation", "description": "For whoever runs the service"},
+]
+"""The groups of routes, in the order in which they are shown."""
+
+
+def operation_id(route: APIRoute) -> str:
+    """What programs made from the document call the operation: its handler's name, which is the only one so named."""
+    return to_camel(route.name)
 
 
 class Documentation:
@@ -58,7 +79,30 @@ def complete(document: dict[str, Any]) -> dict[str, Any]:
         for method in _METHODS:
             if method in path:
                 _describe_answers(path[method])
-    return document
+                _summarise(path[method])
+    return {name: _without_titles(part) if name != "info" else part for name, part in document.items()}
+
+
+def _summarise(operation: dict[str, Any]) -> None:
+    """What the handler says of itself: its first sentence is the summary, and the description is the rest."""
+    first, *rest = re.split(r"\.(?:\s+|$)", operation.pop("description").strip(), maxsplit=1)
+    operation["summary"] = " ".join(first.split())
+    if rest and rest[0]:
+        operation["description"] = rest[0]
+
+
+def _without_titles(part: Any) -> Any:
+    """The framework's are the fields' names once more, spoilt (``Deviceid``)."""
+    if isinstance(part, dict):
+        inner: dict[str, Any] = part
+        return {
+            name: _without_titles(value)
+            for name, value in inner.items()
+            if name != "title" or not isinstance(value, str)
+        }
+    if isinstance(part, list):
+        return [_without_titles(value) for value in part]
+    return part
 
 
 def _describe_answers(operation: dict[str, Any]) -> None:

@@ -57,7 +57,7 @@ class CreditsRoutes:
         router = APIRouter(prefix=f"{BASE}/credits", tags=["credits"])
         router.add_api_route(
             "/use",
-            self.use,
+            self.use_credits,
             methods=["POST"],
             responses=results_of_use() | answers(*_CODES_OF_USE),
             openapi_extra={"requestBody": body_of_use(), "parameters": USE_HEADERS},
@@ -67,37 +67,37 @@ class CreditsRoutes:
             responses = result(shape) | answers("unauthorized", *codes)
             router.add_api_route(path, handler, methods=["GET"], responses=responses)
 
-        read("/balance", self.balance, BalanceView, "unknown_user")
-        read("/operations/{key:path}", self.operation, Completed | RefusedOperation, "not_found", "invalid_request")
-        read("/transactions", self.transactions, list[Transaction], "invalid_request")
-        read("/transactions/{transactionId}", self.transaction, Transaction, "not_found", "invalid_request")
-        read("/lots", self.lots, list[Lot])
-        read("/purchases", self.purchases, list[Purchase])
-        read("/packages", self.packages, list[Package])
+        read("/balance", self.get_balance, BalanceView, "unknown_user")
+        read("/operations/{key:path}", self.get_operation, Completed | RefusedOperation, "not_found", "invalid_request")
+        read("/transactions", self.list_transactions, list[Transaction], "invalid_request")
+        read("/transactions/{transactionId}", self.get_transaction, Transaction, "not_found", "invalid_request")
+        read("/lots", self.list_lots, list[Lot])
+        read("/purchases", self.list_purchases, list[Purchase])
+        read("/packages", self.list_packages, list[Package])
         return router
 
-    async def use(self, claims: SignedIn, request: Request) -> Response:
+    async def use_credits(self, claims: SignedIn, request: Request) -> Response:
         """Takes credits for one use of an app; 202 says where to look when the answer did not come in time."""
         headers = [value for name, value in request.headers.raw if name == b"idempotency-key"]
         command, key = read_use(claims.sub, await request.body(), headers)
         wait = wait_seconds(", ".join(request.headers.getlist("prefer")))
         return await self.spending.use(claims.user_id, claims.session_id, command, key, wait)
 
-    async def balance(self, claims: SignedIn) -> Response:
+    async def get_balance(self, claims: SignedIn) -> Response:
         """The balance as the next command would find it: today's credits in, what has expired out."""
         balance = await self.store.balance(claims.user_id)
         if balance is None:
             raise refuse("unknown_user", "the account is not open yet")
         return _json(balance)
 
-    async def operation(self, claims: SignedIn, key: Key) -> Response:
+    async def get_operation(self, claims: SignedIn, key: Key) -> Response:
         """What became of the command with this idempotency key."""
         operation = await self.operations.find(claims.user_id, key)
         if operation is None:
             raise refuse("not_found", "nothing is known of this key (yet)")
         return _json(operation)
 
-    async def transactions(
+    async def list_transactions(
         self, claims: SignedIn, request: Request, query: Annotated[TransactionsQuery, Query()]
     ) -> Response:
         """Transactions, the newest first; `Link: rel="next"` leads to the next page."""
@@ -108,22 +108,22 @@ class CreditsRoutes:
             response.headers["link"] = f'<{query.next_page(request.url.path, page[-1].sequence)}>; rel="next"'
         return response
 
-    async def transaction(self, claims: SignedIn, transaction_id: TransactionId) -> Response:
+    async def get_transaction(self, claims: SignedIn, transaction_id: TransactionId) -> Response:
         """One transaction."""
         transaction = await self.store.transaction(claims.user_id, transaction_id)
         if transaction is None:
             raise refuse("not_found", "you have no such transaction")
         return _json(transaction)
 
-    async def lots(self, claims: SignedIn) -> Response:
+    async def list_lots(self, claims: SignedIn) -> Response:
         """What is left of the credits, in the order in which it will be used."""
         return _json(await self.store.lots(claims.user_id))
 
-    async def purchases(self, claims: SignedIn) -> Response:
+    async def list_purchases(self, claims: SignedIn) -> Response:
         """Purchases, the newest first."""
         return _json(await self.store.purchases(claims.user_id))
 
-    async def packages(self, claims: SignedIn) -> Response:
+    async def list_packages(self, claims: SignedIn) -> Response:
         """What can be bought."""
         return _json(await self.store.packages())
 

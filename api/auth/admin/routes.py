@@ -57,18 +57,18 @@ class AdminRoutes:
             every = answers("unauthorized", "forbidden", "invalid_request", *too_large, *codes)
             router.add_api_route(path, handler, methods=[method], responses=every)
 
-        add("GET", "/users", self.users)
-        add("GET", "/users/{userId}", self.user, "not_found")
-        add("PATCH", "/users/{userId}", self.change_role, "not_found")
-        add("POST", "/users/{userId}/ban", self.ban, "not_found")
-        add("POST", "/users/{userId}/unban", self.unban, "not_found")
-        add("GET", "/users/{userId}/sessions", self.sessions, "not_found")
-        add("DELETE", "/users/{userId}/sessions", self.end_sessions, "not_found")
-        add("DELETE", "/users/{userId}/sessions/{sessionId}", self.end_session, "not_found")
-        add("GET", "/events", self.events)
+        add("GET", "/users", self.list_users)
+        add("GET", "/users/{userId}", self.get_user, "not_found")
+        add("PATCH", "/users/{userId}", self.change_user, "not_found")
+        add("POST", "/users/{userId}/ban", self.ban_user, "not_found")
+        add("POST", "/users/{userId}/unban", self.unban_user, "not_found")
+        add("GET", "/users/{userId}/sessions", self.list_user_sessions, "not_found")
+        add("DELETE", "/users/{userId}/sessions", self.end_user_sessions, "not_found")
+        add("DELETE", "/users/{userId}/sessions/{sessionId}", self.end_user_session, "not_found")
+        add("GET", "/events", self.list_events)
         return router
 
-    async def users(
+    async def list_users(
         self, by: By, query: Annotated[UsersQuery, Query()], request: Request, response: Response
     ) -> list[KnownUserView]:
         """Users by the beginning of their address, in the order of registration; `Link: rel="next"` goes on."""
@@ -78,15 +78,15 @@ class AdminRoutes:
             _link(response, query.next_page(request.url.path, page[-1].user.id))
         return [KnownUserView.of_known(known) for known in page]
 
-    async def user(self, by: By, user_id: UserId) -> WholeUserView:
+    async def get_user(self, by: By, user_id: UserId) -> WholeUserView:
         """One user."""
         return WholeUserView.of_whole(await self.looks.user(by, user_id))
 
-    async def change_role(self, by: By, user_id: UserId, body: RoleBody) -> WholeUserView:
+    async def change_user(self, by: By, user_id: UserId, body: RoleBody) -> WholeUserView:
         """Gives a user another role and ends their sessions; needs a recent sign-in."""
         return WholeUserView.of_whole(await self.acts.change_role(by, user_id, body.role))
 
-    async def ban(self, by: By, user_id: UserId, body: ReasonBody) -> WholeUserView:
+    async def ban_user(self, by: By, user_id: UserId, body: ReasonBody) -> WholeUserView:
         """Shuts a user out and freezes the account, what waits in its queue included.
 
         The reason is kept with the user, and in the event `user.banned`. A second ban changes nothing, also with
@@ -94,28 +94,28 @@ class AdminRoutes:
         """
         return WholeUserView.of_whole(await self.acts.ban(by, user_id, body.reason))
 
-    async def unban(self, by: By, user_id: UserId, body: ReasonBody) -> WholeUserView:
+    async def unban_user(self, by: By, user_id: UserId, body: ReasonBody) -> WholeUserView:
         """Lets a user in again, and unfreezes the account; the reason is kept in the event `user.unbanned`.
 
         Whoever is not banned stays as they are.
         """
         return WholeUserView.of_whole(await self.acts.unban(by, user_id, body.reason))
 
-    async def sessions(self, by: By, user_id: UserId) -> list[LiveSessionView]:
+    async def list_user_sessions(self, by: By, user_id: UserId) -> list[LiveSessionView]:
         """A user's live sessions, the newest first."""
         return [LiveSessionView.of(session) for session in await self.looks.sessions(by, user_id)]
 
-    async def end_sessions(self, by: By, user_id: UserId) -> DoneView:
+    async def end_user_sessions(self, by: By, user_id: UserId) -> DoneView:
         """Ends all of a user's sessions."""
         await self.acts.end_sessions(by, user_id)
         return DoneView()
 
-    async def end_session(self, by: By, user_id: UserId, session_id: SessionId) -> DoneView:
+    async def end_user_session(self, by: By, user_id: UserId, session_id: SessionId) -> DoneView:
         """Ends one of a user's sessions."""
         await self.acts.end_session(by, user_id, session_id)
         return DoneView()
 
-    async def events(
+    async def list_events(
         self, by: By, query: Annotated[EventsQuery, Query()], request: Request, response: Response
     ) -> list[RecordedEventView]:
         """Security events, the newest first; `Link: rel="next"` goes on."""

@@ -44,32 +44,32 @@ class AddressRoutes:
                 dependencies=[limited(each) for each in limits],
             )
 
-        post("/verify", self.verify, limits=("link",))
-        post("/verify/resend", self.resend, limits=("mail",))
-        post("/change", self.ask, "unauthorized", "forbidden", limits=("mail", "credentials"))
-        post("/change/confirm", self.confirm, "unauthorized", limits=("link",))
+        post("/verify", self.verify_email, limits=("link",))
+        post("/verify/resend", self.resend_verification, limits=("mail",))
+        post("/change", self.change_email, "unauthorized", "forbidden", limits=("mail", "credentials"))
+        post("/change/confirm", self.confirm_email_change, "unauthorized", limits=("link",))
         return router
 
-    async def verify(self, body: LinkBody, request: Request, response: Response) -> DoneView:
+    async def verify_email(self, body: LinkBody, request: Request, response: Response) -> DoneView:
         """Proves the user's address with the token of a link in a mail to it."""
         keep_out_of_caches(response)
         await self.verification.verify(body.token, client_of(request))
         return DoneView()
 
-    async def resend(self, body: AddressBody, response: Response) -> DoneView:
+    async def resend_verification(self, body: AddressBody, response: Response) -> DoneView:
         """Sends such a link again. The answer does not tell whether anybody has the address, or has proven it."""
         keep_out_of_caches(response)
         await self.requests.request("verify_requested", body.email)
         return DoneView()
 
-    async def ask(self, claims: SurelySignedIn, body: AddressBody, response: Response) -> DoneView:
+    async def change_email(self, claims: SurelySignedIn, body: AddressBody, response: Response) -> DoneView:
         """Sends the new address a link that moves the user there; needs a recent sign-in. The answer does not tell
         whether somebody else has that address."""
         keep_out_of_caches(response)
         await self.change.ask(claims, body.email)
         return DoneView()
 
-    async def confirm(self, body: LinkBody, request: Request, response: Response) -> DoneView:
+    async def confirm_email_change(self, body: LinkBody, request: Request, response: Response) -> DoneView:
         """Moves the user with the token of such a link. All sessions end, except the one whose access token the request
         carries, if it carries one."""
         keep_out_of_caches(response)

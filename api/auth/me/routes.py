@@ -40,13 +40,13 @@ class MeRoutes:
             responses = more.pop("results", {}) | answers("unauthorized", *codes)
             router.add_api_route(path, handler, methods=[method], responses=responses, **more)
 
-        add("GET", "", self.read)
-        add("PATCH", "", self.change, "payload_too_large", "invalid_request")
-        add("DELETE", "", self.delete, "forbidden", "payload_too_large")
+        add("GET", "", self.get_me)
+        add("PATCH", "", self.change_me, "payload_too_large", "invalid_request")
+        add("DELETE", "", self.delete_me, "forbidden", "payload_too_large")
         add(
             "GET",
             "/export",
-            self.export,
+            self.export_me,
             "forbidden",
             results=_EXPORT,
             response_class=Response,
@@ -54,22 +54,22 @@ class MeRoutes:
         )
         return router
 
-    async def read(self, claims: SurelySignedIn, response: Response) -> ProfileView:
+    async def get_me(self, claims: SurelySignedIn, response: Response) -> ProfileView:
         """Who is signed in."""
         keep_out_of_caches(response)
         return ProfileView.of_profile(await self.profiles.read(claims))
 
-    async def change(self, claims: SurelySignedIn, body: ProfileBody, response: Response) -> ProfileView:
+    async def change_me(self, claims: SurelySignedIn, body: ProfileBody, response: Response) -> ProfileView:
         """Changes the name; `null` clears it."""
         keep_out_of_caches(response)
         return ProfileView.of_profile(await self.profiles.rename(claims, body.name))
 
-    async def export(self, claims: SurelySignedIn, request: Request) -> Response:
+    async def export_me(self, claims: SurelySignedIn, request: Request) -> Response:
         """All that is kept about the user, as one JSON object; secrets and hashes of secrets are left out."""
         await self.exports.admit(claims, client_of(request))
         return ExportResponse(self.exports.pieces(claims.user_id))
 
-    async def delete(self, claims: SurelySignedIn, response: Response) -> DoneView:
+    async def delete_me(self, claims: SurelySignedIn, response: Response) -> DoneView:
         """Deletes the user for good: personal data goes, descriptions and metadata of transactions are blanked, and the
         ledger keeps its figures under the id."""
         keep_out_of_caches(response)

@@ -43,24 +43,26 @@ class PasswordRoutes:
                 dependencies=[limited(limit)],
             )
 
-        post("/change", self.change, "unauthorized", "forbidden", limit="credentials")
-        post("/forgot", self.forgot, limit="mail")
-        post("/reset", self.reset, limit="link")
+        post("/change", self.change_password, "unauthorized", "forbidden", limit="credentials")
+        post("/forgot", self.forgot_password, limit="mail")
+        post("/reset", self.reset_password, limit="link")
         return router
 
-    async def change(self, claims: SurelySignedIn, body: ChangeBody, request: Request, response: Response) -> DoneView:
+    async def change_password(
+        self, claims: SurelySignedIn, body: ChangeBody, request: Request, response: Response
+    ) -> DoneView:
         """Replaces the password; all other sessions end. A wrong current password is `forbidden`."""
         keep_out_of_caches(response)
         await self.changing.change(claims, NewPassword(body.current_password, body.new_password), client_of(request))
         return DoneView()
 
-    async def forgot(self, body: ForgotBody, response: Response) -> DoneView:
+    async def forgot_password(self, body: ForgotBody, response: Response) -> DoneView:
         """Sends whoever has the address a link for a new password. The answer does not tell whether anybody has."""
         keep_out_of_caches(response)
         await self.requests.request("reset_requested", body.email)
         return DoneView()
 
-    async def reset(self, body: ResetBody, request: Request, response: Response) -> DoneView:
+    async def reset_password(self, body: ResetBody, request: Request, response: Response) -> DoneView:
         """Sets a new password with the token of such a link; all sessions end, and none begins."""
         keep_out_of_caches(response)
         await self.resetting.reset(body.token, body.new_password, client_of(request))

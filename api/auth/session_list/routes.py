@@ -30,26 +30,26 @@ class SessionRoutes:
     def router(self) -> APIRouter:
         """The routes below ``/auth/sessions``, and the end of all of them."""
         router = APIRouter(prefix=f"{BASE}/auth", tags=["auth"])
-        router.add_api_route("/sessions", self.list_own, methods=["GET"], responses=answers("unauthorized"))
+        router.add_api_route("/sessions", self.list_sessions, methods=["GET"], responses=answers("unauthorized"))
         router.add_api_route(
             "/sessions/{sessionId}",
-            self.end_one,
+            self.end_session,
             methods=["DELETE"],
             responses=answers("unauthorized", "not_found", "invalid_request"),
         )
         router.add_api_route(
-            "/logout-all", self.end_all, methods=["POST"], responses=answers("payload_too_large", "unauthorized")
+            "/logout-all", self.logout_all, methods=["POST"], responses=answers("payload_too_large", "unauthorized")
         )
         return router
 
-    async def list_own(self, claims: SurelySignedIn, response: Response) -> list[SessionView]:
+    async def list_sessions(self, claims: SurelySignedIn, response: Response) -> list[SessionView]:
         """Your sessions that live, the newest first."""
         keep_out_of_caches(response)
         async with self.database.as_user(claims.user_id) as connection:
             listed = await store.list_sessions(connection, claims.user_id)
         return [SessionView.of_listed(session, claims.session_id) for session in listed]
 
-    async def end_one(
+    async def end_session(
         self,
         claims: SignedIn,
         session_id: Annotated[UUID, Path(alias="sessionId")],
@@ -61,7 +61,7 @@ class SessionRoutes:
         await self.sessions.end_listed(claims, session_id, client_of(request))
         return DoneView()
 
-    async def end_all(self, claims: SignedIn, request: Request, response: Response) -> DoneView:
+    async def logout_all(self, claims: SignedIn, request: Request, response: Response) -> DoneView:
         """Ends all of your sessions, the one that asks included; links and sign-ins under way are worth nothing."""
         keep_out_of_caches(response)
         await self.sessions.end_all(claims, client_of(request))

@@ -64,7 +64,7 @@ class TwoFactorRoutes:
         guarded = [limited("second_factor"), Depends(self.browsers.check)]
         post(
             "/login/two-factor",
-            self.answer,
+            self.answer_challenge,
             "forbidden",
             "invalid_request",
             first=guarded,
@@ -72,13 +72,13 @@ class TwoFactorRoutes:
         )
         told = [limited("credentials")]
         post("/reauthenticate", self.reauthenticate, "forbidden", "invalid_request")
-        post("/two-factor/setup", self.set_up, "forbidden")
-        post("/two-factor/enable", self.enable, "forbidden", "invalid_request", first=told)
-        post("/two-factor/recovery-codes", self.renew_codes, "forbidden", "invalid_request", first=told)
-        post("/two-factor/disable", self.disable, "forbidden", "invalid_request", first=told)
+        post("/two-factor/setup", self.set_up_two_factor, "forbidden")
+        post("/two-factor/enable", self.enable_two_factor, "forbidden", "invalid_request", first=told)
+        post("/two-factor/recovery-codes", self.renew_recovery_codes, "forbidden", "invalid_request", first=told)
+        post("/two-factor/disable", self.disable_two_factor, "forbidden", "invalid_request", first=told)
         return router
 
-    async def answer(self, body: AnswerBody, request: Request, response: Response) -> GrantView:
+    async def answer_challenge(self, body: AnswerBody, request: Request, response: Response) -> GrantView:
         """Answers a login's challenge with a second factor, and starts the session."""
         keep_out_of_caches(response)
         device = device_of(request, body.device_id, None)
@@ -94,26 +94,28 @@ class TwoFactorRoutes:
         await self.reauthentication.prove(claims, body.password, body.code, client_of(request))
         return DoneView()
 
-    async def set_up(self, claims: SurelySignedIn, response: Response) -> NewSecretView:
+    async def set_up_two_factor(self, claims: SurelySignedIn, response: Response) -> NewSecretView:
         """Makes the secret of an authenticator. It is in force once a code of it has been given to `enable`."""
         keep_out_of_caches(response)
         return NewSecretView.of(await self.enrolment.set_up(claims))
 
-    async def enable(
+    async def enable_two_factor(
         self, claims: SurelySignedIn, body: CodeBody, request: Request, response: Response
     ) -> RecoveryCodesView:
         """Turns the second factor on, and gives the recovery codes. All other sessions end."""
         keep_out_of_caches(response)
         return RecoveryCodesView.of(await self.enrolment.enable(claims, body.code, client_of(request)))
 
-    async def renew_codes(
+    async def renew_recovery_codes(
         self, claims: SurelySignedIn, body: CodeBody, request: Request, response: Response
     ) -> RecoveryCodesView:
         """Gives new recovery codes; the old ones are void."""
         keep_out_of_caches(response)
         return RecoveryCodesView.of(await self.enrolment.renew_codes(claims, body.code, client_of(request)))
 
-    async def disable(self, claims: SurelySignedIn, body: FactorBody, request: Request, response: Response) -> DoneView:
+    async def disable_two_factor(
+        self, claims: SurelySignedIn, body: FactorBody, request: Request, response: Response
+    ) -> DoneView:
         """Turns the second factor off."""
         keep_out_of_caches(response)
         await self.enrolment.disable(claims, body.presented, client_of(request))

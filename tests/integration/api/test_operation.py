@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import asyncpg
@@ -85,6 +86,25 @@ async def test_openapi_names_the_codes_that_a_route_can_answer_and_no_others(htt
     }
     assert codes("get", "/credits/lots") == everywhere | {"401": ["unauthorized"]}
     assert codes("get", "/auth/jwks") == everywhere
+
+
+async def test_operations_have_short_names_and_groups(http: httpx.AsyncClient) -> None:
+    """Programs made from the document call them so: these names stay."""
+    document = (await http.get("/openapi.json")).json()
+    operations = [operation for methods in document["paths"].values() for operation in methods.values()]
+    names = [operation["operationId"] for operation in operations]
+    assert len(set(names)) == len(names)
+    assert all(re.fullmatch("[a-z][A-Za-z]{2,30}", name) for name in names)
+    assert {"login", "refresh", "logout", "logoutAll", "deleteMe", "useCredits", "getBalance", "banUser"} <= set(names)
+    groups = [tag["name"] for tag in document["tags"]]
+    assert {tag for operation in operations for tag in operation["tags"]} == set(groups)
+    assert all(len(operation["tags"]) == 1 for operation in operations)
+    login = document["paths"][f"{BASE}/auth/login"]["post"]
+    assert login["summary"] == "Starts a session, or asks for the second factor of a user who has one"
+    text = json.dumps([document["paths"], document["components"]])
+    assert re.findall(r'"title": "[^"]*"', text) == []
+    assert document["info"]["title"] == "Mana"
+    assert "title" in document["components"]["schemas"]["Problem"]["properties"]
 
 
 async def test_openapi_refers_to_nothing_that_is_missing(http: httpx.AsyncClient) -> None:

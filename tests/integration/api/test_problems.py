@@ -267,7 +267,8 @@ async def test_a_refused_requests_id_finds_why(api: Process, http: httpx.AsyncCl
         f"{transaction}": {**user.headers, "x-request-id": "served"},
     }.items():
         await http.get(path, headers=headers)
-    body = b"x" * 20_000
+    body = b"x" * 70_000
+    await http.post("/nothing", content=body, headers={"x-request-id": "untold-413"})  # outside of every limit
     await http.post(f"{BASE}/auth/login", content=body, headers={"x-request-id": "refused-3"})
     async with asyncio.timeout(10):
         while not lines("refused-3"):
@@ -280,7 +281,7 @@ async def test_a_refused_requests_id_finds_why(api: Process, http: httpx.AsyncCl
     assert (told | {"route": f"{BASE}/auth/me", "status": 401, "code": "unauthorized"}).items() <= second.items()
     assert (third["status"], third["code"], third["route"]) == (413, "payload_too_large", "none")
     assert set(first) == {*told, "route", "status", "code", "request_id", "timestamp"}
-    assert not any(lines(each) for each in ("untold-404", "untold-405", "served"))
+    assert not any(lines(each) for each in ("untold-404", "untold-405", "untold-413", "served"))
     assert "canary" not in json.dumps([first, second])
 
 
