@@ -251,7 +251,7 @@ async def test_an_address_that_is_too_long_in_its_normal_form(http: httpx.AsyncC
 
 
 async def test_a_refused_requests_id_finds_why(api: Process, http: httpx.AsyncClient, user: SignedIn) -> None:
-    """[67]: by the route's template, without what was asked; not where anybody could fill the disk with it."""
+    """By the route's template, without what was asked; not where anybody could fill the disk with it."""
 
     def lines(request_id: str) -> list[dict[str, Any]]:
         found = [line for line in api.output.splitlines() if f'"{request_id}"' in line]
