@@ -23,11 +23,12 @@ def stop(status: Status | None) -> bool:
             log.warning("an earlier start left %s behind, pid %s: stopping it", entry.name, entry.pid)
             entry.process.send(signal.Signals[f"SIG{entry.stop_signal}"])
             left.append(entry.process)
-    _wait_or_kill(left)
+    wait_or_kill(left)
     return bool(left)
 
 
-def _wait_or_kill(left: list[ProcessId]) -> None:
+def wait_or_kill(left: list[ProcessId]) -> None:
+    """Return once all have ended, those who take longer than twenty seconds by force."""
     deadline = time.monotonic() + _GRACE_SECONDS
     while any(process.is_alive() for process in left):
         if time.monotonic() > deadline:
