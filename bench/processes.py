@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from bench.errors import BenchError
+from ops.ending import end
 from ops.program import Program
 from ops.programs import python
 
@@ -84,15 +85,8 @@ async def _is_ready(program: Program, log: Path) -> bool:
 
 async def _stop(started: _Started) -> None:
     program, process = started.program, started.process
-    if process.returncode is None:
-        process.terminate()
-    try:
-        async with asyncio.timeout(program.stop_seconds):
-            await process.wait()
-    except TimeoutError as error:
-        process.kill()
-        await process.wait()
-        raise BenchError(f"{program.name} did not stop within {program.stop_seconds:.0f} s.") from error
+    if not await end(process, program.stop_seconds):
+        raise BenchError(f"{program.name} did not stop within {program.stop_seconds:.0f} s.")
 
 
 def _last_words(log: Path) -> str:

@@ -9,7 +9,6 @@ from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct
 
-PURCHASE_KEY: Final = "stripe:purchase:"
 DISPUTE_KEY: Final = "stripe:dispute:"
 OPEN: Final = ":open"
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 
 from ops import ports
+from ops.ending import end
 from ops.place import CHECKOUT
 from ops.programs import python
 
@@ -45,7 +46,7 @@ async def running(log: Path, *options: str, port: int | None = None) -> AsyncGen
             await _until_ready(stand_in, child)
         yield stand_in
     finally:
-        await _stop(child)
+        await end(child, _STOP_SECONDS)
 
 
 async def _until_ready(stand_in: StandIn, child: asyncio.subprocess.Process) -> None:
@@ -59,14 +60,3 @@ async def _until_ready(stand_in: StandIn, child: asyncio.subprocess.Process) -> 
             except httpx.TransportError:
                 pass  # it does not listen yet
             await asyncio.sleep(_BETWEEN_QUESTIONS)
-
-
-async def _stop(child: asyncio.subprocess.Process) -> None:
-    if child.returncode is not None:
-        return
-    child.terminate()
-    try:
-        await asyncio.wait_for(child.wait(), _STOP_SECONDS)
-    except TimeoutError:
-        child.kill()
-        await child.wait()

@@ -12,6 +12,7 @@ from typing import Final
 import aio_pika
 import msgspec
 
+from ops.ending import end
 from ops.place import CHECKOUT
 from ops.programs import python, run_environment
 from tests.faults.oracle.events import EXCHANGE, Event, Position, positions
@@ -86,20 +87,8 @@ async def subscribed(amqp_url: str, database_url: str, path: Path) -> AsyncGener
         assert said == b"ready\n", f"the subscriber did not become ready: {path.with_suffix('.log').read_text()}"
         yield Subscriber(path, queue, child)
     finally:
-        await _end(child)
+        assert await end(child, _STOP_SECONDS), "the subscriber did not end when it was told to"
         await _delete(amqp_url, queue)
-
-
-async def _end(child: asyncio.subprocess.Process) -> None:
-    if child.returncode is not None:
-        return
-    child.terminate()
-    try:
-        await asyncio.wait_for(child.wait(), _STOP_SECONDS)
-    except TimeoutError:
-        child.kill()
-        await child.wait()
-        raise
 
 
 async def _declare(amqp_url: str, queue: str) -> None:
