@@ -8,6 +8,7 @@ from typing import Final
 from api.setting_fields import Rate
 from api.settings import Settings
 from api.settings_abuse import AbuseSettings
+from contracts import stripe
 
 _TIMES_MAX: Final = 100
 """A limit that was raised more than so many times is none."""
@@ -18,7 +19,7 @@ def dangers(settings: Settings) -> list[str]:
     """One sentence for each setting that is dangerous in production, by its name; none for development."""
     if settings.mana_environment != "production":
         return []
-    return [*_addresses(settings), *_proxies(settings), *_limits(settings)]
+    return [*_addresses(settings), *_proxies(settings), *_limits(settings), *_payments(settings)]
 
 
 def _addresses(settings: Settings) -> list[str]:
@@ -47,6 +48,14 @@ def _limits(settings: Settings) -> list[str]:
         f"{name.upper()} is more than {_TIMES_MAX} times the default: no limit any more.{_OR_DEVELOPMENT}"
         for name, (rate, default) in pairs.items()
         if rate.count > _TIMES_MAX * default.count or _per_day(rate) > _TIMES_MAX * _per_day(default)
+    ]
+
+
+def _payments(settings: Settings) -> list[str]:
+    if settings.stripe_api_url == stripe.API_URL:
+        return []
+    return [
+        f"STRIPE_API_URL is not {stripe.API_URL}: whoever is there could say that money has come in." + _OR_DEVELOPMENT
     ]
 
 

@@ -12,8 +12,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from api.setting_fields import AmqpUrl, Duration, Origins, Port, PostgresUrl, PublicUrl, RedisUrl
 from api.settings_abuse import AbuseSettings
+from api.settings_payments import PaymentsSettings
 from api.settings_sign_in import SignInSettings
-from api.settings_to_come import SettingsToCome
 
 _CRASH_SETTINGS: Final = "MANA_CRASH_"
 
@@ -25,7 +25,7 @@ def _refuse_crash_settings(values: Any) -> Any:
     return values
 
 
-class Settings(SignInSettings, AbuseSettings, SettingsToCome):
+class Settings(SignInSettings, AbuseSettings, PaymentsSettings):
     """What the HTTP front needs to know; times are durations such as ``15m``, credits are whole numbers."""
 
     model_config = SettingsConfigDict(extra="ignore", frozen=True, env_ignore_empty=True, validate_default=False)

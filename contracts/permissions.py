@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from contracts.commands import OUR_OWN, Command, Freeze, Grant, Open, ReadBalance, Refund, Unfreeze, Use
+from contracts.commands import OUR_OWN, Command, Freeze, Grant, OfPurchase, Open, ReadBalance, Refund, Unfreeze, Use
 from contracts.errors import Error
 from contracts.replies import Origin
-from contracts.topology import ADMIN_LOGIN, FRONT_LOGIN, WORKER_LOGIN
+from contracts.topology import ADMIN_LOGIN, FRONT_LOGIN, PAYMENTS_LOGIN, WORKER_LOGIN
 
 _APP_COMMANDS: Final = (Use, Refund, ReadBalance)
 _FRONTS_OWN_COMMANDS: Final = (Open, Freeze, Unfreeze)
@@ -23,10 +23,11 @@ class Logins:
     admin: frozenset[str] = frozenset({ADMIN_LOGIN})
     front: frozenset[str] = frozenset({FRONT_LOGIN})
     system: frozenset[str] = frozenset({WORKER_LOGIN})
+    payments: frozenset[str] = frozenset({PAYMENTS_LOGIN})
 
     def may_use_reserved_keys(self, login: str | None) -> bool:
         """True for our own processes, which alone may use keys with our prefixes."""
-        return login in self.front or login in self.system
+        return login in self.front or login in self.system or login in self.payments
 
 
 @dataclass(frozen=True)
@@ -43,13 +44,15 @@ def authorise(login: str | None, command: Command, logins: Logins) -> Actor | Er
         return Error("forbidden", "the property user_id, which proves the login, is missing")
     if login in logins.system:
         return Actor("system")
+    if login in logins.payments and isinstance(command, OfPurchase):
+        return Actor("system")
     if login in logins.front and _is_fronts_own(command):
         return Actor("system")
     if login in logins.front and isinstance(command, _APP_COMMANDS):
         return Actor("user")
     if login in logins.admin and not isinstance(command, OUR_OWN):
         return Actor("app")
-    if login in logins.front or not isinstance(command, _APP_COMMANDS):
+    if login in logins.front or login in logins.payments or not isinstance(command, _APP_COMMANDS):
         return Error("forbidden", f"the login may not send {command.type}")
     if isinstance(command, Use) and command.app_id != login:
         return Error("app_mismatch", "the login belongs to another app than appId")

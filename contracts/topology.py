@@ -12,6 +12,8 @@ DEAD_QUEUE: Final = "credits.dead"
 EVENTS_LOG: Final = "credits.events.log"
 MAIL_EXCHANGE: Final = "mana.mail"
 MAIL_QUEUE: Final = "mana.mail"
+STRIPE_EXCHANGE: Final = "stripe.events"
+STRIPE_QUEUE: Final = "stripe.events"
 DIRECT_REPLY_TO: Final = "amq.rabbitmq.reply-to"
 
 PARTITIONS_DEFAULT: Final = 32
@@ -35,6 +37,8 @@ DEAD_QUEUE_BYTES: Final = 2 * 1024 * 1024 * 1024
 EVENTS_LOG_BYTES: Final = 5_000_000_000
 MAIL_QUEUE_LENGTH: Final = 100_000
 MAIL_QUEUE_BYTES: Final = 64 * 1024 * 1024
+STRIPE_QUEUE_LENGTH: Final = 200_000
+STRIPE_QUEUE_BYTES: Final = 2 * 1024 * 1024 * 1024
 DELIVERY_LIMIT: Final = 1_000_000
 """Never reached: poison is told by our own means, since a broker's count rises with every lost connection."""
 
@@ -50,6 +54,12 @@ COMMAND_QUEUE_ARGUMENTS: Final[dict[str, Any]] = {
 DEAD_QUEUE_ARGUMENTS: Final[dict[str, Any]] = {"x-queue-type": "quorum", "x-overflow": "reject-publish"}
 MAIL_QUEUE_ARGUMENTS: Final[dict[str, Any]] = {"x-queue-type": "quorum", "x-overflow": "reject-publish"}
 """A bell that is refused, or given up after too many deliveries, is rung again: the order's row is what counts."""
+STRIPE_QUEUE_ARGUMENTS: Final[dict[str, Any]] = {
+    "x-queue-type": "quorum",
+    "x-overflow": "reject-publish",
+    "x-delivery-limit": DELIVERY_LIMIT,
+}
+"""Each event that Stripe was told is safe: it leaves the queue by being kept in the database, and by nothing else."""
 EVENTS_LOG_ARGUMENTS: Final[dict[str, Any]] = {"x-queue-type": "stream"}
 
 
@@ -117,14 +127,22 @@ ADMIN_LOGIN: Final = "mana-admin"
 FRONT_LOGIN: Final = "mana-front"
 WORKER_LOGIN: Final = "mana-worker"
 MAIL_LOGIN: Final = "mana-mail"
+PAYMENTS_LOGIN: Final = "mana-payments"
 
 _COMMAND_QUEUES: Final = r"credits\.commands\.[0-9]+"
 _KEEPING_QUEUES: Final = r"credits\.dead|credits\.events\.log"
 
 LOGINS: Final = (
     BrokerLogin(ADMIN_LOGIN, configure=".*", write=".*", read=".*", tags=("administrator",)),
-    BrokerLogin(FRONT_LOGIN, configure="^$", write=r"^(credits\.commands|mana\.mail)$", read="^$"),
+    BrokerLogin(FRONT_LOGIN, configure="^$", write=r"^(credits\.commands|mana\.mail|stripe\.events)$", read="^$"),
     BrokerLogin(MAIL_LOGIN, configure="^$", write="^$", read=r"^mana\.mail$"),
+    # It tells the ledger what Stripe told, tells subscribers of top-ups that failed, and feeds what never arrived.
+    BrokerLogin(
+        PAYMENTS_LOGIN,
+        configure="^$",
+        write=r"^(credits\.commands|credits\.events|stripe\.events)$",
+        read=r"^stripe\.events$",
+    ),
     # A worker declares its own queues again (which checks their arguments, and brings a deleted one back with its
     # binding) and those that keep what nothing else remembers, replies and keeps dead copies by the default exchange,
     # and sends the clock's commands.
@@ -170,17 +188,20 @@ def broker_topology(partitions: int, queue_length: int = QUEUE_LENGTH_DEFAULT) -
             Exchange(COMMANDS_EXCHANGE, "x-consistent-hash"),
             Exchange(EVENTS_EXCHANGE, "topic"),
             Exchange(MAIL_EXCHANGE, "fanout"),
+            Exchange(STRIPE_EXCHANGE, "fanout"),
         ),
         queues=(
             *queues,
             Queue(DEAD_QUEUE, DEAD_QUEUE_ARGUMENTS),
             Queue(EVENTS_LOG, EVENTS_LOG_ARGUMENTS),
             Queue(MAIL_QUEUE, MAIL_QUEUE_ARGUMENTS),
+            Queue(STRIPE_QUEUE, STRIPE_QUEUE_ARGUMENTS),
         ),
         bindings=(
             *bindings,
             Binding(EVENTS_EXCHANGE, EVENTS_LOG, routing_key="#"),
             Binding(MAIL_EXCHANGE, MAIL_QUEUE, routing_key=""),
+            Binding(STRIPE_EXCHANGE, STRIPE_QUEUE, routing_key=""),
         ),
         policies=(
             Policy(
@@ -198,6 +219,11 @@ def broker_topology(partitions: int, queue_length: int = QUEUE_LENGTH_DEFAULT) -
                 "mana-mail",
                 r"^mana\.mail$",
                 {"max-length": MAIL_QUEUE_LENGTH, "max-length-bytes": MAIL_QUEUE_BYTES},
+            ),
+            Policy(
+                "mana-stripe",
+                r"^stripe\.events$",
+                {"max-length": STRIPE_QUEUE_LENGTH, "max-length-bytes": STRIPE_QUEUE_BYTES},
             ),
         ),
     )

@@ -27,6 +27,7 @@ _MADE = {
     "mana_admin_logins": "administrator",
     "mana_front_logins": "front",
     "mana_system_logins": "system",
+    "mana_payments_logins": "payments",
 }
 # What it gives where the surroundings say nothing.
 _DEFAULTS = {

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from contracts import handed_sockets
-from contracts.topology import FRONT_LOGIN, MAIL_LOGIN, WORKER_LOGIN
+from contracts.topology import FRONT_LOGIN, MAIL_LOGIN, PAYMENTS_LOGIN, WORKER_LOGIN
 from ops import ports, probes
 from ops.addresses import Addresses
 from ops.doors import Door, Doors
@@ -92,6 +92,7 @@ class ProcessSettings:
             "MANA_ADMIN_LOGINS": self.addresses.administrator,
             "MANA_FRONT_LOGINS": FRONT_LOGIN,
             "MANA_SYSTEM_LOGINS": WORKER_LOGIN,
+            "MANA_PAYMENTS_LOGINS": PAYMENTS_LOGIN,
         }
 
     def relay(self) -> dict[str, str]:

@@ -10,11 +10,26 @@ import msgspec
 from ops import private_file
 from ops.errors import LauncherError
 
-DatabaseRole = Literal["mana_owner", "mana_api", "mana_worker", "mana_relay", "mana_mail", "mana_readonly"]
+DatabaseRole = Literal[
+    "mana_owner", "mana_api", "mana_worker", "mana_relay", "mana_mail", "mana_payments", "mana_readonly"
+]
 DATABASE_ROLES: tuple[DatabaseRole, ...] = get_args(DatabaseRole)
 
 PortName = Literal[
-    "postgres", "redis", "amqp", "management", "prometheus", "stream", "dist", "epmd", "api", "relay", "clock", "mail"
+    "postgres",
+    "redis",
+    "amqp",
+    "management",
+    "prometheus",
+    "stream",
+    "dist",
+    "epmd",
+    "api",
+    "relay",
+    "clock",
+    "mail",
+    "payments",
+    "stripe",
 ]
 
 

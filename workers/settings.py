@@ -9,7 +9,14 @@ from pydantic_settings import NoDecode
 
 from contracts.fields import AMOUNT_MAX
 from contracts.permissions import Logins
-from contracts.topology import ADMIN_LOGIN, FRONT_LOGIN, PARTITIONS_DEFAULT, PARTITIONS_MAX, WORKER_LOGIN
+from contracts.topology import (
+    ADMIN_LOGIN,
+    FRONT_LOGIN,
+    PARTITIONS_DEFAULT,
+    PARTITIONS_MAX,
+    PAYMENTS_LOGIN,
+    WORKER_LOGIN,
+)
 from workers.ledger.purchases import RefundPolicy
 from workers.process_settings import ProcessSettings
 
@@ -28,8 +35,11 @@ class Settings(ProcessSettings):
     mana_admin_logins: _Logins = frozenset({ADMIN_LOGIN})
     mana_front_logins: _Logins = frozenset({FRONT_LOGIN})
     mana_system_logins: _Logins = frozenset({WORKER_LOGIN})
+    mana_payments_logins: _Logins = frozenset({PAYMENTS_LOGIN})
 
-    @field_validator("mana_admin_logins", "mana_front_logins", "mana_system_logins", mode="before")
+    @field_validator(
+        "mana_admin_logins", "mana_front_logins", "mana_system_logins", "mana_payments_logins", mode="before"
+    )
     @classmethod
     def _comma_list(cls, value: Any) -> Any:
         return frozenset(filter(None, map(str.strip, value.split(",")))) if isinstance(value, str) else value
@@ -37,4 +47,6 @@ class Settings(ProcessSettings):
     @property
     def logins(self) -> Logins:
         """Who is not an app."""
-        return Logins(self.mana_admin_logins, self.mana_front_logins, self.mana_system_logins)
+        return Logins(
+            self.mana_admin_logins, self.mana_front_logins, self.mana_system_logins, self.mana_payments_logins
+        )

@@ -75,6 +75,8 @@ SECTIONS: Final = (
     Section("refusals", "export_refusals", ("idempotency_key", "_identity")),
     Section("usage", "export_usage", ("day", "app_id")),
     Section("purchases", "export_purchases", ("created_at", "id")),
+    Section("stripeCustomers", "export_customers"),
+    Section("topUp", "export_topup", many=False),
 )
 
 

@@ -47,11 +47,14 @@ _SECTIONS: Final = {
     "credits.refusals": "refusals",
     "credits.usage_stats": "usage",
     "credits.purchases": "purchases",
+    "credits.customers": "stripeCustomers",
+    "credits.topups": "topUp",
 }
 """Where an export holds the rows of each table that has a user's rows."""
 _WITH_OTHERS: Final = {
     "credits.postings": "with their transactions",
     "auth.erasures": "of those who are deleted: nobody is left to ask",
+    "credits.stripe_events": "what Stripe told of the user's purchases: its facts are with these",
     "credits.suspensions": "of those who are deleted or banned: they cannot ask, and the ban itself is with the user",
 }
 _ROWS: Final = {
@@ -74,6 +77,9 @@ _ROWS: Final = {
     "credits.usage_stats": "(account_id, app_id, day, uses, credits) VALUES ($1, 'chat', current_date, 1, 2)",
     "credits.purchases": "(account_id, id, package_id, credits, price_euro_cents, amount, status, created_at)"
     " VALUES ($1, gen_random_uuid(), 'credits-500', 500, 500, 500, 'pending', now())",
+    "credits.customers": "(account_id, livemode, stripe_customer_id) VALUES ($1, false, 'cus_1')",
+    "credits.topups": "(account_id, below, package_id, most_per_month, stripe_payment_method_id, livemode)"
+    " VALUES ($1, 10, 'credits-500', 3, 'pm_1', false)",
 }
 """One row each of a user, where what the user does makes none."""
 _TRANSACTIONS: Final = """

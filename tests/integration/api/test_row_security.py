@@ -17,7 +17,7 @@ _USERS_ROWS = {
     "auth.refresh_tokens": "user_id",
     "auth.security_events": "user_id",
 }
-_NOBODYS_ROWS = {"credits.packages", "credits.partitions", "credits.stripe_events", "credits.workers"}
+_NOBODYS_ROWS = {"credits.packages", "credits.package_prices", "credits.partitions", "credits.workers"}
 _CALLERS = {
     "mana_api": (
         *("find_sign_in", "find_refresh_token_owner", "find_token_owner", "list_ended_sessions", "is_session_live"),
@@ -106,6 +106,8 @@ async def test_without_a_user_nothing_is_seen(user: SignedIn, as_api: asyncpg.Co
         "SELECT 1 FROM auth.erasures",
         "SELECT 1 FROM auth.imports",
         "SELECT 1 FROM credits.suspensions",
+        "SELECT 1 FROM credits.stripe_events",
+        "UPDATE credits.packages SET credits = 1000000",
         "SELECT auth.require_admin()",
         "UPDATE auth.outbox SET body = '{}'",
         "UPDATE credits.balances SET balance = 5",
@@ -194,7 +196,7 @@ async def test_every_table_of_users_rows_has_row_level_security(owner: asyncpg.C
 
 
 async def test_the_front_reads_no_table_of_nobodys_rows_but_the_packages(as_api: asyncpg.Connection) -> None:
-    for table in _NOBODYS_ROWS - {"credits.packages"}:
+    for table in _NOBODYS_ROWS - {"credits.packages", "credits.package_prices"}:
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await as_api.fetch(f"SELECT 1 FROM {table}")
 

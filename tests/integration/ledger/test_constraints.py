@@ -249,6 +249,12 @@ async def test_every_key_of_the_ledger_holds_the_account(one_account: asyncpg.Co
         """
     )
     without = {key["table"]: key["columns"] for key in keys if "account_id" not in key["columns"]}
-    others = {"credits.partitions", "credits.workers", "credits.packages", "credits.stripe_events"}
+    others = {
+        "credits.partitions",
+        "credits.workers",
+        "credits.packages",
+        "credits.package_prices",
+        "credits.stripe_events",
+    }
     assert without.keys() == others | {"credits.purchases"}
     assert [column.startswith("stripe_") for column in without["credits.purchases"]] == [True]

@@ -122,7 +122,9 @@ async def test_the_front_has_no_business_with_the_workers(front: asyncpg.Connect
 async def test_the_front_sees_the_packages(front: asyncpg.Connection) -> None:
     rows = await front.fetch("SELECT credits, price_euro_cents FROM credits.packages WHERE active ORDER BY sort_order")
     assert rows
-    assert all(row["credits"] == row["price_euro_cents"] for row in rows), "100 credits are 1 euro"
+    prices = [row["price_euro_cents"] / row["credits"] for row in rows]
+    assert prices[0] == 1, "100 credits are 1 euro"
+    assert prices == sorted(prices, reverse=True), "the larger the cheaper"
 
 
 @pytest.mark.parametrize("role", ["mana_owner", "mana_readonly", "mana_worker"])

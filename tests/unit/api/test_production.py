@@ -41,6 +41,7 @@ def test_nothing_is_dangerous_in_good_settings() -> None:
         ({"rate_limit_login": "30/8s"}, "RATE_LIMIT_LOGIN is more than 100 times the default"),
         ({"rate_limit_mail_addressee": "301/1h"}, "RATE_LIMIT_MAIL_ADDRESSEE is more than 100 times the default"),
         ({"rate_limit_max": 1_000_000, "rate_limit_ttl": "1s"}, "RATE_LIMIT_MAX is more than 100 times the default"),
+        ({"stripe_api_url": "http://127.0.0.1:12111"}, "STRIPE_API_URL is not https://api.stripe.com"),
     ],
     ids=str,
 )

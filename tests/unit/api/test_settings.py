@@ -113,7 +113,7 @@ def test_redis_by_its_parts(monkeypatch: pytest.MonkeyPatch) -> None:
         ("CREDITS_SIGNUP_BONUS_AT", "never", "verified_email"),
         ("TRUSTED_PROXIES", "10.0.0.1, proxy.example", "no IP address or network"),
         ("TRUSTED_PROXIES", "10.0.0.1/8", "no IP address or network"),
-        ("STRIPE_SECRET_KEY", "pk_test_0123456789", "begins with sk_ or rk_"),
+        ("STRIPE_SECRET_KEY", "pk_test_0123456789", "begins with sk_test_"),
         ("STRIPE_WEBHOOK_SECRET", "sk_test_0123456789", "begins with whsec_"),
         ("DATABASE_URL", "", "is not set"),
         ("JWT_PUBLIC_KEY", "x", "needs JWT_PRIVATE_KEY"),
@@ -133,14 +133,15 @@ def test_a_wrong_setting_is_named(monkeypatch: pytest.MonkeyPatch, name: str, va
     assert sentence.endswith(".")
 
 
-def test_settings_that_nothing_reads_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_secrets_of_stripe(monkeypatch: pytest.MonkeyPatch) -> None:
     bare = _settings(monkeypatch)
-    assert (bare.stripe_secret_key, bare.stripe_webhook_secret) == (None, None)
+    assert (bare.stripe_secret_key, bare.stripe_webhook_secret) == (None, ())
     given = _settings(
         monkeypatch,
         STRIPE_SECRET_KEY="rk_live_0123456789abcdef",
-        STRIPE_WEBHOOK_SECRET="whsec_0123456789abcdef",
+        STRIPE_WEBHOOK_SECRET="whsec_0123456789abcdef, whsec_fedcba9876543210",
     )
+    assert [secret.get_secret_value()[-4:] for secret in given.stripe_webhook_secret] == ["cdef", "3210"]
     assert "0123456789abcdef" not in repr(given)
 
 

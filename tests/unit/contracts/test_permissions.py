@@ -15,20 +15,23 @@ APP = Actor("app", app_id="chat")
 ANY_APP = Actor("app")
 USERS_OWN = Actor("user")
 OURS = Actor("system")
+NO = "forbidden"
+PAYMENTS = "mana-payments"
 
 TABLE: dict[str, dict[str | None, Actor | str]] = {
     # command: who asks, and what that makes of it
-    "credits.use": {"mana-admin": ANY_APP, "mana-front": USERS_OWN, "mana-worker": OURS, "chat": APP},
-    "credits.refund": {"mana-admin": ANY_APP, "mana-front": USERS_OWN, "mana-worker": OURS, "chat": APP},
-    "credits.balance": {"mana-admin": ANY_APP, "mana-front": USERS_OWN, "mana-worker": OURS, "chat": APP},
-    "credits.grant": {"mana-admin": ANY_APP, "mana-front": "forbidden", "mana-worker": OURS, "chat": "forbidden"},
-    "credits.adjust": {"mana-admin": ANY_APP, "mana-front": "forbidden", "mana-worker": OURS, "chat": "forbidden"},
-    "account.open": {"mana-admin": ANY_APP, "mana-front": OURS, "mana-worker": OURS, "chat": "forbidden"},
-    "account.freeze": {"mana-admin": ANY_APP, "mana-front": OURS, "mana-worker": OURS, "chat": "forbidden"},
-    "account.unfreeze": {"mana-admin": ANY_APP, "mana-front": OURS, "mana-worker": OURS, "chat": "forbidden"},
-    "credits.expire": {"mana-admin": "forbidden", "mana-front": "forbidden", "mana-worker": OURS, "chat": "forbidden"},
+    "credits.use": {"mana-admin": ANY_APP, "mana-front": USERS_OWN, "mana-worker": OURS, PAYMENTS: NO, "chat": APP},
+    "credits.refund": {"mana-admin": ANY_APP, "mana-front": USERS_OWN, "mana-worker": OURS, PAYMENTS: NO, "chat": APP},
+    "credits.balance": {"mana-admin": ANY_APP, "mana-front": USERS_OWN, "mana-worker": OURS, PAYMENTS: NO, "chat": APP},
+    "credits.grant": {"mana-admin": ANY_APP, "mana-front": NO, "mana-worker": OURS, PAYMENTS: NO, "chat": NO},
+    "credits.adjust": {"mana-admin": ANY_APP, "mana-front": NO, "mana-worker": OURS, PAYMENTS: NO, "chat": NO},
+    "account.open": {"mana-admin": ANY_APP, "mana-front": OURS, "mana-worker": OURS, PAYMENTS: NO, "chat": NO},
+    "account.freeze": {"mana-admin": ANY_APP, "mana-front": OURS, "mana-worker": OURS, PAYMENTS: NO, "chat": NO},
+    "account.unfreeze": {"mana-admin": ANY_APP, "mana-front": OURS, "mana-worker": OURS, PAYMENTS: NO, "chat": NO},
+    "credits.expire": {"mana-admin": NO, "mana-front": NO, "mana-worker": OURS, PAYMENTS: NO, "chat": NO},
     **{
-        name: {"mana-admin": "forbidden", "mana-front": "forbidden", "mana-worker": OURS, "chat": "forbidden"}
+        name: {"mana-admin": NO, "mana-front": NO, "mana-worker": OURS, PAYMENTS: OURS,
+               "chat": NO}
         for name in ("credits.purchase", "credits.clawback", "credits.thaw")
     },
 }  # fmt: skip
@@ -72,9 +75,9 @@ def test_logins_can_be_named_otherwise() -> None:
 def test_reserved_keys() -> None:
     assert {
         login
-        for login in ("mana-admin", "mana-front", "mana-worker", "chat", "", None)
+        for login in ("mana-admin", "mana-front", "mana-worker", "mana-payments", "chat", "", None)
         if LOGINS.may_use_reserved_keys(login)
-    } == {"mana-front", "mana-worker"}
+    } == {"mana-front", "mana-worker", "mana-payments"}
 
 
 def test_a_use_of_another_app() -> None:

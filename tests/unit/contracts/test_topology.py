@@ -16,6 +16,7 @@ def test_exchanges() -> None:
         ("credits.commands", "x-consistent-hash", True),
         ("credits.events", "topic", True),
         ("mana.mail", "fanout", True),
+        ("stripe.events", "fanout", True),
     ]
 
 
@@ -36,6 +37,11 @@ def test_queues_and_their_arguments() -> None:
         "credits.dead": {"x-queue-type": "quorum", "x-overflow": "reject-publish"},
         "credits.events.log": {"x-queue-type": "stream"},
         "mana.mail": {"x-queue-type": "quorum", "x-overflow": "reject-publish"},
+        "stripe.events": {
+            "x-queue-type": "quorum",
+            "x-overflow": "reject-publish",
+            "x-delivery-limit": 1_000_000,
+        },
     }
 
 
@@ -46,6 +52,7 @@ def test_bindings_in_the_order_of_the_partitions_each_of_weight_1() -> None:
         ("credits.commands", "credits.commands.2", "1"),
         ("credits.events", "credits.events.log", "#"),
         ("mana.mail", "mana.mail", ""),
+        ("stripe.events", "stripe.events", ""),
     ]
 
 
@@ -72,8 +79,9 @@ def login(name: str) -> BrokerLogin:
 @pytest.mark.parametrize(
     ("name", "configure", "write", "read"),
     [
-        ("mana-front", set[str](), {"credits.commands", "mana.mail"}, set[str]()),
+        ("mana-front", set[str](), {"credits.commands", "mana.mail", "stripe.events"}, set[str]()),
         ("mana-mail", set[str](), set[str](), {"mana.mail"}),
+        ("mana-payments", set[str](), {"credits.commands", "credits.events", "stripe.events"}, {"stripe.events"}),
         (
             "mana-worker",
             {"credits.commands.0", "credits.commands.31", "credits.dead", "credits.events.log"},

@@ -17,6 +17,7 @@ TEXT = (Path(__file__).resolve().parents[3] / "docker-compose.yml").read_text()
 ELSEWHERE = {
     *("DATABASE_URL", "AMQP_URL", "REDIS_URL", "REDIS_HOST", "REDIS_PORT", "REDIS_PASSWORD", "MANA_SECRET_KEY"),
     *("MANA_PARTITIONS", "MANA_ADMIN_LOGINS", "MANA_FRONT_LOGINS", "MANA_SYSTEM_LOGINS", "MANA_BIND_HOST"),
+    "MANA_PAYMENTS_LOGINS",
 }
 PROCESSES: dict[str, type[BaseSettings]] = {
     "api": api.settings.Settings,

@@ -17,7 +17,7 @@ SURROUNDINGS = {
     "DATABASE_URL": ADMINISTRATOR,
     "AMQP_URL": "amqp://boss:hunter2@mq/",
     "REDIS_PASSWORD": "hunter2",
-    "STRIPE_SECRET_KEY": "sk_hunter2",
+    "STRIPE_SECRET_KEY": "sk_test_hunter2hunter2",
     "JWT_PRIVATE_KEY": "hunter2 pem",
     "PGPASSWORD": "hunter2",
     "MANA_DATABASE_OWNER_URL": ADMINISTRATOR,

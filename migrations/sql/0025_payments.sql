@@ -1,0 +1,147 @@
+-- phase: expand
+-- Buying, all but the ledger's part (0023): prices in other currencies, Stripe's customers, its events, top-ups, and the
+-- role of the worker that Stripe tells. Programs of before know none of it.
+
+-- ---------------------------------------------------------------------------------------------------------- packages
+
+CREATE TABLE credits.package_prices (
+    package_id      text   NOT NULL REFERENCES credits.packages,
+    currency        text   NOT NULL CHECK (currency ~ '^[a-z]{3}$' AND currency <> 'eur'),
+    amount          bigint NOT NULL CHECK (amount BETWEEN 1 AND 1000000000000),
+    stripe_price_id text   CHECK (length(stripe_price_id) BETWEEN 1 AND 255),
+    PRIMARY KEY (package_id, currency)
+);
+COMMENT ON TABLE credits.package_prices IS 'What a package costs in other currencies than euro.';
+COMMENT ON COLUMN credits.package_prices.amount IS 'In the smallest unit of currency.';
+
+-- 100 credits are 1 euro, and the larger the cheaper. A package that somebody has changed stays as it is.
+UPDATE credits.packages SET price_euro_cents = cheaper.cents
+FROM (VALUES ('credits-2500', 2500, 2400), ('credits-5000', 5000, 4600), ('credits-10000', 10000, 9000))
+    AS cheaper (id, was, cents)
+WHERE packages.id = cheaper.id AND packages.credits = cheaper.was AND packages.price_euro_cents = cheaper.was
+  AND packages.stripe_price_id IS NULL;
+
+-- --------------------------------------------------------------------------------------------------------- purchases
+
+ALTER TABLE credits.purchases
+    ADD COLUMN request_hash     bytea    CHECK (octet_length(request_hash) = 32),
+    ADD COLUMN client_key       text     CHECK (length(client_key) BETWEEN 1 AND 200),
+    ADD COLUMN checkout_attempt smallint NOT NULL DEFAULT 1 CHECK (checkout_attempt BETWEEN 1 AND 1000);
+COMMENT ON COLUMN credits.purchases.request_hash IS
+    'SHA-256 of what was asked for: the same again within some minutes is the same purchase.';
+COMMENT ON COLUMN credits.purchases.client_key IS 'The client''s own idempotency key, where it sent one.';
+COMMENT ON COLUMN credits.purchases.checkout_attempt IS
+    'Part of the idempotency key that Stripe is sent: it rises where Stripe remembers a failure under the last one.';
+CREATE UNIQUE INDEX purchases_one_per_client_key ON credits.purchases (account_id, client_key)
+    WHERE client_key IS NOT NULL;
+
+CREATE TABLE credits.customers (
+    account_id         uuid    NOT NULL,
+    livemode           boolean NOT NULL,
+    stripe_customer_id text    NOT NULL CHECK (length(stripe_customer_id) BETWEEN 1 AND 255),
+    PRIMARY KEY (account_id, livemode)
+);
+COMMENT ON TABLE credits.customers IS 'Who a user is at Stripe, in its live and its test mode.';
+
+-- ------------------------------------------------------------------------------------------------------------ events
+
+ALTER TABLE credits.stripe_events
+    ADD COLUMN body       bytea,
+    ADD COLUMN created_at timestamptz,
+    ADD COLUMN livemode   boolean,
+    ADD COLUMN account_id uuid,
+    ADD COLUMN keys       text[],
+    ADD COLUMN outcome    text     CHECK (outcome IN ('done', 'ignored', 'refused')),
+    ADD COLUMN reason     text     CHECK (length(reason) <= 2000),
+    ADD COLUMN tries      integer  NOT NULL DEFAULT 0 CHECK (tries >= 0),
+    ADD COLUMN due_at     timestamptz,
+    ADD COLUMN done_at    timestamptz,
+    ADD CONSTRAINT stripe_events_done CHECK (done_at IS NULL OR outcome IS NOT NULL);
+COMMENT ON COLUMN credits.stripe_events.body IS 'As it came; forgotten some time after it was worked off.';
+COMMENT ON COLUMN credits.stripe_events.created_at IS 'When it happened, by Stripe''s clock.';
+COMMENT ON COLUMN credits.stripe_events.keys IS
+    'Idempotency keys, on account_id, of the commands that it was translated to: it is done once the ledger holds them all.';
+COMMENT ON COLUMN credits.stripe_events.due_at IS 'When its commands are sent again, unless it is done by then.';
+COMMENT ON COLUMN credits.stripe_events.processed_at IS 'Replaced by done_at; nothing writes it.';
+CREATE INDEX stripe_events_due ON credits.stripe_events (due_at) WHERE done_at IS NULL;
+CREATE INDEX stripe_events_received ON credits.stripe_events (received_at);
+
+-- ----------------------------------------------------------------------------------------------------------- top-ups
+
+CREATE TABLE credits.topups (
+    account_id               uuid        NOT NULL PRIMARY KEY,
+    below                    bigint      NOT NULL CHECK (below BETWEEN 1 AND 1000000000),
+    package_id               text        NOT NULL REFERENCES credits.packages,
+    most_per_month           integer     NOT NULL CHECK (most_per_month BETWEEN 1 AND 100),
+    enabled                  boolean     NOT NULL DEFAULT true,
+    stripe_payment_method_id text        NOT NULL CHECK (length(stripe_payment_method_id) BETWEEN 1 AND 255),
+    livemode                 boolean     NOT NULL,
+    purchase_id              uuid,
+    disabled_reason          text        CHECK (length(disabled_reason) <= 200),
+    created_at               timestamptz NOT NULL DEFAULT now(),
+    updated_at               timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE credits.topups IS 'Who wants to have a package bought when their credits fall below a number.';
+COMMENT ON COLUMN credits.topups.purchase_id IS 'The purchase that is under way, of which there is one at most.';
+
+-- ------------------------------------------------------------------------------------------------- who may do what
+
+GRANT USAGE ON SCHEMA mana, credits TO mana_payments;
+GRANT SELECT ON mana.migrations TO mana_payments;
+GRANT SELECT ON credits.packages, credits.package_prices, credits.purchases, credits.customers TO mana_payments;
+GRANT SELECT (account_id, idempotency_key) ON credits.transactions, credits.keys TO mana_payments;
+GRANT SELECT (account_id, idempotency_key, code, message, created_at) ON credits.refusals TO mana_payments;
+GRANT SELECT (account_id, balance, free_credits_remaining, frozen) ON credits.balances TO mana_payments;
+GRANT SELECT ON credits.suspensions TO mana_payments;
+GRANT SELECT, INSERT, UPDATE (account_id, keys, outcome, reason, tries, due_at, done_at, body)
+    ON credits.stripe_events TO mana_payments;
+GRANT SELECT, UPDATE (enabled, purchase_id, disabled_reason, updated_at) ON credits.topups TO mana_payments;
+GRANT INSERT (account_id, id, package_id, credits, price_euro_cents, amount, currency, status, origin, created_at)
+    ON credits.purchases TO mana_payments;
+CREATE POLICY payments_tops_up ON credits.purchases FOR INSERT TO mana_payments
+    WITH CHECK (status = 'pending' AND origin = 'topup');
+
+GRANT SELECT ON credits.package_prices TO mana_api, mana_readonly;
+GRANT INSERT (request_hash, client_key), UPDATE (checkout_attempt) ON credits.purchases TO mana_api;
+GRANT SELECT, INSERT ON credits.customers TO mana_api;
+GRANT SELECT, INSERT, DELETE,
+    UPDATE (below, package_id, most_per_month, enabled, stripe_payment_method_id, livemode, disabled_reason, updated_at)
+    ON credits.topups TO mana_api;
+GRANT SELECT ON credits.customers, credits.topups TO mana_readonly;
+
+DO $policies$
+DECLARE
+    name text;
+BEGIN
+    FOREACH name IN ARRAY ARRAY['customers', 'topups', 'stripe_events']
+    LOOP
+        EXECUTE format('ALTER TABLE credits.%I ENABLE ROW LEVEL SECURITY', name);
+        EXECUTE format('CREATE POLICY all_rows ON credits.%I FOR SELECT TO mana_readonly USING (true)', name);
+    END LOOP;
+    FOREACH name IN ARRAY ARRAY['customers', 'topups']
+    LOOP
+        EXECUTE format(
+            'CREATE POLICY own ON credits.%I TO mana_api '
+            'USING (account_id = nullif(current_setting(''app.user_id'', true), '''')::uuid)', name);
+    END LOOP;
+    FOREACH name IN ARRAY ARRAY['purchases', 'customers', 'transactions', 'keys', 'refusals', 'balances', 'suspensions']
+    LOOP
+        EXECUTE format('CREATE POLICY payments_reads ON credits.%I FOR SELECT TO mana_payments USING (true)', name);
+    END LOOP;
+END
+$policies$;
+CREATE POLICY payments ON credits.topups TO mana_payments USING (true);
+CREATE POLICY payments ON credits.stripe_events TO mana_payments USING (true);
+
+-- ---------------------------------------------------------------------------------------------------------- erasure
+
+-- A user who is gone is topped up no more, and we forget who they are at Stripe.
+CREATE FUNCTION credits.forget_payer() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    DELETE FROM credits.topups WHERE account_id = NEW.user_id;
+    DELETE FROM credits.customers WHERE account_id = NEW.user_id;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER erasures_forget_payer AFTER INSERT ON auth.erasures
+FOR EACH ROW EXECUTE FUNCTION credits.forget_payer();
