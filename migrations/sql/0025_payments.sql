@@ -145,3 +145,51 @@ BEGIN
 END $$;
 CREATE TRIGGER erasures_forget_payer AFTER INSERT ON auth.erasures
 FOR EACH ROW EXECUTE FUNCTION credits.forget_payer();
+
+-- ---------------------------------------------------------------------------------------------- packages, declared
+
+-- As declared, in whole; one that was retired is back. new_prices: [{"currency", "amount", "stripe_price_id"}].
+CREATE FUNCTION credits.put_package(
+    wanted_id text, new_name text, new_description text, new_credits bigint, new_price bigint, new_stripe_price text,
+    new_order integer, new_prices json
+) RETURNS void
+LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    INSERT INTO credits.packages (id, name, description, credits, price_euro_cents, stripe_price_id, sort_order)
+    VALUES (wanted_id, new_name, new_description, new_credits, new_price, new_stripe_price, new_order)
+    ON CONFLICT (id) DO UPDATE SET name = excluded.name, description = excluded.description,
+        credits = excluded.credits, price_euro_cents = excluded.price_euro_cents,
+        stripe_price_id = excluded.stripe_price_id, sort_order = excluded.sort_order, active = true;
+    DELETE FROM credits.package_prices WHERE package_id = wanted_id;
+    INSERT INTO credits.package_prices (package_id, currency, amount, stripe_price_id)
+    SELECT wanted_id, prices.currency, prices.amount, prices.stripe_price_id
+    FROM json_to_recordset(new_prices) AS prices (currency text, amount bigint, stripe_price_id text);
+END;
+REVOKE ALL ON FUNCTION credits.put_package(text, text, text, bigint, bigint, text, integer, json) FROM PUBLIC;
+
+-- Before each change: they go one after the other. Who reads or buys packages does not wait.
+CREATE FUNCTION auth.admin_lock_packages() RETURNS void
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$ BEGIN
+    PERFORM auth.require_admin();
+    LOCK TABLE credits.packages IN SHARE ROW EXCLUSIVE MODE;
+    PERFORM auth.require_admin();
+END $$;
+CREATE FUNCTION auth.admin_put_package(
+    wanted_id text, new_name text, new_description text, new_credits bigint, new_price bigint, new_stripe_price text,
+    new_order integer, new_prices json
+) RETURNS void
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$ BEGIN
+    PERFORM auth.admin_lock_packages();
+    PERFORM credits.put_package(
+        wanted_id, new_name, new_description, new_credits, new_price, new_stripe_price, new_order, new_prices);
+END $$;
+-- Never deleted: what was bought refers to it.
+CREATE FUNCTION auth.admin_retire_package(wanted_id text) RETURNS void
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$ BEGIN
+    PERFORM auth.admin_lock_packages();
+    UPDATE credits.packages SET active = false WHERE id = wanted_id;
+END $$;
+REVOKE ALL ON FUNCTION auth.admin_lock_packages(), auth.admin_retire_package(text),
+    auth.admin_put_package(text, text, text, bigint, bigint, text, integer, json) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION auth.admin_lock_packages(), auth.admin_retire_package(text),
+    auth.admin_put_package(text, text, text, bigint, bigint, text, integer, json) TO mana_api;

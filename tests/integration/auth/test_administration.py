@@ -24,6 +24,9 @@ ACTS = {  # how many times the user it is about is named
     "SELECT auth.admin_list_events($1, NULL, NULL, NULL, NULL, 10)": 1,
     "SELECT auth.admin_add_event(gen_random_uuid(), $1, NULL, 'user.banned', NULL, NULL, NULL)": 1,
     "SELECT auth.admin_add_command(gen_random_uuid(), $1, 'account.freeze', '{}')": 1,
+    "SELECT auth.admin_lock_packages()": 0,
+    "SELECT auth.admin_put_package('p', 'n', 'd', 1, 1, NULL, 1, '[]')": 0,
+    "SELECT auth.admin_retire_package('p')": 0,
 }
 
 
