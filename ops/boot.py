@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from contracts.topology import PARTITIONS_DEFAULT
-from ops import broker_logins, envfile, given, layout, roles, schema, state, taken, topology, urls
+from ops import broker_logins, envfile, given, layout, roles, schema, stand_in, state, taken, topology, urls
 from ops.addresses import DATABASE, Addresses
 from ops.child import Child
 from ops.doors import Doors
@@ -33,12 +33,17 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Wish:
-    """What is asked for. `partitions` None: those that exist, else the default. `database`: a private server's."""
+    """What is asked for.
+
+    `partitions` None: those that exist, else the default. `database`: a private server's. `with_stand_in`: buying, at a
+    stand-in for Stripe.
+    """
 
     workers: int
     partitions: int | None
     processes: bool = True
     database: str = DATABASE
+    with_stand_in: bool = False
 
 
 class Boot:
@@ -51,7 +56,7 @@ class Boot:
         self._board = board
         self._doors = Doors(os.environ.get("MANA_BIND_HOST") or "127.0.0.1")
         # Taken down stage by stage, what is inside one at the same time: nobody loses what it still needs.
-        self._stages: dict[str, list[Child]] = {name: [] for name in (*_OURS, "servers", "epmd")}
+        self._stages: dict[str, list[Child]] = {name: [] for name in (*_OURS, stand_in.NAME, "servers", "epmd")}
 
     async def run(self) -> None:
         """Everything up and ready, and told in `env`. Raises LauncherError with the reason why not."""
@@ -65,7 +70,9 @@ class Boot:
             self._database(plan, partitions), self._broker(plan, remembered, partitions), self._cache(plan)
         )
         remembered.partitions = partitions
-        programs = Programs(plan.addresses, partitions, remembered.ports, self._doors)
+        programs = Programs(
+            plan.addresses, partitions, remembered.ports, self._doors, with_stand_in=self._wish.with_stand_in
+        )
         if self._wish.processes:
             self._board.step("starting the front and the workers")
             await self._processes(programs)
@@ -146,6 +153,8 @@ class Boot:
             ("clock", programs.clock),
             ("mail", partial(programs.mail, self._place.mails)),  # after the front, whose port its links have
         ]
+        if self._wish.with_stand_in:
+            recipes.append((stand_in.NAME, programs.stripe))
         children: list[Child] = []
         for stage, recipe in recipes:
             child = Child(recipe, self._place.logs, self._board)

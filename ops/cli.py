@@ -8,7 +8,7 @@ from typing import Annotated, NoReturn
 import msgspec
 import typer
 
-from ops import checks, demo, envfile, foreground, instance, running, screen, status
+from ops import checks, demo, envfile, foreground, instance, running, screen, stand_in, status
 from ops.boot import Wish
 from ops.errors import LauncherError, sentence
 from ops.place import Place
@@ -47,7 +47,7 @@ def main() -> NoReturn:
 def up(
     *,
     detach: Annotated[bool, typer.Option("--detach", "-d", help="Return when everything is ready.")] = False,
-    with_demo: Annotated[bool, typer.Option("--demo", help="Spend a first credit, step by step.")] = False,
+    with_demo: Annotated[bool, typer.Option("--demo", help="Spend first credits and buy more, step by step.")] = False,
     servers_only: Annotated[bool, typer.Option("--servers-only", help="No front and no workers.")] = False,
     workers: Annotated[int | None, typer.Option(min=1, max=64, help="Ledger workers, 1 by default.")] = None,
     partitions: Annotated[int | None, typer.Option(min=1, max=1024, help="Command queues; fixed once made.")] = None,
@@ -62,7 +62,8 @@ def up(
         _show_addresses(place)
         _demonstrate(place, with_demo)
         return
-    launched = foreground.start(place, Wish(workers or 1, partitions, not servers_only), attached=not detach)
+    wish = Wish(workers or 1, partitions, not servers_only, with_stand_in=with_demo and stand_in.may_start())
+    launched = foreground.start(place, wish, attached=not detach)
     _show_addresses(place)
     _demonstrate(place, with_demo)
     if not detach:
@@ -198,6 +199,8 @@ def _show_addresses(place: Place) -> None:
     front = env["MANA_API_URL"]
     screen.results.print(f"front  {front}  (docs: {front}/docs)" if front else "front  not asked for", markup=False)
     screen.results.print(f"state  {place.home}  (addresses and logins: {place.env})", markup=False)
+    if front and (off := stand_in.off(status.living(place.status))):
+        screen.results.print(f"buying  off  ({off})", markup=False)
 
 
 def _become(module: str, arguments: list[str], env: dict[str, str]) -> NoReturn:

@@ -22,18 +22,18 @@ class Door:
 
 
 class Doors:
-    """The open ones of one instance, by the names of their processes."""
+    """The open ones of one instance, by the names of their processes: on `host`, but those of the loopback alone."""
 
     def __init__(self, host: str) -> None:
         self._host = host
         self._open: dict[str, tuple[int, list[socket.socket]]] = {}
 
-    def open(self, name: str, candidates: Iterable[int], others: Collection[int]) -> Door:
+    def open(self, name: str, candidates: Iterable[int], others: Collection[int], *, loopback: bool = False) -> Door:
         """The door of this process: the one that is open already, else at the first candidate that can be had and is
         none of `others`. Raises LauncherError when there is none.
         """
         if name not in self._open:
-            self._open[name] = self._first(candidates, others)
+            self._open[name] = _first(ports.LOOPBACK if loopback else self._host, candidates, others)
         port, sockets = self._open[name]
         return Door(port, tuple(one.fileno() for one in sockets))
 
@@ -42,26 +42,28 @@ class Doors:
         for one in self._open.pop(name, (0, ()))[1]:
             one.close()
 
-    def _first(self, candidates: Iterable[int], others: Collection[int]) -> tuple[int, list[socket.socket]]:
-        for port in candidates:
-            if port not in others and (sockets := self._listening(port)):
-                return port, sockets
-        raise ports.none_left(self._host)
 
-    def _listening(self, port: int) -> list[socket.socket]:
-        """Sockets that listen on every address of the host; none where somebody else does."""
-        try:
-            sockets = bind(self._host, port, "PORT")
-        except PortRefused:
-            return []
-        except CannotListen as error:
-            raise LauncherError(f"{error}.") from error
-        try:
-            for one in sockets:
-                # Two may bind a port, but only one of them can listen: until here it is not ours.
-                one.listen()
-        except OSError:
-            for one in sockets:
-                one.close()
-            return []
-        return sockets
+def _first(host: str, candidates: Iterable[int], others: Collection[int]) -> tuple[int, list[socket.socket]]:
+    for port in candidates:
+        if port not in others and (sockets := _listening(host, port)):
+            return port, sockets
+    raise ports.none_left(host)
+
+
+def _listening(host: str, port: int) -> list[socket.socket]:
+    """Sockets that listen on every address of the host; none where somebody else does."""
+    try:
+        sockets = bind(host, port, "PORT")
+    except PortRefused:
+        return []
+    except CannotListen as error:
+        raise LauncherError(f"{error}.") from error
+    try:
+        for one in sockets:
+            # Two may bind a port, but only one of them can listen: until here it is not ours.
+            one.listen()
+    except OSError:
+        for one in sockets:
+            one.close()
+        return []
+    return sockets

@@ -70,6 +70,8 @@ def launch(place: Place, wish: Wish, environment: Mapping[str, str], *, attached
         argv += ["--partitions", str(wish.partitions)]
     if not wish.processes:
         argv.append("--servers-only")
+    if wish.with_stand_in:
+        argv.append("--with-stand-in")
     with log_of(place).open("ab") as output:
         process = subprocess.Popen(
             Identity().command(argv, death_signal="TERM" if attached else None),

@@ -12,7 +12,7 @@ from ops.errors import LauncherError
 
 _LOWEST = 10_000
 _CEILING = 32_768
-_LOOPBACK = "127.0.0.1"
+LOOPBACK = "127.0.0.1"
 
 
 def is_free(port: int) -> bool:
@@ -20,7 +20,7 @@ def is_free(port: int) -> bool:
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((_LOOPBACK, port))
+            probe.bind((LOOPBACK, port))
         except OSError:
             return False
     return True
@@ -50,7 +50,7 @@ def first_free(candidates: Iterable[int], taken: Collection[int]) -> int:
     for port in candidates:
         if port not in taken and is_free(port):
             return port
-    raise none_left(_LOOPBACK)
+    raise none_left(LOOPBACK)
 
 
 def none_left(host: str) -> LauncherError:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from contracts import handed_sockets
 from contracts.topology import FRONT_LOGIN, MAIL_LOGIN, PAYMENTS_LOGIN, WORKER_LOGIN
-from ops import ports, probes
+from ops import ports, probes, stand_in
 from ops.addresses import Addresses
 from ops.doors import Door, Doors
 from ops.identity import Identity
@@ -132,9 +132,18 @@ class Programs:
     """Makes the programs of one instance."""
 
     def __init__(
-        self, addresses: Addresses, partitions: int, taken: dict[str, int], doors: Doors | None = None
+        self,
+        addresses: Addresses,
+        partitions: int,
+        taken: dict[str, int],
+        doors: Doors | None = None,
+        *,
+        with_stand_in: bool = False,
     ) -> None:
+        """`taken`: the ports of before, and then those of now. `with_stand_in`: what is bought is bought there."""
         self._settings = ProcessSettings(addresses, partitions)
+        self._secrets = addresses.secrets
+        self._with_stand_in = with_stand_in
         self._ports = taken
         self._doors = doors
 
@@ -153,7 +162,7 @@ class Programs:
     def api(self, preferred: int) -> Program:
         """The HTTP front, on the first free port from `preferred` upwards."""
         door = self._door("api", ports.upwards(preferred))
-        own = {**self._settings.api(), "PORT": str(door.port), **self._front_door()}
+        own = {**self._settings.api(), "PORT": str(door.port), **self._front_door(), **self._told_of_stripe()}
         if own["MANA_ENVIRONMENT"] == "development":
             own |= {name: os.environ.get(name) or limit for name, limit in _IN_DEVELOPMENT.items()}
         return self._program("api", "api", run_environment(own, *FRONTS_OWN), door)
@@ -168,14 +177,51 @@ class Programs:
             own["MAIL_FOLDER"] = str(folder)
         return self._behind_metrics("mail", "workers.mail", own, *MAILS_OWN)
 
+    def stripe(self) -> Program:
+        """The stand-in for Stripe, on the loopback interface alone: whoever reaches it can make payments succeed.
+
+        Made after the front, which its events go to.
+        """
+        door = self._stand_in_door()
+        url = f"http://{ports.LOOPBACK}:{door.port}"
+        argv = [*python("ops.fakes.stripe"), "--port", str(door.port), "--key", self._secrets.stripe_key]
+        argv += ["--endpoint", f"{self._front_url()}/api/v1/webhooks/stripe"]
+        argv += ["--endpoint-secret", self._secrets.stripe_webhook_secret]
+        argv += [word for one in door.descriptors for word in ("--listening", str(one))]
+        return Program(
+            name=stand_in.NAME,
+            argv=argv,
+            env=run_environment({}),
+            cwd=CHECKOUT,
+            probe=probes.http(f"{url}/_test/health"),
+            url=url,
+            identity=Identity(confined=True),
+            descriptors=door.descriptors,
+        )
+
+    def _stand_in_door(self) -> Door:
+        return self._door(stand_in.NAME, ports.anywhere(self._ports.get(stand_in.NAME)), loopback=True)
+
+    def _told_of_stripe(self) -> dict[str, str]:
+        """Who buys at the stand-in is told how; who does not knows what the surroundings say."""
+        if not self._with_stand_in:
+            return {}
+        return {
+            "STRIPE_SECRET_KEY": self._secrets.stripe_key,
+            "STRIPE_WEBHOOK_SECRET": self._secrets.stripe_webhook_secret,
+            "STRIPE_API_URL": f"http://{ports.LOOPBACK}:{self._stand_in_door().port}",
+        }
+
+    def _front_url(self) -> str:
+        return f"http://{reachable_host(os.environ.get('MANA_BIND_HOST'))}:{self._ports['api']}"
+
     def _front_door(self) -> dict[str, str]:
         """Where users reach the front, and whether they are real ones: what nobody said is said here.
 
         A process that is told nothing is in production; what the launcher starts is not.
         """
-        own = f"http://{reachable_host(os.environ.get('MANA_BIND_HOST'))}:{self._ports['api']}"
         return {
-            "PUBLIC_URL": os.environ.get("PUBLIC_URL") or own,
+            "PUBLIC_URL": os.environ.get("PUBLIC_URL") or self._front_url(),
             "MANA_ENVIRONMENT": os.environ.get("MANA_ENVIRONMENT") or "development",
         }
 
@@ -184,13 +230,13 @@ class Programs:
         own = {"MANA_PROCESS_NAME": name, "METRICS_PORT": str(door.port)}
         return self._program(name, module, run_environment({**environment, **own}, *kept), door)
 
-    def _door(self, name: str, candidates: Iterable[int]) -> Door:
+    def _door(self, name: str, candidates: Iterable[int], *, loopback: bool = False) -> Door:
         """The door of a process that is to listen at the first candidate that it can have."""
         others = {port for owner, port in self._ports.items() if owner != name}
         if self._doors is None:
             door = Door(ports.first_free(candidates, others), ())
         else:
-            door = self._doors.open(name, candidates, others)
+            door = self._doors.open(name, candidates, others, loopback=loopback)
         self._ports[name] = door.port
         return door
 

@@ -50,6 +50,9 @@ class Secrets(msgspec.Struct):
     logins: dict[str, str] = msgspec.field(default_factory=dict[str, str])
     # Encrypts the signing keys in the database: losing it loses every session.
     front_key: str = msgspec.field(default_factory=lambda: base64.b64encode(random_source.token_bytes(32)).decode())
+    # Of the stand-in for Stripe, written as Stripe writes its own.
+    stripe_key: str = msgspec.field(default_factory=lambda: f"sk_test_{_password()}")
+    stripe_webhook_secret: str = msgspec.field(default_factory=lambda: f"whsec_{_password()}")
 
     def __post_init__(self) -> None:
         """Gives each role a password, also one that the instance was first started without."""

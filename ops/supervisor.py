@@ -85,11 +85,12 @@ def main() -> int:
     parser.add_argument("--partitions", type=int)
     parser.add_argument("--database", required=True)
     parser.add_argument("--servers-only", action="store_true")
+    parser.add_argument("--with-stand-in", action="store_true")
     asked = parser.parse_args()
     logging.basicConfig(format="%(asctime)sZ %(levelname)s %(name)s %(message)s", level=logging.INFO, stream=sys.stdout)
     logging.Formatter.converter = time.gmtime
     logging.getLogger("httpx").setLevel(logging.WARNING)
-    wish = Wish(asked.workers, asked.partitions, not asked.servers_only, asked.database)
+    wish = Wish(asked.workers, asked.partitions, not asked.servers_only, asked.database, asked.with_stand_in)
     try:
         failure = run(Place(asked.home), wish)
     except lock.PlaceTakenError as taken:

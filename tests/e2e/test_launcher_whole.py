@@ -23,7 +23,7 @@ from tests.e2e.starter import Starter
 pytestmark = pytest.mark.timeout(240)
 
 OURS = ("api", "relay", "clock", "mail", "worker-0", "worker-1")
-NAMES = {"epmd", "postgres", "rabbitmq", "redis", *OURS}
+NAMES = {"epmd", "postgres", "rabbitmq", "redis", "stripe", *OURS}
 OTHERS = ("api", "relay", "clock", "mail", "rabbitmq", "postgres")
 
 
@@ -40,10 +40,10 @@ def whole(tmp_path_factory: pytest.TempPathFactory, taken: int) -> Generator[Sta
     folder = tmp_path_factory.mktemp("whole")
     folder.chmod(0o700)
     starter = Starter(folder / "home")
-    said = starter.must("up", "--detach", "--demo", "--workers", "2", "--partitions", "8", PORT=str(taken))
-    assert "spent by REST  -1, balance 150 → 149" in said
-    assert "spent by AMQP  -1, balance 149 → 148" in said
     try:
+        said = starter.must("up", "--detach", "--demo", "--workers", "2", "--partitions", "8", PORT=str(taken))
+        assert "spent by REST  -1, balance 150 → 149" in said
+        assert "spent by AMQP  -1, balance 149 → 148" in said
         yield starter
     finally:
         starter.must("down", "--purge")
@@ -89,8 +89,9 @@ def test_nothing_listens_beyond_loopback(whole: Starter) -> None:
 
 
 def test_our_processes_have_no_rights_of_roots(whole: Starter) -> None:
-    for name in OURS:
-        status = Path(f"/proc/{whole.processes()[name]['pid']}/status").read_text()
+    running = whole.processes()
+    for name in (*OURS, "stripe"):
+        status = Path(f"/proc/{running[name]['pid']}/status").read_text()
         rights = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
         assert rights["NoNewPrivs"] == "1", name
         assert int(rights["CapEff"], 16) == 0, name
@@ -133,9 +134,10 @@ def test_down_drains_and_leaves_nobody(whole: Starter) -> None:
     assert not any(Path(f"/proc/{entry['pid']}").exists() for entry in running.values())
     log = whole.must("logs", "supervisor")
     assert ": killed" not in log
-    ends = [line.split(" ended")[0].rsplit(" ", 1)[-1] for line in log.splitlines() if " ended, " in line][-10:]
+    ends = [line.split(" ended")[0].rsplit(" ", 1)[-1] for line in log.splitlines() if " ended, " in line][-11:]
     assert ends[:4] == ["api", "relay", "clock", "mail"]
     assert set(ends[4:6]) == {"worker-0", "worker-1"}
+    assert ends[6] == "stripe"
     assert ends[-1] == "epmd"
     whole.must("down", "--purge")
     assert not data.exists()

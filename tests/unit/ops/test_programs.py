@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
+import os
+import socket
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from ops.addresses import Addresses
+from ops.doors import Doors
+from ops.program import Program
 from ops.programs import ProcessSettings, Programs, reachable_host
 from ops.state import Secrets
 
@@ -74,6 +79,54 @@ def test_the_front_gets_the_secrets_that_are_its_own(programs: Programs) -> None
     assert env["DATABASE_URL"].startswith("postgresql://mana_api:")
     assert env["AMQP_URL"].startswith("amqp://mana-front:")
     assert {name for name, value in env.items() if "hunter2" in value} == {"STRIPE_SECRET_KEY", "JWT_PRIVATE_KEY"}
+
+
+def test_who_buys_at_a_stand_in_is_told_where_it_is_and_nothing_of_stripes_own(
+    programs: Programs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STRIPE_WEBHOOK_SECRET", "whsec_hunter2hunter2")
+    own = stripe_settings(programs.api(20_000))
+    assert own == {name: value for name, value in os.environ.items() if name.startswith("STRIPE_")}
+    buying = Programs(GIVEN, partitions=16, taken={}, with_stand_in=True)
+    told = stripe_settings(buying.api(20_000))
+    stand_in = buying.stripe()
+    assert told == {
+        "STRIPE_SECRET_KEY": GIVEN.secrets.stripe_key,
+        "STRIPE_WEBHOOK_SECRET": GIVEN.secrets.stripe_webhook_secret,
+        "STRIPE_API_URL": stand_in.url,
+    }
+
+
+@pytest.mark.usefixtures("programs")
+def test_the_stand_in_takes_one_key_and_tells_the_front() -> None:
+    buying = Programs(GIVEN, partitions=16, taken={"stripe": 12_345}, with_stand_in=True)
+    front, stand_in = buying.api(20_000), buying.stripe()
+    said = dict(itertools.pairwise(stand_in.argv))
+    assert said["--port"] == "12345"
+    assert said["--key"] == GIVEN.secrets.stripe_key
+    assert said["--endpoint"] == f"{front.url}/api/v1/webhooks/stripe"
+    assert said["--endpoint-secret"] == GIVEN.secrets.stripe_webhook_secret
+    assert not [name for name, value in stand_in.env.items() if "hunter2" in value]
+
+
+def test_nobody_reaches_the_stand_in_from_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MANA_BIND_HOST", "0.0.0.0")
+    doors = Doors("0.0.0.0")
+    buying = Programs(GIVEN, 16, {}, doors, with_stand_in=True)
+    hosts = {program.name: _host(program) for program in (buying.api(20_000), buying.stripe())}
+    assert hosts == {"api": "0.0.0.0", "stripe": "127.0.0.1"}
+    for name in hosts:
+        doors.close(name)
+
+
+def _host(program: Program) -> str:
+    with socket.socket(fileno=os.dup(program.descriptors[0])) as listening:
+        return listening.getsockname()[0]
+
+
+def stripe_settings(program: Program) -> dict[str, str]:
+    """What it is told of Stripe."""
+    return {name: value for name, value in program.env.items() if name.startswith("STRIPE_")}
 
 
 def test_the_mail_worker_gets_its_own_logins_and_the_mail_servers(programs: Programs) -> None:

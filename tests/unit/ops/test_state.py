@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from contracts import stripe
 from ops import envfile, private_file, state
 from ops.errors import LauncherError
 
@@ -33,7 +34,15 @@ def test_a_role_that_came_later_gets_a_password(tmp_path: Path) -> None:
 def test_secrets_are_never_twice_the_same() -> None:
     first, second = state.Secrets(), state.Secrets()
     secrets = [*first.roles.values(), *second.roles.values(), first.redis, second.redis, first.front_key]
+    secrets += [first.stripe_key, second.stripe_key, first.stripe_webhook_secret, second.stripe_webhook_secret]
     assert len(set(secrets)) == len(secrets)
+
+
+def test_what_the_stand_in_for_stripe_is_given_is_written_as_stripes_own() -> None:
+    secrets = state.Secrets()
+    assert stripe.secret_key(secrets.stripe_key) == secrets.stripe_key
+    assert not stripe.is_live(secrets.stripe_key)
+    assert stripe.webhook_secrets(secrets.stripe_webhook_secret) == (secrets.stripe_webhook_secret,)
 
 
 def test_a_damaged_state_is_said(tmp_path: Path) -> None:
