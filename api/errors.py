@@ -87,9 +87,9 @@ def refuse_field(field: str, message: str) -> Refusal:
     return Refusal(invalid_field(field, message))
 
 
-def problem(error: Error, headers: Mapping[str, str] | None = None) -> Response:
-    """The error's problem document, with the status that the contract gives its code."""
-    status = REST_STATUS[error.code]
+def problem(error: Error, headers: Mapping[str, str] | None = None, status: int | None = None) -> Response:
+    """The error's problem document; with the status that the contract gives its code, unless a route has another."""
+    status = REST_STATUS[error.code] if status is None else status
     content = {
         "type": "about:blank",
         "title": HTTPStatus(status).phrase,

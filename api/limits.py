@@ -12,8 +12,9 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.errors import problem
-from api.paths import BASE
+from api.paths import BASE, WEBHOOKS
 from contracts.errors import Error
+from contracts.stripe import EVENT_BYTES_MAX
 
 BODY_BYTES_MAX: Final = 64 * 1024
 SMALL_BODY_BYTES_MAX: Final = 16 * 1024
@@ -32,7 +33,7 @@ class BodyLimit:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        most = SMALL_BODY_BYTES_MAX if scope["path"].startswith(_SMALL) else BODY_BYTES_MAX
+        most = _most(scope["path"])
         length = Headers(scope=scope).get("content-length", "")
         if length.isdecimal() and int(length[:20]) > most:
             await problem(Error("payload_too_large", f"a body has at most {most} bytes here"))(scope, receive, send)
@@ -49,3 +50,9 @@ class BodyLimit:
             return message
 
         await self._app(scope, bounded, send)
+
+
+def _most(path: str) -> int:
+    if path.startswith(_SMALL):
+        return SMALL_BODY_BYTES_MAX
+    return EVENT_BYTES_MAX if path.startswith(WEBHOOKS) else BODY_BYTES_MAX

@@ -27,6 +27,7 @@ TAGS: Final = [
     {"name": "e-mail addresses", "description": "Proving an address, and changing it"},
     {"name": "two-factor", "description": "The second factor, and a sign-in made recent again"},
     {"name": "credits", "description": "Spending credits, and what became of them"},
+    {"name": "webhooks", "description": "For payment providers, who tell us what happened"},
     {"name": "admin", "description": "For administrators"},
     {"name": "operation", "description": "For whoever runs the service"},
 ]

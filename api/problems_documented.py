@@ -40,6 +40,11 @@ def answers(*codes: ErrorCode, limited: bool = True) -> dict[int | str, dict[str
     return {status: _answer(status, [code for code in every if REST_STATUS[code] == status]) for status in statuses}
 
 
+def of_status(status: int, code: ErrorCode) -> dict[int | str, dict[str, Any]]:
+    """The documented problem of a route that answers a code with a status of its own."""
+    return {status: _answer(status, [code])}
+
+
 def _answer(status: int, codes: list[ErrorCode]) -> dict[str, Any]:
     narrowed = {"properties": {"code": {"enum": codes}}}
     schema = {"allOf": [{"$ref": f"#/components/schemas/{SCHEMA_NAME}"}, narrowed]}

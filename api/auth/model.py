@@ -40,6 +40,7 @@ EventType = Literal[
     "keys.rotated",
     "mail.failed",
     "abuse.pressure",
+    "webhook.refused",
 ]
 Language = Literal["de", "en"]
 

@@ -10,7 +10,7 @@ from typing import Final
 
 import structlog
 
-from api.broker.commands import NoAnswer, NotAccepted, OutgoingCommand
+from api.broker.commands import NoAnswer, NotAccepted, Notice, OutgoingCommand
 from api.broker.link import Link, Lost, Rejected
 from api.metrics import BrokerMetrics
 
@@ -19,8 +19,6 @@ PENDING_MAX: Final = 4_096
 _CONFIRM_SECONDS_MIN: Final = 1.0
 _PROBE_SECONDS: Final = 1.0
 """While the broker confirms nothing, one command in this time still goes out, to learn when it does again."""
-_RING: Final = "mail.ring"
-"""What a bell is called among the commands that are counted."""
 _PAUSES: Final = (0.1, 0.25, 0.5, 1.0, 2.0)
 
 _log = structlog.get_logger(__name__)
@@ -82,13 +80,13 @@ class BrokerClient:
             raise NoAnswer from error
         self._metrics.outcome(command.type, "confirmed")
 
-    async def ring(self, body: bytes) -> None:
-        """Rings the bell of mails. Returns once it is queued; raises as ``send`` does."""
+    async def put(self, notice: Notice) -> None:
+        """Returns once the notice is queued; raises as ``send`` does."""
         try:
-            await self._confirmed(_RING, CONFIRM_SECONDS_MAX, lambda link: link.ring(body))
+            await self._confirmed(notice.name, CONFIRM_SECONDS_MAX, lambda link: link.put(notice))
         except Lost as error:
             raise NoAnswer from error
-        self._metrics.outcome(_RING, "confirmed")
+        self._metrics.outcome(notice.name, "confirmed")
 
     def stop_waiting(self) -> None:
         """Ends every wait for a reply with ``NoAnswer``: the process stops, and clients can look their keys up."""

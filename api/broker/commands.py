@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import uuid_utils
 
@@ -23,8 +24,18 @@ class OutgoingCommand:
     message_id: str = field(default_factory=lambda: str(uuid_utils.uuid7()))
 
 
+@dataclass(frozen=True)
+class Notice:
+    """JSON that is told and wants no answer: ``name`` among what is counted, ``exchange`` where it goes."""
+
+    name: str
+    exchange: str
+    body: bytes
+    message_id: str | None = None
+
+
 class NotAccepted(Unavailable):
-    """The broker has not taken the command, for certain: nothing will come of it."""
+    """The broker has not taken the message, for certain: nothing will come of it."""
 
     def __init__(self, message: str) -> None:
         super().__init__("rabbitmq", message)
@@ -32,6 +43,10 @@ class NotAccepted(Unavailable):
 
 class NoAnswer(Exception):  # noqa: N818 - an outcome, not a fault
     """Neither a refusal nor a reply came in time: the command may have been done, or may be done later."""
+
+
+Put: TypeAlias = Callable[[Notice], Awaitable[None]]
+"""Returns once the notice is queued. Raises ``NotAccepted`` or ``NoAnswer``."""
 
 
 class Broker(Protocol):

@@ -19,8 +19,9 @@ from aiormq.exceptions import AMQPError, ChannelInvalidStateError, DeliveryError
 from pamqp.commands import Basic
 from yarl import URL
 
+from api.broker.commands import Notice
 from contracts.replies import CONTENT_TYPE
-from contracts.topology import COMMANDS_EXCHANGE, DIRECT_REPLY_TO, MAIL_EXCHANGE
+from contracts.topology import COMMANDS_EXCHANGE, DIRECT_REPLY_TO
 
 HEARTBEAT_SECONDS: Final = 5
 CONNECT_SECONDS_MAX: Final = 5.0
@@ -79,14 +80,20 @@ class Link:
             message_type=command_type,
             user_id=self._login,
         )
-        await self._put(COMMANDS_EXCHANGE, user_id, body, properties)
+        await self._send(COMMANDS_EXCHANGE, user_id, body, properties)
 
-    async def ring(self, body: bytes) -> None:
-        """Rings the bell of mails: ``body`` names an order. Returns and raises as ``publish`` does."""
-        properties = Basic.Properties(content_type=CONTENT_TYPE, delivery_mode=_PERSISTENT, user_id=self._login)
-        await self._put(MAIL_EXCHANGE, "", body, properties)
+    async def put(self, notice: Notice) -> None:
+        """Returns and raises as ``publish`` does."""
+        properties = Basic.Properties(
+            content_type=CONTENT_TYPE,
+            delivery_mode=_PERSISTENT,
+            message_id=notice.message_id,
+            timestamp=datetime.now(UTC),
+            user_id=self._login,
+        )
+        await self._send(notice.exchange, "", notice.body, properties)
 
-    async def _put(self, exchange: str, routing_key: str, body: bytes, properties: Basic.Properties) -> None:
+    async def _send(self, exchange: str, routing_key: str, body: bytes, properties: Basic.Properties) -> None:
         with _translated():
             await self._channel.basic_publish(
                 body, exchange=exchange, routing_key=routing_key, properties=properties, mandatory=True

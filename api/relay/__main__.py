@@ -40,7 +40,7 @@ async def _run(settings: RelaySettings, sockets: Sequence[socket.socket]) -> Non
     async with Database.connected(settings.database_url, _CONNECTIONS, "mana-relay") as database:
         broker = BrokerClient(settings.amqp_url, BrokerMetrics(registry))
         forwarding = Forwarding(database, broker, RelayMetrics(registry))
-        ringing = Ringing(database, broker.ring, RingingMetrics(registry))
+        ringing = Ringing(database, broker.put, RingingMetrics(registry))
         sweeping = Sweeping(database, settings.security_events_expiry, SweepingMetrics(registry))
         health = Health({"postgresql": partial(schema.check, database), "rabbitmq": broker.check}, registry)
         async with running(broker.keep_connected(), forwarding.follow(), ringing.follow(), sweeping.follow()):

@@ -7,7 +7,6 @@ side ring twice, and one that dies between ringing and noting that it has rung r
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Final
 from uuid import UUID
@@ -16,20 +15,18 @@ import msgspec
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from api.broker.commands import NoAnswer
+from api.broker.commands import NoAnswer, Notice, Put
 from api.database import Database
 from api.errors import Unavailable
 from api.relay import mails
 from api.running import again_and_again
 from contracts.mails import Ring
+from contracts.topology import MAIL_EXCHANGE
 
 POLL_SECONDS: Final = 0.5
 AGAIN_IN: Final = timedelta(seconds=60)
 
 _log = structlog.get_logger(__name__)
-
-RingBell = Callable[[bytes], Awaitable[None]]
-"""Returns once the bell is queued. Raises ``Unavailable`` or ``NoAnswer``."""
 
 
 class RingingMetrics:
@@ -43,9 +40,9 @@ class RingingMetrics:
 class Ringing:
     """Run ``follow`` as a task for as long as the process lives."""
 
-    def __init__(self, database: Database, ring: RingBell, metrics: RingingMetrics) -> None:
+    def __init__(self, database: Database, put: Put, metrics: RingingMetrics) -> None:
         self._database = database
-        self._ring = ring
+        self._put = put
         self._metrics = metrics
 
     async def follow(self) -> None:
@@ -74,7 +71,7 @@ class Ringing:
     async def _ring_one(self, mail: UUID) -> bool:
         """Whether the broker has the bell."""
         try:
-            await self._ring(msgspec.json.encode(Ring(str(mail))))
+            await self._put(Notice("mail.ring", MAIL_EXCHANGE, msgspec.json.encode(Ring(str(mail)))))
         except (Unavailable, NoAnswer) as error:
             _log.warning("a bell was not taken", mail_id=str(mail), reason=repr(error))
             return False

@@ -9,7 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import client_address
 from api.errors import Refusal, Unavailable, problem
-from api.paths import BASE
+from api.paths import BASE, WEBHOOKS
 from api.throttle import told
 from api.throttle.charging import charge, fields
 from api.throttle.limiter import Charge
@@ -17,12 +17,11 @@ from api.throttle.throttle import Throttle
 from contracts.errors import Error
 
 _COUNTED: Final = f"{BASE}/"
-_NOT_COUNTED: Final = f"{BASE}/webhooks/"
-"""Events that a payment provider sends are signed, come in bursts, and must not be lost."""
 
 
 class Gate:
-    """Charges each client's address in the class ``general``; probes, metrics and documents at the root are free."""
+    """Charges each client's address in the class ``general``. Probes, metrics and documents at the root are free, and
+    so are webhooks: their senders send again what was refused, and are not to be kept waiting."""
 
     def __init__(self, app: ASGIApp, throttle: Throttle) -> None:
         self._app = app
@@ -54,7 +53,7 @@ class Gate:
 
 
 def _is_counted(path: str) -> bool:
-    return path.startswith(_COUNTED) and not path.startswith(_NOT_COUNTED)
+    return path.startswith(_COUNTED) and not path.startswith(WEBHOOKS)
 
 
 def _tell(message: Message, scope: Scope) -> None:

@@ -39,13 +39,13 @@ from api.metrics import BrokerMetrics, count_hashes
 from api.outbox.delivery import Delivery
 from api.running import running
 from api.settings import Settings
-from api.wiring import admin, mail_links, me, operation, passwords, sessions, two_factor
+from api.wiring import admin, mail_links, me, operation, passwords, sessions, two_factor, webhooks
 from api.wiring import credits as credits_room
 from api.wiring.layers import layers
 from api.wiring.limits import Limits, limits
 from api.wiring.parts import Parts
 
-_ROOMS: Final = (sessions, passwords, mail_links, two_factor, me, admin, credits_room, operation)
+_ROOMS: Final = (sessions, passwords, mail_links, two_factor, me, admin, credits_room, webhooks, operation)
 
 _log = structlog.get_logger(__name__)
 
@@ -75,6 +75,7 @@ def imported_key(settings: Settings) -> SigningKey | None:
 @asynccontextmanager
 async def front(settings: Settings) -> AsyncGenerator[Front]:
     """The running front. It starts while its servers are away, and says so at ``/health/ready``."""
+    _log.info(webhooks.buying(settings))
     imported, registry = imported_key(settings), CollectorRegistry()
     async with (
         Database.connected(settings.database_url, settings.database_pool_size, "mana-api") as database,

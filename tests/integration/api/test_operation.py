@@ -86,6 +86,12 @@ async def test_openapi_names_the_codes_that_a_route_can_answer_and_no_others(htt
     }
     assert codes("get", "/credits/lots") == everywhere | {"401": ["unauthorized"]}
     assert codes("get", "/auth/jwks") == everywhere
+    assert codes("post", "/webhooks/stripe") == {
+        "400": ["invalid_request"],
+        "413": ["payload_too_large"],
+        "500": ["internal"],
+        "503": ["overloaded", "payments_disabled"],
+    }
 
 
 async def test_operations_have_short_names_and_groups(http: httpx.AsyncClient) -> None:

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 from prometheus_client import CollectorRegistry
 
-from api.broker.commands import NoAnswer, NotAccepted
+from api.broker.commands import NoAnswer, NotAccepted, Notice
 from api.database import Database
 from api.relay import mails
 from api.relay.ringing import Ringing, RingingMetrics
@@ -33,10 +33,10 @@ class Bell:
         self.failures: list[Exception] = []
         self.meanwhile: Callable[[], Awaitable[None]] = _nothing
 
-    async def ring(self, body: bytes) -> None:
+    async def put(self, notice: Notice) -> None:
         if self.failures:
             raise self.failures.pop()
-        self.heard.append(UUID(msgspec.json.decode(body, type=Ring).mail_id))
+        self.heard.append(UUID(msgspec.json.decode(notice.body, type=Ring).mail_id))
         await self.meanwhile()
 
 
@@ -48,7 +48,7 @@ def bell() -> Bell:
 @pytest.fixture
 async def ringing(database: OwnDatabase, bell: Bell) -> AsyncGenerator[Ringing]:
     async with Database.connected(database.url("mana_relay"), 2, "relay") as connected:
-        yield Ringing(connected, bell.ring, RingingMetrics(CollectorRegistry()))
+        yield Ringing(connected, bell.put, RingingMetrics(CollectorRegistry()))
 
 
 async def test_each_is_rung_for_once_a_minute(owner: asyncpg.Connection, ringing: Ringing, bell: Bell) -> None:

@@ -5,6 +5,7 @@ No generator guesses a password, a link or an id that somebody has; without thes
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -14,6 +15,7 @@ import httpx
 from pyotp.totp import TOTP
 
 from tests.integration.api.authenticator import SETUP, challenge, enrol, verify_address
+from tests.integration.api.stripe_events import WEBHOOK, signature
 from tests.integration.api.users import BASE, PASSWORD, SignedIn, login, new_email, register, sign_up
 from tests.integration.auth.links import newest_link
 
@@ -188,6 +190,11 @@ async def _session_of(there: Surroundings, user: SignedIn) -> str:
     return next(session["id"] for session in listed if session["current"])
 
 
+async def _tell_of_a_payment(_there: Surroundings) -> Deed:
+    body = {"id": "evt_1", "type": "charge.refunded"}
+    return Deed(body=body, headers={"Stripe-Signature": signature(json.dumps(body).encode())})
+
+
 def _on_somebody(body: dict[str, Any] | None = None) -> Preparation:
     """An administrator's deed on a user of its own."""
 
@@ -241,6 +248,7 @@ DEEDS: Final[Mapping[str, tuple[Preparation, ...]]] = {
     f"GET {_CREDITS}/lots": (_anybody,),
     f"GET {_CREDITS}/purchases": (_anybody,),
     f"GET {_CREDITS}/packages": (_anybody,),
+    f"POST {WEBHOOK}": (_tell_of_a_payment,),
     f"GET {_USERS}": (_anybody,),
     f"GET {_USERS}/{{userId}}": (_on_somebody(),),
     f"PATCH {_USERS}/{{userId}}": (_on_somebody({"role": "admin"}),),

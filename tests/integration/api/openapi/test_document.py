@@ -16,6 +16,7 @@ from ops.instance import Instance
 from tests.integration.api.openapi.deeds import DEEDS
 from tests.integration.api.openapi.running import Run, Who, run
 from tests.integration.api.process import Process, another_front
+from tests.integration.api.stripe_events import SECRET
 
 IN_BRIEF = ("--phases", "examples,coverage", "--generation-deterministic")
 IN_FULL = ("--generation-database", "none", "--max-time", "150")
@@ -28,7 +29,7 @@ async def tested(
 ) -> AsyncGenerator[tuple[Process, dict[str, Any]]]:
     """A front of its own, whose log tells of these runs alone, and its document."""
     assert running_worker.child.returncode is None
-    async with another_front(servers, logs) as (process, http):
+    async with another_front(servers, logs, STRIPE_WEBHOOK_SECRET=SECRET) as (process, http):
         yield process, (await http.get("/openapi.json")).json()
 
 
