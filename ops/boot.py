@@ -24,7 +24,9 @@ from ops.status import Board
 # Below this RabbitMQ would soon block every publisher (its own limit is 1 GiB).
 _MIB = 1024 * 1024
 _DISK_NEEDED = 1536 * _MIB
-_OURS = ("api", "relay", "clock", "mail", "workers")
+# In the order in which they go down. Payments after the front, which may have queued an event as its last act, and
+# before the ledger's workers: what it still sends is carried out, and it can see that.
+_OURS = ("api", "relay", "clock", "mail", "payments", "workers")
 _SERVER_PATIENCE = 120.0
 _PROCESS_PATIENCE = 90.0
 
@@ -152,6 +154,7 @@ class Boot:
             ("relay", programs.relay),
             ("clock", programs.clock),
             ("mail", partial(programs.mail, self._place.mails)),  # after the front, whose port its links have
+            *([("payments", programs.payments)] if programs.hears_stripe() else []),
         ]
         if self._wish.with_stand_in:
             recipes.append((stand_in.NAME, programs.stripe))

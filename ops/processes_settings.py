@@ -11,6 +11,7 @@ from api import production
 from api import settings as front
 from workers import settings as ledger
 from workers.mail.settings import MailSettings
+from workers.payments.settings import PaymentsSettings
 
 # What the launcher gives each of them itself, whatever the surroundings say.
 _MADE = {
@@ -34,7 +35,13 @@ _DEFAULTS = {
     "mana_environment": "development",
     "mana_secret_key": "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",
 }
-_KINDS: tuple[type[BaseSettings], ...] = (front.Settings, front.RelaySettings, ledger.Settings, MailSettings)
+_KINDS: tuple[type[BaseSettings], ...] = (
+    front.Settings,
+    front.RelaySettings,
+    ledger.Settings,
+    MailSettings,
+    PaymentsSettings,
+)
 
 
 def complaints() -> list[str]:

@@ -42,6 +42,7 @@ _GUARDED = (
 )
 FRONTS_OWN = ("JWT_", "STRIPE_")
 MAILS_OWN = ("SMTP_", "MAIL_")
+PAYMENTS_OWN = ("STRIPE_SECRET_KEY", "STRIPE_API_URL")
 _IN_DEVELOPMENT = {
     "RATE_LIMIT_REGISTER": "100000/1h",
     "RATE_LIMIT_REFRESH": "100000/1m",
@@ -116,6 +117,13 @@ class ProcessSettings:
         return {
             "DATABASE_URL": self.addresses.database_as("mana_mail"),
             "AMQP_URL": self.addresses.amqp_as(MAIL_LOGIN),
+        }
+
+    def payments(self) -> dict[str, str]:
+        """The payments worker's."""
+        return {
+            "DATABASE_URL": self.addresses.database_as("mana_payments"),
+            "AMQP_URL": self.addresses.amqp_as(PAYMENTS_LOGIN),
         }
 
     def operator(self, role: DatabaseRole) -> dict[str, str]:
@@ -214,6 +222,17 @@ class Programs:
 
     def _front_url(self) -> str:
         return f"http://{reachable_host(os.environ.get('MANA_BIND_HOST'))}:{self._ports['api']}"
+
+    def payments(self) -> Program:
+        """Keeps what Stripe tells, and tells the ledger. What is signed for Stripe's sake is not its business."""
+        told = {name: value for name, value in self._told_of_stripe().items() if name in PAYMENTS_OWN}
+        own = {**self._settings.payments(), **told}
+        return self._behind_metrics("payments", "workers.payments", own, *PAYMENTS_OWN)
+
+    def hears_stripe(self) -> bool:
+        """Whether there is anything of Stripe's to hear: a key to buy with, or an endpoint that Stripe knows."""
+        said = os.environ.get("STRIPE_SECRET_KEY") or os.environ.get("STRIPE_WEBHOOK_SECRET")
+        return self._with_stand_in or bool(said)
 
     def _front_door(self) -> dict[str, str]:
         """Where users reach the front, and whether they are real ones: what nobody said is said here.

@@ -2,8 +2,8 @@
 
 Makes roles, schema, topology and logins with the administrators' addresses of the environment (DATABASE_URL,
 AMQP_URL, RABBITMQ_MANAGEMENT_URL, REDIS_URL), and writes into FOLDER what each process is to be started with:
-`api.env`, `relay.env`, `mail.env`, `worker.env` (the clock's too). It remembers the passwords there, and may be
-repeated.
+`api.env`, `relay.env`, `mail.env`, `payments.env`, `worker.env` (the clock's too). It remembers the passwords there,
+and may be repeated.
 """
 
 import argparse
@@ -35,7 +35,13 @@ async def prepare(folder: Path, partitions: int) -> None:
             await broker_logins.refuse_others(broker, passwords)
         await topology.declare(broker, urls.vhost_of(plan.addresses.amqp), partitions, passwords)
     told = ProcessSettings(plan.addresses, partitions)
-    every = {"api": told.api(), "relay": told.relay(), "mail": told.mail(), "worker": told.worker()}
+    every = {
+        "api": told.api(),
+        "relay": told.relay(),
+        "mail": told.mail(),
+        "payments": told.payments(),
+        "worker": told.worker(),
+    }
     for name, values in every.items():
         envfile.write(folder / f"{name}.env", values)
 

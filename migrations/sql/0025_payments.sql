@@ -193,3 +193,8 @@ REVOKE ALL ON FUNCTION auth.admin_lock_packages(), auth.admin_retire_package(tex
     auth.admin_put_package(text, text, text, bigint, bigint, text, integer, json) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION auth.admin_lock_packages(), auth.admin_retire_package(text),
     auth.admin_put_package(text, text, text, bigint, bigint, text, integer, json) TO mana_api;
+
+-- --------------------------------------------------------------------------------------------------- payments worker
+
+-- Which bodies are to be forgotten, the oldest first.
+CREATE INDEX stripe_events_with_body ON credits.stripe_events (done_at) WHERE body IS NOT NULL AND done_at IS NOT NULL;

@@ -42,6 +42,7 @@ def properties(
     reply_to: str = "",
     message_id: str = "",
     type_: str = "",
+    user_id: str = "",
 ) -> bytes:
     """A content header's flags and properties; what is empty is left out. ``ValueError`` where one is too long."""
     flags, parts = 0, b""
@@ -59,6 +60,8 @@ def properties(
         flags, parts = flags | 1 << 7, parts + short(message_id)
     if type_:
         flags, parts = flags | 1 << 5, parts + short(type_)
+    if user_id:
+        flags, parts = flags | 1 << 4, parts + short(user_id)
     return pack(">H", flags) + parts
 
 

@@ -10,7 +10,7 @@ import math
 import random
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import structlog
@@ -76,6 +76,15 @@ class Publishing:
         if verdict is not Verdict.CONFIRMED:
             await self._insist(message, verdict)
 
+    async def once(self, messages: Sequence[Publication], within: float) -> list[Verdict]:
+        """Publishes these once, in this order. ``LOST`` too is what has no verdict after ``within`` seconds, and all
+        where there is no publisher now."""
+        if self._publisher is None or not messages:
+            return [Verdict.LOST] * len(messages)
+        waiting = [self._sent(self._publisher, message) for message in messages]
+        done, _ = await asyncio.wait(waiting, timeout=within)
+        return [verdict.result() if verdict in done else Verdict.LOST for verdict in waiting]
+
     async def _insist(self, message: Publication, verdict: Verdict) -> None:
         """Again and again, slower and slower, until it is taken: it has no other memory."""
         pause = _PAUSE_SECONDS[0]
@@ -99,9 +108,12 @@ class Publishing:
         await self._opened.wait()
         if self._publisher is None:
             return Verdict.LOST
+        return await self._sent(self._publisher, message)
+
+    def _sent(self, publisher: Publisher, message: Publication) -> asyncio.Future[Verdict]:
         verdict: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
-        self._publisher.publish(message, lambda value: None if verdict.done() else verdict.set_result(value))
-        return await verdict
+        publisher.publish(message, lambda value: None if verdict.done() else verdict.set_result(value))
+        return verdict
 
     async def _live(self) -> None:
         link = await Link.open(self._url, self._name)

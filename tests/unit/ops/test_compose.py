@@ -10,6 +10,7 @@ from pydantic_settings import BaseSettings
 
 import api.settings
 import workers.mail.settings
+import workers.payments.settings
 import workers.settings
 
 TEXT = (Path(__file__).resolve().parents[3] / "docker-compose.yml").read_text()
@@ -25,6 +26,7 @@ PROCESSES: dict[str, type[BaseSettings]] = {
     "worker": workers.settings.Settings,
     "clock": workers.settings.Settings,
     "mail": workers.mail.settings.MailSettings,
+    "payments": workers.payments.settings.PaymentsSettings,
 }
 
 

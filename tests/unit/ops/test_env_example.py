@@ -10,6 +10,7 @@ from pydantic_settings import BaseSettings
 
 import api.settings
 import workers.mail.settings
+import workers.payments.settings
 import workers.settings
 from ops.settings import Settings as LauncherSettings
 
@@ -20,6 +21,7 @@ ALL = [
     api.settings.RelaySettings,
     workers.settings.Settings,
     workers.mail.settings.MailSettings,
+    workers.payments.settings.PaymentsSettings,
 ]
 NEEDED = {
     "DATABASE_URL": "postgresql://u:p@h/d",

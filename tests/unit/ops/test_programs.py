@@ -23,6 +23,7 @@ SURROUNDINGS = {
     "AMQP_URL": "amqp://boss:hunter2@mq/",
     "REDIS_PASSWORD": "hunter2",
     "STRIPE_SECRET_KEY": "sk_test_hunter2hunter2",
+    "STRIPE_WEBHOOK_SECRET": "whsec_hunter2hunter2",
     "JWT_PRIVATE_KEY": "hunter2 pem",
     "PGPASSWORD": "hunter2",
     "MANA_DATABASE_OWNER_URL": ADMINISTRATOR,
@@ -78,7 +79,11 @@ def test_the_front_gets_the_secrets_that_are_its_own(programs: Programs) -> None
     env = programs.api(20_000).env
     assert env["DATABASE_URL"].startswith("postgresql://mana_api:")
     assert env["AMQP_URL"].startswith("amqp://mana-front:")
-    assert {name for name, value in env.items() if "hunter2" in value} == {"STRIPE_SECRET_KEY", "JWT_PRIVATE_KEY"}
+    assert {name for name, value in env.items() if "hunter2" in value} == {
+        "STRIPE_SECRET_KEY",
+        "STRIPE_WEBHOOK_SECRET",
+        "JWT_PRIVATE_KEY",
+    }
 
 
 def test_who_buys_at_a_stand_in_is_told_where_it_is_and_nothing_of_stripes_own(
@@ -138,6 +143,33 @@ def test_the_mail_worker_gets_its_own_logins_and_the_mail_servers(programs: Prog
     assert "MAIL_FOLDER" not in env
 
 
+def test_the_payments_worker_may_ask_stripe_and_cannot_sign_for_it(
+    programs: Programs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STRIPE_API_URL", "http://127.0.0.1:12111")
+    env = programs.payments().env
+    assert env["DATABASE_URL"].startswith("postgresql://mana_payments:")
+    assert env["AMQP_URL"].startswith("amqp://mana-payments:")
+    assert {name for name, value in env.items() if "hunter2" in value} == {"STRIPE_SECRET_KEY"}
+    assert env["STRIPE_API_URL"] == "http://127.0.0.1:12111"
+    buying = Programs(GIVEN, partitions=16, taken={"stripe": 12_345}, with_stand_in=True)
+    assert stripe_settings(buying.payments()) == {
+        "STRIPE_SECRET_KEY": GIVEN.secrets.stripe_key,
+        "STRIPE_API_URL": buying.stripe().url,
+    }
+
+
+@pytest.mark.parametrize("name", ["STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET"])
+def test_stripe_is_heard_where_there_is_a_key_or_an_endpoint(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    for known in ("STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET"):
+        monkeypatch.delenv(known, raising=False)
+    programs = Programs(GIVEN, partitions=16, taken={})
+    assert not programs.hears_stripe()
+    assert Programs(GIVEN, partitions=16, taken={}, with_stand_in=True).hears_stripe()
+    monkeypatch.setenv(name, "said")
+    assert programs.hears_stripe()
+
+
 def test_an_operators_program_acts_as_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     env = ProcessSettings(GIVEN, partitions=16).operator("mana_owner")
     assert env["DATABASE_URL"].startswith("postgresql://mana_owner:")
@@ -183,7 +215,7 @@ def test_what_nobody_calls_production_is_none(programs: Programs, monkeypatch: p
 
 def test_every_process_has_a_port_of_its_own(programs: Programs) -> None:
     ours = [programs.worker(0), programs.worker(1), programs.clock(), programs.relay(), programs.api(20_000)]
-    ours.append(programs.mail(Path("/mails")))
+    ours += [programs.mail(Path("/mails")), programs.payments()]
     assert len({program.url for program in ours}) == len(ours)
 
 

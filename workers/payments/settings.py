@@ -1,0 +1,24 @@
+"""The payments worker's settings."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from contracts import stripe
+from workers.process_settings import ProcessSettings
+
+
+class PaymentsSettings(ProcessSettings):
+    """Where Stripe is, and as whom it is asked. Without a key events are told to the ledger all the same, but nothing
+    is asked, and live mode is not told from test mode."""
+
+    mana_process_name: str = Field(default="payments", min_length=1, max_length=100)
+    stripe_secret_key: Annotated[str, BeforeValidator(stripe.secret_key)] | None = Field(default=None, repr=False)
+    stripe_api_url: Annotated[str, AfterValidator(stripe.api_url)] = stripe.API_URL
+
+    @property
+    def live(self) -> bool | None:
+        """Whether our key moves real money; ``None`` without one."""
+        return None if self.stripe_secret_key is None else stripe.is_live(self.stripe_secret_key)
