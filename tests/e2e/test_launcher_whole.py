@@ -22,9 +22,9 @@ from tests.e2e.starter import Starter
 
 pytestmark = pytest.mark.timeout(240)
 
-OURS = ("api", "relay", "clock", "mail", "worker-0", "worker-1")
+OURS = ("api", "relay", "clock", "mail", "payments", "worker-0", "worker-1")
 NAMES = {"epmd", "postgres", "rabbitmq", "redis", "stripe", *OURS}
-OTHERS = ("api", "relay", "clock", "mail", "rabbitmq", "postgres")
+OTHERS = ("api", "relay", "clock", "mail", "payments", "rabbitmq", "postgres")
 
 
 @pytest.fixture(scope="module")
@@ -134,10 +134,10 @@ def test_down_drains_and_leaves_nobody(whole: Starter) -> None:
     assert not any(Path(f"/proc/{entry['pid']}").exists() for entry in running.values())
     log = whole.must("logs", "supervisor")
     assert ": killed" not in log
-    ends = [line.split(" ended")[0].rsplit(" ", 1)[-1] for line in log.splitlines() if " ended, " in line][-11:]
-    assert ends[:4] == ["api", "relay", "clock", "mail"]
-    assert set(ends[4:6]) == {"worker-0", "worker-1"}
-    assert ends[6] == "stripe"
+    ends = [line.split(" ended")[0].rsplit(" ", 1)[-1] for line in log.splitlines() if " ended, " in line][-12:]
+    assert ends[:5] == ["api", "relay", "clock", "mail", "payments"]
+    assert set(ends[5:7]) == {"worker-0", "worker-1"}
+    assert ends[7] == "stripe"
     assert ends[-1] == "epmd"
     whole.must("down", "--purge")
     assert not data.exists()

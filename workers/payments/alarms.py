@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import structlog
 
-from workers.payments.meters import PaymentsMeters
+from workers.payments.meters import AlarmKind, PaymentsMeters
 
 _log = structlog.get_logger(__name__)
 
-Kind = Literal["unreadable", "refused", "ledger", "unanswered", "denied", "internal"]
 
-
-def alarm(meters: PaymentsMeters, kind: Kind, event_id: str, reason: str) -> None:
+def alarm(meters: PaymentsMeters, kind: AlarmKind, event_id: str, reason: str) -> None:
     """Raises one. The reason stands in the event's row as well."""
     meters.alarms_raised.labels(kind).inc()
     _log.error("an event of Stripe's needs somebody", kind=kind, event_id=event_id, reason=reason)

@@ -13,6 +13,7 @@ from typing import Final
 import structlog
 
 from workers.ledger.faults import BatchRejected, Fault
+from workers.payments.alarms import alarm
 from workers.payments.meters import PaymentsMeters
 from workers.payments.reading import UNREADABLE, Incoming, incoming, unreadable
 from workers.payments.store import EventStore
@@ -95,5 +96,4 @@ class Keeping:
         for event in batch:
             if event.refused is not None:
                 self._meters.events.labels(event.type, "refused").inc()
-                self._meters.alarms_raised.labels("unreadable").inc()
-                _log.error("what came is no event of Stripe's", event_id=event.id, reason=event.refused)
+                alarm(self._meters, "unreadable", event.id, event.refused)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Literal, get_args
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
 
 from workers.payments.store import Figures, Finished
 
+AlarmKind = Literal["unreadable", "refused", "ledger", "unanswered", "denied", "internal"]
 _SECONDS: Final = (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 300, 1800, 7200)
 
 
@@ -40,10 +41,12 @@ class PaymentsMeters:
         )
         self.alarms_raised = Counter(
             "mana_stripe_alarms_raised",
-            "Events that somebody has to look at (unreadable, refused, ledger, unanswered, denied, internal)",
+            "Events that somebody has to look at, by kind",
             ("kind",),
             registry=registry,
         )
+        for kind in get_args(AlarmKind):  # there from the start, so that the first one is seen as a rise
+            self.alarms_raised.labels(kind)
         self.alarms = Gauge("mana_stripe_alarms", "Events that are not done and have an alarm", registry=registry)
         self.waiting = Gauge("mana_stripe_events_waiting", "Events that are not done", registry=registry)
         self.oldest = Gauge(

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from workers.payments import pauses
-from workers.payments.alarms import Kind, alarm
-from workers.payments.meters import PaymentsMeters
+from workers.payments.alarms import alarm
+from workers.payments.meters import AlarmKind, PaymentsMeters
 from workers.payments.model import Commands, Ignored, Refused
 from workers.payments.sending import Sending
 from workers.payments.store import Claimed, EventStore, Step
@@ -22,7 +22,7 @@ class Later(Struct, frozen=True):
 class Stuck(Struct, frozen=True):
     """Somebody has to look before anything can come of it."""
 
-    kind: Kind
+    kind: AlarmKind
     reason: str
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from ops.fakes.stripe.running import StandIn
+from ops.fakes.stripe.running import running as stripe_running
 from ops.instance import Instance, private
 from tests.e2e.client import Client
 from tests.integration.workers.events import Subscriber, subscribed
@@ -32,6 +34,13 @@ async def worker(servers: Instance, logs: Path) -> AsyncGenerator[Running]:
     """One ready worker for a module that does not harm it."""
     async with running(servers, logs) as process:
         await process.ready()
+        yield process
+
+
+@pytest.fixture(scope="package")
+async def stand_in(logs: Path) -> AsyncGenerator[StandIn]:
+    """What stands in for Stripe."""
+    async with stripe_running(logs / "stripe.log") as process:
         yield process
 
 

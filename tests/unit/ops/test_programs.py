@@ -153,6 +153,7 @@ def test_the_payments_worker_may_ask_stripe_and_cannot_sign_for_it(
     assert {name for name, value in env.items() if "hunter2" in value} == {"STRIPE_SECRET_KEY"}
     assert env["STRIPE_API_URL"] == "http://127.0.0.1:12111"
     buying = Programs(GIVEN, partitions=16, taken={"stripe": 12_345}, with_stand_in=True)
+    buying.api(20_000)
     assert stripe_settings(buying.payments()) == {
         "STRIPE_SECRET_KEY": GIVEN.secrets.stripe_key,
         "STRIPE_API_URL": buying.stripe().url,

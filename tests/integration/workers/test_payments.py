@@ -1,0 +1,152 @@
+"""What Stripe tells becomes credits: once, whatever comes twice, late or wrong."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ops.fakes.stripe.running import StandIn
+from ops.instance import Instance
+from tests.e2e.client import Client
+from tests.integration.workers.payments import CREDITS, PRICE, Seller, event, payments_worker, selling, session_of
+from tests.integration.workers.running import Running, until
+
+pytestmark = pytest.mark.usefixtures("worker")
+
+
+@pytest.fixture(scope="module")
+async def payments(servers: Instance, logs: Path, stand_in: StandIn) -> AsyncGenerator[Running]:
+    async with payments_worker(servers, logs, stand_in.url) as process:
+        yield process
+
+
+@pytest.fixture
+async def seller(servers: Instance, stand_in: StandIn, client: Client, payments: Running) -> AsyncGenerator[Seller]:
+    async with selling(servers, stand_in.url, client) as one:
+        yield one
+
+
+async def test_a_payment_becomes_credits_once_however_often_it_is_told(seller: Seller, payments: Running) -> None:
+    metadata = await seller.begin()
+    intent = await seller.bought(metadata)
+    told = await seller.happened(metadata["purchase_id"], intent)
+    repeated = told * 3
+    random.shuffle(repeated)
+    await seller.tell(*repeated)
+    rows = await seller.done(*(one["id"] for one in told))
+    assert await seller.transactions(metadata) == [("purchase", CREDITS)]
+    assert (await seller.purchase(metadata))["status"] == "completed"
+    ends = {row["type"]: (row["outcome"], row["keys"]) for row in rows.values()}
+    paid = ("done", [f"stripe:purchase:{intent}"])
+    assert (ends["checkout.session.completed"], ends["payment_intent.succeeded"]) == (paid, paid)
+    assert ends["charge.succeeded"] == ("ignored", None)
+    row = rows[told[0]["id"]]
+    assert (row["livemode"], row["created_at"].timestamp()) == (False, told[0]["created"])
+    assert await payments.meter("mana_stripe_events_repeated_total") >= 2 * len(told)
+
+
+async def test_a_refund_that_is_told_before_the_payment_is_asked_about(seller: Seller) -> None:
+    metadata = await seller.begin()
+    intent = await seller.bought(metadata)
+    refund = await seller.refund(intent, PRICE // 2)
+    told = await seller.happened(metadata["purchase_id"], intent)
+    late = [one for one in told if one["type"].startswith(("checkout.", "payment_intent."))]
+    early = [one for one in told if one not in late]
+    assert {"refund.created", "charge.refunded"} <= {one["type"] for one in early}
+    await seller.tell(*early)
+    await seller.done(*(one["id"] for one in early))
+    both = [("purchase", CREDITS), ("clawback", -CREDITS // 2)]
+    assert await seller.transactions(metadata) == both
+    await seller.tell(*late)
+    rows = await seller.done(*(one["id"] for one in told))
+    assert await seller.transactions(metadata) == both
+    keys = [f"stripe:purchase:{intent}", f"stripe:refund:{refund}:succeeded"]
+    assert {tuple(row["keys"]) for row in rows.values() if row["type"] == "charge.refunded"} == {tuple(keys)}
+
+
+async def test_a_dispute_is_followed_to_its_end(seller: Seller) -> None:
+    metadata = await seller.begin()
+    intent = await seller.bought(metadata)
+    dispute = (await seller.remote.dispute(intent))["id"]
+    for act in ("submit", "win"):
+        await seller.remote.act(dispute, act)
+    told = await seller.happened(metadata["purchase_id"], intent)
+    random.shuffle(told)
+    await seller.tell(*told)
+    rows = await seller.done(*(one["id"] for one in told))
+    assert (await seller.purchase(metadata))["status"] == "completed"
+    assert sum(amount for _, amount in await seller.transactions(metadata)) == CREDITS
+    closed = next(row for row in rows.values() if row["type"] == "charge.dispute.closed")
+    assert closed["keys"] == [f"stripe:purchase:{intent}", f"stripe:dispute:{dispute}:won"]
+
+
+async def test_what_is_not_ours_to_believe_is_refused_and_nothing_is_credited(
+    seller: Seller, payments: Running
+) -> None:
+    metadata = await seller.begin()
+    nobody = {**metadata, "purchase_id": metadata["user_id"]}
+    refused: dict[str, dict[str, Any]] = {
+        "mode": event("checkout.session.completed", session_of(metadata), livemode=True),
+        "another account": event("checkout.session.completed", session_of(metadata), account="acct_1"),
+        "not there": event("checkout.session.completed", session_of(nobody)),
+        "amount_total": event("checkout.session.completed", session_of(metadata, amount_total="500")),
+        "not as we do": event("checkout.session.completed", session_of({**metadata, "user_id": "me"})),
+    }
+    before = await payments.meter("mana_stripe_alarms_raised_total")
+    await seller.tell(*refused.values())
+    rows = await seller.done(*(one["id"] for one in refused.values()))
+    for word, one in refused.items():
+        row = rows[one["id"]]
+        assert (row["outcome"], row["keys"]) == ("refused", None)
+        assert word in row["reason"]
+        assert any(line.get("event_id") == one["id"] and line["level"] == "error" for line in payments.output)
+    assert await payments.meter("mana_stripe_alarms_raised_total") == before + len(refused)
+    assert await seller.transactions(metadata) == []
+
+
+async def test_what_is_no_event_is_kept_too_and_harms_no_other(seller: Seller) -> None:
+    metadata = await seller.begin()
+    good = event("checkout.session.completed", session_of(metadata))
+    strange = event("radar.early_fraud_warning.created", {"id": "issfr_1"})
+    bad = [b"", b"[]", b'{"id": "evt_\\u0000", "type": "x"}', b"\xff\xfe", b"[" * 5000, b'{"type": "no.id"}']
+    await seller.tell(*bad, good, strange, *bad)
+    rows = await seller.done(good["id"], strange["id"])
+    assert rows[strange["id"]]["outcome"] == "ignored"
+    assert await seller.transactions(metadata) == [("purchase", CREDITS)]
+
+    async def all_there() -> bool:
+        kept = await seller.owner.fetch("SELECT body, outcome FROM credits.stripe_events WHERE type = 'unreadable'")
+        return sorted(row["body"] for row in kept if row["outcome"] == "refused") == sorted(bad)
+
+    await until(all_there, "each is kept once")
+
+
+@pytest.mark.parametrize("wrong", [{"amount_total": PRICE - 1}, {"currency": "usd"}])
+async def test_money_that_is_not_the_price_credits_nothing_and_raises_an_alarm(
+    seller: Seller, payments: Running, wrong: dict[str, Any]
+) -> None:
+    metadata = await seller.begin()
+    told = event("checkout.session.completed", session_of(metadata, **wrong))
+    await seller.tell(told)
+
+    async def alarmed() -> bool:
+        row = (await seller.rows([told["id"]])).get(told["id"])
+        return row is not None and row["reason"] is not None
+
+    await until(alarmed, "there is an alarm")
+    row = (await seller.rows([told["id"]]))[told["id"]]
+    assert (row["done_at"], row["outcome"]) == (None, None)
+    assert "invalid_request" in row["reason"]
+    assert row["due_at"].timestamp() - row["received_at"].timestamp() > 3000
+    assert await seller.transactions(metadata) == []
+    assert any(line.get("event_id") == told["id"] and line["level"] == "error" for line in payments.output)
+    await until(lambda: _at_least(payments, "mana_stripe_alarms", 1), "the gauge shows it")
+    await seller.owner.execute("DELETE FROM credits.stripe_events WHERE id = $1", told["id"])
+
+
+async def _at_least(process: Running, meter: str, number: float) -> bool:
+    return await process.meter(meter) >= number
