@@ -28,6 +28,7 @@ EventType = Literal[
     "credits.purchased",
     "credits.clawed_back",
     "credits.disputed",
+    "credits.topup_failed",
 ]
 
 EVENT_OF_TRANSACTION: Final[dict[TransactionType, EventType]] = {
@@ -44,6 +45,7 @@ DISPUTED: Final[EventType] = "credits.disputed"
 OF_TRANSACTIONS: Final[frozenset[EventType]] = frozenset({*EVENT_OF_TRANSACTION.values(), DISPUTED})
 
 _REFUSED_IDS: Final = uuid.UUID("5b0f9a52-6d0e-5c3e-9a3b-7d1c0a4f2e61")
+_TOPUP_FAILED_IDS: Final = uuid.UUID("c2a7f4de-93b1-5d0a-8e46-0f5b7a91d3c8")
 
 
 class TransactionData(Struct, frozen=True, rename="camel"):
@@ -62,6 +64,14 @@ class RefusedData(Struct, frozen=True, rename="camel"):
     error: Error
 
 
+class TopupFailedData(Struct, frozen=True, rename="camel"):
+    """Which top-up failed, and why: a code of Stripe's, such as ``insufficient_funds``."""
+
+    purchase_id: str
+    package_id: str
+    reason: str
+
+
 class Event(Struct, frozen=True):
     """A CloudEvent (cloudevents.io, version 1.0.2); ``sequence`` counts one user's transactions without a gap."""
 
@@ -69,7 +79,7 @@ class Event(Struct, frozen=True):
     type: EventType
     subject: str
     time: Moment
-    data: TransactionData | RefusedData
+    data: TransactionData | RefusedData | TopupFailedData
     sequence: int | UnsetType = UNSET
     traceparent: str | UnsetType = UNSET
     specversion: Literal["1.0"] = "1.0"
@@ -124,6 +134,18 @@ def refused_event(
         time=time,
         data=RefusedData(command, idempotency_key, app_id, error),
         traceparent=traceparent or UNSET,
+    )
+
+
+def topup_failed_event(*, user_id: str, data: TopupFailedData, time: datetime) -> Event:
+    """The event of a top-up that failed, which a purchase does once. Its id is made from the purchase's, which is that
+    of another event where the payment comes after all."""
+    return Event(
+        id=str(uuid.uuid5(_TOPUP_FAILED_IDS, data.purchase_id)),
+        type="credits.topup_failed",
+        subject=user_id,
+        time=time,
+        data=data,
     )
 
 

@@ -28,6 +28,7 @@ MailKind = Literal[
     "recovery_code_used",
     "recovery_codes_renewed",
     "account_deleted",
+    "topup_failed",
 ]
 """What a mail is about. ``address_in_use`` is never ordered: ``change_requested`` becomes it where another user has the
 address."""

@@ -9,7 +9,7 @@ from msgspec import NODEFAULT, Struct
 
 from contracts.commands import COMMANDS, OUR_OWN, Command
 from contracts.errors import REST_STATUS, ErrorCode, LedgerErrorCode
-from contracts.events import OF_TRANSACTIONS, Event, EventType, RefusedData, TransactionData
+from contracts.events import OF_TRANSACTIONS, Event, EventType, RefusedData, TopupFailedData, TransactionData
 from contracts.replies import REPLY_TYPE, BalanceReadBody, DoneBody, RefusedBody
 
 Json = dict[str, Any]
@@ -20,6 +20,11 @@ PUBLIC_COMMANDS: Final[dict[str, type[Command]]] = {
 }
 """What clients may send; the others are between our own processes."""
 EVENT_TYPES: Final[tuple[EventType, ...]] = get_args(EventType)
+_OTHER_DATA: Final[dict[EventType, type[Struct]]] = {
+    "credits.refused": RefusedData,
+    "credits.topup_failed": TopupFailedData,
+}
+"""What is told where there is no transaction."""
 _OPTIONAL: Final = frozenset({"traceparent"})
 """What is left out where it is not known; every other field of replies and events is always there."""
 
@@ -67,16 +72,16 @@ def error_codes_document() -> Json:
 
 def event_model(event: EventType) -> type[Struct]:
     """``Event`` narrowed to one type: its name, its data, and a sequence where there is a transaction."""
-    refused = event not in OF_TRANSACTIONS
-    narrowed: dict[str, Any] = {"type": Literal[event], "data": RefusedData if refused else TransactionData}
-    if not refused:
+    of_transaction = event in OF_TRANSACTIONS
+    narrowed: dict[str, Any] = {"type": Literal[event], "data": _OTHER_DATA.get(event, TransactionData)}
+    if of_transaction:
         narrowed["sequence"] = int
     fields = [
         (field.name, narrowed.get(field.name, field.type))
         if field.name in narrowed or field.default is NODEFAULT
         else (field.name, field.type, field.default)
         for field in msgspec.structs.fields(Event)
-        if not (refused and field.name == "sequence")
+        if of_transaction or field.name != "sequence"
     ]
     required_first = sorted(fields, key=len)
     return msgspec.defstruct(_event_name(event), required_first, namespace={"__doc__": f"The event ``{event}``."})

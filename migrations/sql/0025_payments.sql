@@ -140,6 +140,7 @@ CREATE FUNCTION credits.forget_payer() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     DELETE FROM credits.topups WHERE account_id = NEW.user_id;
+    DELETE FROM credits.topup_payments WHERE account_id = NEW.user_id;
     DELETE FROM credits.customers WHERE account_id = NEW.user_id;
     RETURN NULL;
 END $$;
@@ -198,3 +199,104 @@ GRANT EXECUTE ON FUNCTION auth.admin_lock_packages(), auth.admin_retire_package(
 
 -- Which bodies are to be forgotten, the oldest first.
 CREATE INDEX stripe_events_with_body ON credits.stripe_events (done_at) WHERE body IS NOT NULL AND done_at IS NOT NULL;
+
+-- ----------------------------------------------------------------------------------------------- top-ups, paid for
+
+-- Whose credits are below their limit, of those who may be charged now, and for what. Months are UTC's.
+CREATE VIEW credits.topups_due WITH (security_invoker = true) AS
+SELECT topups.account_id, topups.livemode, customers.stripe_customer_id, topups.stripe_payment_method_id,
+       packages.id AS package_id, packages.credits, packages.price_euro_cents
+FROM credits.topups
+JOIN credits.balances ON balances.account_id = topups.account_id
+JOIN credits.packages ON packages.id = topups.package_id AND packages.active
+JOIN credits.customers ON customers.account_id = topups.account_id AND customers.livemode = topups.livemode
+WHERE topups.enabled AND topups.purchase_id IS NULL AND NOT balances.frozen
+  AND balances.balance + balances.free_credits_remaining < topups.below
+  AND NOT EXISTS (SELECT FROM credits.suspensions WHERE suspensions.account_id = topups.account_id)
+  AND topups.most_per_month > (
+      SELECT count(*) FROM credits.purchases
+      WHERE purchases.account_id = topups.account_id AND purchases.origin = 'topup' AND purchases.status <> 'failed'
+        AND purchases.created_at >= date_trunc('month', now(), 'UTC'));
+CREATE INDEX topups_ready ON credits.topups (account_id) WHERE enabled AND purchase_id IS NULL;
+
+CREATE TABLE credits.topup_payments (
+    purchase_id              uuid        NOT NULL PRIMARY KEY,
+    account_id               uuid        NOT NULL,
+    livemode                 boolean     NOT NULL,
+    stripe_customer_id       text        NOT NULL CHECK (length(stripe_customer_id) BETWEEN 1 AND 255),
+    stripe_payment_method_id text        NOT NULL CHECK (length(stripe_payment_method_id) BETWEEN 1 AND 255),
+    state                    text        NOT NULL DEFAULT 'asking'
+        CHECK (state IN ('asking', 'waiting', 'stuck', 'failed', 'over')),
+    stripe_payment_intent_id text        CHECK (length(stripe_payment_intent_id) BETWEEN 1 AND 255),
+    reason                   text        CHECK (length(reason) BETWEEN 1 AND 200),
+    failed_at                timestamptz,
+    told_at                  timestamptz,
+    tries                    integer     NOT NULL DEFAULT 0 CHECK (tries >= 0),
+    due_at                   timestamptz NOT NULL DEFAULT now(),
+    begun_at                 timestamptz NOT NULL DEFAULT now(),
+    FOREIGN KEY (account_id, purchase_id) REFERENCES credits.purchases,
+    CONSTRAINT topup_payments_failed CHECK ((failed_at IS NULL) = (reason IS NULL)),
+    CONSTRAINT topup_payments_told CHECK (told_at IS NULL OR failed_at IS NOT NULL)
+);
+COMMENT ON TABLE credits.topup_payments IS
+    'Payments off-session: what Stripe is asked for, always with the same words, and what came of it.';
+COMMENT ON COLUMN credits.topup_payments.state IS
+    'asking: Stripe''s answer is not known; waiting: its event will tell; stuck: somebody has to look; failed: to be told '
+    'to the ledger and to subscribers; over.';
+COMMENT ON COLUMN credits.topup_payments.reason IS 'Why it failed: a code of Stripe''s.';
+COMMENT ON COLUMN credits.topup_payments.told_at IS 'When the broker had confirmed the event of the failure.';
+CREATE INDEX topup_payments_open ON credits.topup_payments (state, due_at) WHERE state <> 'over';
+CREATE INDEX topup_payments_of_account ON credits.topup_payments (account_id);
+
+-- One top-up of this user, where it is still due; false where it is not, and where another worker is at it.
+CREATE FUNCTION credits.begin_topup(account uuid, new_purchase uuid) RETURNS boolean
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    due credits.topups_due;
+BEGIN
+    PERFORM FROM credits.topups WHERE account_id = account FOR UPDATE SKIP LOCKED;
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    -- A statement of its own: what was committed before the lock was given is seen, above all the last top-up's credits.
+    SELECT * INTO due FROM credits.topups_due WHERE topups_due.account_id = account;
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    INSERT INTO credits.purchases
+        (account_id, id, package_id, credits, price_euro_cents, amount, currency, status, origin, created_at)
+    VALUES (account, new_purchase, due.package_id, due.credits, due.price_euro_cents, due.price_euro_cents, 'eur',
+            'pending', 'topup', now());
+    INSERT INTO credits.topup_payments
+        (purchase_id, account_id, livemode, stripe_customer_id, stripe_payment_method_id)
+    VALUES (new_purchase, account, due.livemode, due.stripe_customer_id, due.stripe_payment_method_id);
+    UPDATE credits.topups SET purchase_id = new_purchase WHERE account_id = account;
+    RETURN true;
+END $$;
+REVOKE ALL ON FUNCTION credits.begin_topup(uuid, uuid) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION credits.begin_topup(uuid, uuid) TO mana_payments;
+
+-- The mail about a top-up that has failed, to its user. Its id is the purchase's: ordered once more it is the same one.
+CREATE FUNCTION auth.order_topup_mail(failed_purchase uuid) RETURNS void
+LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    INSERT INTO auth.mails (id, kind, user_id, credential_epoch)
+    SELECT payments.purchase_id, 'topup_failed', users.id, users.credential_epoch
+    FROM credits.topup_payments AS payments JOIN auth.users ON users.id = payments.account_id
+    WHERE payments.purchase_id = failed_purchase AND payments.state = 'failed'
+    ON CONFLICT (id) DO NOTHING;
+END;
+REVOKE ALL ON FUNCTION auth.order_topup_mail(uuid) FROM PUBLIC;
+GRANT USAGE ON SCHEMA auth TO mana_payments;
+GRANT EXECUTE ON FUNCTION auth.order_topup_mail(uuid) TO mana_payments;
+
+GRANT SELECT ON credits.topups_due TO mana_payments, mana_readonly;
+GRANT SELECT, INSERT (purchase_id, account_id, livemode, stripe_customer_id, stripe_payment_method_id),
+    UPDATE (state, stripe_payment_intent_id, reason, failed_at, told_at, tries, due_at)
+    ON credits.topup_payments TO mana_payments;
+GRANT SELECT ON credits.topup_payments TO mana_api, mana_readonly;
+ALTER TABLE credits.topup_payments ENABLE ROW LEVEL SECURITY;
+CREATE POLICY payments ON credits.topup_payments TO mana_payments USING (true);
+CREATE POLICY all_rows ON credits.topup_payments FOR SELECT TO mana_readonly USING (true);
+CREATE POLICY own ON credits.topup_payments FOR SELECT TO mana_api
+    USING (account_id = nullif(current_setting('app.user_id', true), '')::uuid);

@@ -21,6 +21,7 @@ _NOTICES: Final[frozenset[str]] = frozenset(
         "second_factor_off",
         "recovery_code_used",
         "recovery_codes_renewed",
+        "topup_failed",
     }
 )
 _LANGUAGE: Final[Language] = "en"

@@ -77,6 +77,7 @@ SECTIONS: Final = (
     Section("purchases", "export_purchases", ("created_at", "id")),
     Section("stripeCustomers", "export_customers"),
     Section("topUp", "export_topup", many=False),
+    Section("topUpPayments", "export_topup_payments", ("begun_at", "purchase_id")),
 )
 
 

@@ -49,6 +49,7 @@ _SECTIONS: Final = {
     "credits.purchases": "purchases",
     "credits.customers": "stripeCustomers",
     "credits.topups": "topUp",
+    "credits.topup_payments": "topUpPayments",
 }
 """Where an export holds the rows of each table that has a user's rows."""
 _WITH_OTHERS: Final = {
@@ -80,6 +81,8 @@ _ROWS: Final = {
     "credits.customers": "(account_id, livemode, stripe_customer_id) VALUES ($1, false, 'cus_1')",
     "credits.topups": "(account_id, below, package_id, most_per_month, stripe_payment_method_id, livemode)"
     " VALUES ($1, 10, 'credits-500', 3, 'pm_1', false)",
+    "credits.topup_payments": "(purchase_id, account_id, livemode, stripe_customer_id, stripe_payment_method_id)"
+    " SELECT id, account_id, false, 'cus_1', 'pm_1' FROM credits.purchases WHERE account_id = $1",
 }
 """One row each of a user, where what the user does makes none."""
 _TRANSACTIONS: Final = """

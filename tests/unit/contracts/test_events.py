@@ -13,10 +13,12 @@ from contracts.events import (
     OF_TRANSACTIONS,
     Event,
     EventType,
+    TopupFailedData,
     decode_event,
     encode_event,
     event_routing_key,
     refused_event,
+    topup_failed_event,
     transaction_event,
 )
 from contracts.replies import TransactionType
@@ -77,6 +79,25 @@ def test_other_refusals_have_other_ids(change: dict[str, Any]) -> None:
     assert refused_with(**change).id != refused_with().id
 
 
+def topup_failed() -> Event:
+    data = TopupFailedData(purchase_id=USAGE.id, package_id="credits-500", reason="insufficient_funds")
+    return topup_failed_event(user_id=USAGE.user_id, data=data, time=AT)
+
+
+def test_a_top_up_that_failed() -> None:
+    """Its id is written down, since subscribers drop repeats by it; it is not that of the purchase's transaction."""
+    assert decode_event(encode_event(topup_failed())) == {
+        "id": "faf75e73-6916-5136-bd14-11a79388ce9a",
+        "type": "credits.topup_failed",
+        "subject": USAGE.user_id,
+        "time": "2026-01-02T03:04:05.678000Z",
+        "data": {"purchaseId": USAGE.id, "packageId": "credits-500", "reason": "insufficient_funds"},
+        "specversion": "1.0",
+        "source": "/mana/credits",
+        "datacontenttype": "application/json",
+    }
+
+
 def test_routing_keys() -> None:
     assert event_routing_key("credits.used", "chat") == "credits.used.chat"
     assert event_routing_key("credits.granted", None) == "credits.granted.system"
@@ -84,7 +105,7 @@ def test_routing_keys() -> None:
 
 def test_every_kind_of_transaction_has_its_event() -> None:
     assert EVENT_OF_TRANSACTION.keys() == set(get_args(TransactionType))
-    assert OF_TRANSACTIONS | {"credits.refused"} == set(get_args(EventType))
+    assert OF_TRANSACTIONS | {"credits.refused", "credits.topup_failed"} == set(get_args(EventType))
     assert {*EVENT_OF_TRANSACTION.values(), "credits.disputed"} == OF_TRANSACTIONS
 
 

@@ -19,7 +19,7 @@ from contracts.permissions import Logins
 from contracts.replies import BalanceRead, Done, Refused, Reply, encode_reply
 from contracts.schema_documents import EVENT_TYPES, PUBLIC_COMMANDS
 from tests.unit.contracts.examples import INVALID, USER, VALID, Case, body_of
-from tests.unit.contracts.test_events import TRACEPARENT, refused_with
+from tests.unit.contracts.test_events import TRACEPARENT, refused_with, topup_failed
 from tests.unit.contracts.test_replies import BALANCE, USAGE
 
 FORMATS = FormatChecker(formats=())
@@ -107,7 +107,8 @@ def test_events_fit_their_own_schema_and_no_other() -> None:
     bonus = msgspec.structs.replace(USAGE, type="bonus", app_id=None)
     granted = json.loads(encode_event(transaction_event(bonus, BALANCE, None)))
     refused = json.loads(encode_event(refused_with()))
-    for event in (used, granted, refused):
+    failed = json.loads(encode_event(topup_failed()))
+    for event in (used, granted, refused, failed):
         assert [name for name in EVENT_TYPES if fits(f"event.{name}", event)] == [event["type"]]
     assert not fits("event.credits.used", {name: value for name, value in used.items() if name != "sequence"})
 
