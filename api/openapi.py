@@ -14,6 +14,7 @@ from starlette.responses import RedirectResponse
 
 from api import problems_documented
 from api.credits import documented
+from api.payments import documented as payments_documented
 
 _PAGE: Final = (Path(__file__).parent / "docs.html").read_bytes()
 _POLICY: Final = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; connect-src 'self'"
@@ -26,7 +27,7 @@ TAGS: Final = [
     {"name": "passwords", "description": "Another password, and a forgotten one"},
     {"name": "e-mail addresses", "description": "Proving an address, and changing it"},
     {"name": "two-factor", "description": "The second factor, and a sign-in made recent again"},
-    {"name": "credits", "description": "Spending credits, and what became of them"},
+    {"name": "credits", "description": "Buying and spending credits, and what became of them"},
     {"name": "webhooks", "description": "For payment providers, who tell us what happened"},
     {"name": "admin", "description": "For administrators"},
     {"name": "operation", "description": "For whoever runs the service"},
@@ -72,7 +73,7 @@ class Documentation:
 def complete(document: dict[str, Any]) -> dict[str, Any]:
     """Adds the contract's own schemas, and takes out what the framework says of its errors, which are ours here."""
     schemas: dict[str, Any] = document.setdefault("components", {}).setdefault("schemas", {})
-    schemas.update(documented.components())
+    schemas.update(documented.components() | payments_documented.components())
     schemas[problems_documented.SCHEMA_NAME] = problems_documented.SCHEMA
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)

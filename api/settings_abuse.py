@@ -47,4 +47,5 @@ class AbuseSettings(BaseSettings):
     rate_limit_credentials: RateField = Rate(10, _HOUR)
     rate_limit_export: RateField = Rate(3, timedelta(days=1))
     rate_limit_admin: RateField = Rate(300, _MINUTE)
+    rate_limit_purchases: RateField = Rate(30, _HOUR)
     trusted_proxies: Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_networks)] = ()

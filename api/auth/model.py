@@ -37,6 +37,7 @@ EventType = Literal[
     "admin.created",
     "admin.sessions_ended",
     "admin.viewed",
+    "admin.refund_asked",
     "keys.rotated",
     "mail.failed",
     "abuse.pressure",

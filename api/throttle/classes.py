@@ -25,6 +25,7 @@ ClassName = Literal[
     "credentials",
     "export",
     "admin",
+    "purchases",
 ]
 BackoffName = Literal["account", "device", "password"]
 
@@ -86,5 +87,6 @@ def classes(settings: AbuseSettings) -> Mapping[ClassName, LimitClass]:
         "credentials": settings.rate_limit_credentials,
         "export": settings.rate_limit_export,
         "admin": settings.rate_limit_admin,
+        "purchases": settings.rate_limit_purchases,
     }
     return {name: LimitClass(name, rate.count, rate.per) for name, rate in rates.items()}

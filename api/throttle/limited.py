@@ -16,7 +16,7 @@ from api.throttle.classes import ClassName
 from api.throttle.limiter import Charge
 from api.throttle.throttle import Throttle
 
-_BY_USER: Final = frozenset[ClassName]({"credentials", "export", "admin"})
+_BY_USER: Final = frozenset[ClassName]({"credentials", "export", "admin", "purchases"})
 _GIVEN_BACK: Final = frozenset[ClassName]({"login"})
 """Classes whose requests count where they fail: an office signs in through one address."""
 _IF_DONE: Final = frozenset[ClassName]({"credentials", "export"})

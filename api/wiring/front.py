@@ -37,15 +37,16 @@ from api.database import Database
 from api.errors import Unavailable
 from api.metrics import BrokerMetrics, count_hashes
 from api.outbox.delivery import Delivery
+from api.payments.stripe_client import Stripe
 from api.running import running
 from api.settings import Settings
-from api.wiring import admin, mail_links, me, operation, passwords, sessions, two_factor, webhooks
+from api.wiring import admin, mail_links, me, operation, passwords, payments, sessions, two_factor, webhooks
 from api.wiring import credits as credits_room
 from api.wiring.layers import layers
 from api.wiring.limits import Limits, limits
 from api.wiring.parts import Parts
 
-_ROOMS: Final = (sessions, passwords, mail_links, two_factor, me, admin, credits_room, webhooks, operation)
+_ROOMS: Final = (sessions, passwords, mail_links, two_factor, me, admin, credits_room, payments, webhooks, operation)
 
 _log = structlog.get_logger(__name__)
 
@@ -81,8 +82,9 @@ async def front(settings: Settings) -> AsyncGenerator[Front]:
         Database.connected(settings.database_url, settings.database_pool_size, "mana-api") as database,
         Tries.connected(settings.redis_address) as tries,
         limits(settings, database, registry) as limited,
+        payments.stripe(settings, registry) as stripe,
     ):
-        parts = _parts(settings, database, tries, limited, registry=registry, imported=imported)
+        parts = _parts(settings, database, tries, limited, stripe, registry=registry, imported=imported)
         count_hashes(registry, lambda: parts.hasher.started)
         await _look_at(parts.keyring)
         care = KeyCare(parts.keyring)
@@ -99,6 +101,7 @@ def _parts(
     database: Database,
     tries: Tries,
     limited: Limits,
+    stripe: Stripe | None,
     *,
     registry: CollectorRegistry,
     imported: SigningKey | None,
@@ -134,6 +137,7 @@ def _parts(
         devices=devices,
         throttle=limited.throttle,
         attempts=limited.attempts,
+        stripe=stripe,
     )
 
 

@@ -20,6 +20,7 @@ from api.clock import Clock
 from api.credits.tries import Tries
 from api.database import Database
 from api.outbox.delivery import Delivery
+from api.payments.stripe_client import Stripe
 from api.settings import Settings
 from api.throttle.attempts import Attempts
 from api.throttle.throttle import Throttle
@@ -47,3 +48,5 @@ class Parts:
     devices: Devices
     throttle: Throttle
     attempts: Attempts
+    stripe: Stripe | None
+    """None where nothing can be bought."""

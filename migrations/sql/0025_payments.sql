@@ -300,3 +300,18 @@ CREATE POLICY payments ON credits.topup_payments TO mana_payments USING (true);
 CREATE POLICY all_rows ON credits.topup_payments FOR SELECT TO mana_readonly USING (true);
 CREATE POLICY own ON credits.topup_payments FOR SELECT TO mana_api
     USING (account_id = nullif(current_setting('app.user_id', true), '')::uuid);
+
+-- ------------------------------------------------------------------------------------------ the front and Stripe
+
+-- A customer that Stripe does not know any more is made anew.
+GRANT UPDATE (stripe_customer_id) ON credits.customers TO mana_api;
+
+-- Administrators name a purchase by its id alone.
+CREATE UNIQUE INDEX purchases_by_id ON credits.purchases (id);
+CREATE FUNCTION auth.admin_get_purchase(target uuid) RETURNS SETOF credits.purchases
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$ BEGIN
+    PERFORM auth.require_admin();
+    RETURN QUERY SELECT purchases.* FROM credits.purchases WHERE purchases.id = target;
+END $$;
+REVOKE ALL ON FUNCTION auth.admin_get_purchase(uuid) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION auth.admin_get_purchase(uuid) TO mana_api;

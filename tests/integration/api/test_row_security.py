@@ -25,7 +25,7 @@ _CALLERS = {
         *("admin_list_users", "admin_get_user", "admin_has_two_factor", "admin_lock_user", "admin_set_ban"),
         *("admin_set_role", "admin_end_sessions", "admin_list_sessions", "admin_list_events", "admin_add_event"),
         *("admin_add_command", "list_acts_upon_this_user", "list_acts_of_this_user", "list_imports_of_this_user"),
-        *("admin_lock_packages", "admin_put_package", "admin_retire_package"),
+        *("admin_lock_packages", "admin_put_package", "admin_retire_package", "admin_get_purchase"),
     ),
     "mana_payments": ("order_topup_mail",),
     "mana_mail": ("find_mail_recipient", "add_mail_token"),

@@ -195,6 +195,12 @@ async def _tell_of_a_payment(_there: Surroundings) -> Deed:
     return Deed(body=body, headers={"Stripe-Signature": signature(json.dumps(body).encode())})
 
 
+async def _buy(there: Surroundings) -> Deed:
+    body = {"packageId": "credits-500", "currency": "eur", "savePaymentMethod": True}
+    urls = {"successUrl": "https://app.example/done", "cancelUrl": "https://app.example/"}
+    return Deed(await sign_up(there.http), body | urls, headers={"Idempotency-Key": "k"})
+
+
 def _on_somebody(body: dict[str, Any] | None = None) -> Preparation:
     """An administrator's deed on a user of its own."""
 
@@ -247,6 +253,7 @@ DEEDS: Final[Mapping[str, tuple[Preparation, ...]]] = {
     f"GET {_CREDITS}/transactions/{{transactionId}}": (_see_transaction,),
     f"GET {_CREDITS}/lots": (_anybody,),
     f"GET {_CREDITS}/purchases": (_anybody,),
+    f"POST {_CREDITS}/purchases": (_buy,),
     f"GET {_CREDITS}/packages": (_anybody,),
     f"POST {WEBHOOK}": (_tell_of_a_payment,),
     f"GET {_USERS}": (_anybody,),

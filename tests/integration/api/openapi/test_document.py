@@ -12,9 +12,11 @@ from typing import Any
 
 import pytest
 
+from ops.fakes.stripe.running import running
 from ops.instance import Instance
 from tests.integration.api.openapi.deeds import DEEDS
 from tests.integration.api.openapi.running import Run, Who, run
+from tests.integration.api.payments.shop import KEY
 from tests.integration.api.process import Process, another_front
 from tests.integration.api.stripe_events import SECRET
 
@@ -27,10 +29,12 @@ ADMINISTRATION = "/api/v1/admin/"
 async def tested(
     servers: Instance, logs: Path, running_worker: Process
 ) -> AsyncGenerator[tuple[Process, dict[str, Any]]]:
-    """A front of its own, whose log tells of these runs alone, and its document."""
+    """A front of its own, whose log tells of these runs alone, and its document; it sells at a stand-in for Stripe."""
     assert running_worker.child.returncode is None
-    async with another_front(servers, logs, STRIPE_WEBHOOK_SECRET=SECRET) as (process, http):
-        yield process, (await http.get("/openapi.json")).json()
+    async with running(logs / "stripe-of-document.log") as stripe:
+        settings = {"STRIPE_SECRET_KEY": KEY, "STRIPE_API_URL": stripe.url, "STRIPE_WEBHOOK_SECRET": SECRET}
+        async with another_front(servers, logs, **settings) as (process, http):
+            yield process, (await http.get("/openapi.json")).json()
 
 
 @pytest.mark.parametrize("who", ["nobody", "user", "administrator"])
