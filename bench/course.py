@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from bench.errors import BenchError
@@ -27,6 +27,8 @@ class Measured:
     answered: int
     second_half: float | None = None
     """Of a backlog: the rate of its second half, as a share of the first half's."""
+    latencies: Sequence[float] = field(default=(), repr=False)
+    """Each one's, in seconds, of a closed loop and of HTTP."""
 
 
 class Course:
@@ -85,11 +87,19 @@ def measured(latencies: list[float], seconds: float, answered: int) -> Measured:
     if not latencies:
         raise BenchError("No command was answered in the measured time.")
     p50, p99 = percentiles(latencies)
-    return Measured(len(latencies) / seconds, p50, p99, len(latencies), answered)
+    return Measured(len(latencies) / seconds, p50, p99, len(latencies), answered, latencies=latencies)
 
 
 def percentiles(latencies: Sequence[float]) -> tuple[float, float]:
     """Median and 99th percentile in milliseconds, of at least one figure in seconds."""
     ordered = sorted(latencies)
-    p50, p99 = (1000 * ordered[int(share * (len(ordered) - 1))] for share in (0.50, 0.99))
-    return p50, p99
+    return 1000 * _of_ordered(ordered, 0.50), 1000 * _of_ordered(ordered, 0.99)
+
+
+def percentile(latencies: Sequence[float], share: float) -> float:
+    """Up to which that share of them goes, of at least one."""
+    return _of_ordered(sorted(latencies), share)
+
+
+def _of_ordered(ordered: Sequence[float], share: float) -> float:
+    return ordered[int(share * (len(ordered) - 1))]

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, cast
 from urllib.parse import urlsplit
@@ -38,13 +38,16 @@ class HttpLoad:
     per_second: float | None = None
 
 
-def request(method: str, path: str, token: str | None = None, body: bytes = b"") -> bytes:
-    """One request as bytes; ``path`` with everything behind the host."""
+def request(
+    method: str, path: str, token: str | None = None, body: bytes = b"", fields: Mapping[str, str] | None = None
+) -> bytes:
+    """One request as bytes; ``path`` with everything behind the host, ``fields`` of the header besides the usual."""
     lines = [f"{method} {path} HTTP/1.1", "Host: bench", f"Content-Length: {len(body)}"]
     if token is not None:
         lines.append(f"Authorization: Bearer {token}")
     if body:
         lines.append("Content-Type: application/json")
+    lines += [f"{name}: {value}" for name, value in (fields or {}).items()]
     return "\r\n".join([*lines, "", ""]).encode() + body
 
 

@@ -17,6 +17,8 @@ from bench.overload_course import Options as OverloadOptions
 from bench.results import Report
 from bench.subscribers import Options as SubscribersOptions
 from bench.subscribers import SubscribersBenchmark
+from bench.webhooks import Options as WebhooksOptions
+from bench.webhooks import WebhooksBenchmark
 from ops.instance import Instance, private
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -75,3 +77,16 @@ async def test_the_overload(servers: Instance) -> None:
     assert goals["refused, of all that arrived"]
     assert goals["answered, of all that was accepted"]
     assert (len(curve.over), len(curve.after)) == (1, 1)
+
+
+async def test_that_of_webhooks(servers: Instance) -> None:
+    report = await WebhooksBenchmark(
+        servers, WebhooksOptions(1, seconds=2.0, per_second=50.0, connections=8), QUIET
+    ).run()
+    assert [row.name for row in report.rows] == [
+        "POST /webhooks/stripe, open loop",
+        "POST /webhooks/stripe, as many as go",
+    ]
+    assert reached(report)["answered 200, and not on the queue"]
+    told = [name for name in report.conclusions if name.startswith("of the median, ")]
+    assert told == [f"of the median, {step}" for step in ("signature", "confirm", "request")]
