@@ -48,11 +48,17 @@ def ensure(settings: Settings, watch: Watch) -> None:
 
 
 def offer(program: str, package: str, watch: Watch) -> None:
-    """Install the package of a program that is merely useful, where that can be done; never fails."""
+    """Install the package of a program that is merely useful, where that can be done.
+
+    Never fails: `watch` is told why it could not be had, and whoever needs it looks for it.
+    """
     if shutil.which(program) or os.geteuid() != 0 or shutil.which("apt-get") is None:
         return
-    with contextlib.suppress(LauncherError, OSError), _one_at_a_time(watch):
-        _install([package], watch)
+    try:
+        with _one_at_a_time(watch):
+            _install([package], watch)
+    except (LauncherError, OSError) as error:
+        watch(f"{package} could not be installed: {error}")
 
 
 def _refuse_without_means(names: str) -> None:

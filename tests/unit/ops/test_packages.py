@@ -87,9 +87,12 @@ def test_what_is_merely_useful_never_fails(asked: list[list[str]], monkeypatch: 
         raise LauncherError("no network")
 
     monkeypatch.setattr(packages, "_apt", fail)
-    packages.offer("curl", "curl", silent)
+    said = list[str]()
+    packages.offer("curl", "curl", said.append)
+    assert said[-1] == "curl could not be installed: no network"
 
     def nothing(_program: str) -> None: ...
 
     monkeypatch.setattr(packages.shutil, "which", nothing)
-    packages.offer("curl", "curl", silent)
+    packages.offer("curl", "curl", said.append)
+    assert len(said) == 2
