@@ -191,7 +191,7 @@ def _operate(program: str, arguments: list[str], role: DatabaseRole) -> NoReturn
 
 def _demonstrate(place: Place, wanted: bool) -> None:
     if wanted:
-        demo.run(envfile.read(place.env))
+        demo.run(envfile.read(place.env), status.living(place.status))
 
 
 def _show_addresses(place: Place) -> None:
@@ -199,8 +199,8 @@ def _show_addresses(place: Place) -> None:
     front = env["MANA_API_URL"]
     screen.results.print(f"front  {front}  (docs: {front}/docs)" if front else "front  not asked for", markup=False)
     screen.results.print(f"state  {place.home}  (addresses and logins: {place.env})", markup=False)
-    if front and (off := stand_in.off(status.living(place.status))):
-        screen.results.print(f"buying  off  ({off})", markup=False)
+    if front and (buying := stand_in.told_of_buying(status.living(place.status))):
+        screen.results.print(f"buying  {buying}", markup=False)
 
 
 def _become(module: str, arguments: list[str], env: dict[str, str]) -> NoReturn:

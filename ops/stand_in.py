@@ -14,12 +14,30 @@ def may_start() -> bool:
     return not _has_key() and _is_development()
 
 
-def off(told: Status | None) -> str | None:
-    """How to turn buying on, None where it is on."""
+def url_of(told: Status | None) -> str | None:
+    """Where the instance's stand-in is, None where it runs without one."""
+    entries = told.processes if told else []
+    return next((entry.url for entry in entries if entry.name == NAME), None)
+
+
+def told_of_buying(told: Status | None) -> str | None:
+    """A line for who starts the instance: where nothing can be bought, how to turn it on. None where Stripe itself is
+    asked."""
+    if url := url_of(told):
+        return f"{url}  (a stand-in for Stripe: no money moves)"
     if _buys(told):
         return None
     trying = f"; to try it without them: {_WITH_DEMO}" if may_start() else ""
-    return f"on when it is started with STRIPE_SECRET_KEY and STRIPE_WEBHOOK_SECRET{trying}"
+    return f"off  (on after a start with STRIPE_SECRET_KEY and STRIPE_WEBHOOK_SECRET{trying})"
+
+
+def why_the_demo_does_not_buy(told: Status | None) -> str:
+    """A sentence for an instance without a stand-in."""
+    if _has_key() or _buys(told):
+        return "The demo does not buy with a key of Stripe's own: that is paid on Stripe's page."
+    if not _is_development():
+        return "The demo does not buy in production."
+    return f"This instance was started without buying: {_WITH_DEMO} shows that too."
 
 
 def _buys(told: Status | None) -> bool:

@@ -17,8 +17,11 @@ import httpx
 import pytest
 
 from ops import ports
+from tests.e2e import checkout
+from tests.e2e.browser import browsing
 from tests.e2e.sockets import is_on_loopback_only, listeners
 from tests.e2e.starter import Starter
+from tests.integration.api.users import sign_up
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -44,6 +47,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory, taken: int) -> Generator[Sta
         said = starter.must("up", "--detach", "--demo", "--workers", "2", "--partitions", "8", PORT=str(taken))
         assert "spent by REST  -1, balance 150 → 149" in said
         assert "spent by AMQP  -1, balance 149 → 148" in said
+        assert "bought  +500, balance 148 → 648" in said
         yield starter
     finally:
         starter.must("down", "--purge")
@@ -78,7 +82,7 @@ def test_a_taken_port_is_replaced_by_the_next_free_one(whole: Starter, taken: in
 
 def test_every_metrics_address_answers(whole: Starter) -> None:
     addresses = whole.env()["MANA_METRICS_URLS"].split(",")
-    assert len(addresses) == 6
+    assert len(addresses) == len(OURS)
     for address in addresses:
         assert httpx.get(address).status_code == 200
 
@@ -113,6 +117,21 @@ def test_what_is_killed_is_started_again_and_all_is_well(whole: Starter, name: s
     eventually(lambda: all_ready(whole))
     assert whole.processes()[name]["url"] == url
     assert httpx.get(whole.env()["MANA_API_URL"] + "/health/ready").status_code == 200
+
+
+async def test_a_package_is_bought_in_a_browser(whole: Starter) -> None:
+    """The whole way: the page is clicked through, the webhook comes, and the credits are there."""
+    async with httpx.AsyncClient(base_url=whole.env()["MANA_API_URL"], timeout=40) as http, browsing() as page:
+        user = await sign_up(http)
+        package = (await checkout.read(http, user, "packages"))[0]
+        purchase, url = await checkout.begun(http, user, package["id"])
+        assert purchase["status"] == "pending"
+        await checkout.click_through(page, url, f"{package['priceEuroCents'] / 100:.2f} EUR")
+        paid = await checkout.completed(http, user, purchase["id"])
+        assert (paid["credits"], paid["debt"]) == (package["credits"], 0)
+        assert (await checkout.read(http, user, "balance"))["balance"] == package["credits"]
+        bought = [one for one in await checkout.read(http, user, "transactions") if one["type"] == "purchase"]
+        assert [one["id"] for one in bought] == [purchase["id"]]
 
 
 def test_a_new_signing_key_is_published(whole: Starter) -> None:

@@ -8,6 +8,8 @@ from ops import stand_in
 from ops.kernel import ProcessId
 from ops.status import ProcessStatus, Status
 
+AT = "http://127.0.0.1:12345"
+
 
 @pytest.fixture(autouse=True)
 def surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -17,7 +19,7 @@ def surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def running(*names: str) -> Status:
     """An instance of these processes."""
-    return Status(supervisor=ProcessId.own(), processes=[ProcessStatus(name=name, url=None) for name in names])
+    return Status(supervisor=ProcessId.own(), processes=[ProcessStatus(name=name, url=AT) for name in names])
 
 
 def test_never_beside_a_key_of_stripes_own(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -34,11 +36,30 @@ def test_never_in_production(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not stand_in.may_start()
 
 
+def test_where_it_is() -> None:
+    assert stand_in.url_of(running("api", "stripe")) == AT
+    assert stand_in.url_of(running("api", "payments")) is None
+    assert stand_in.url_of(None) is None
+
+
+def test_a_demo_without_buying_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "./mana down, then ./mana up --demo" in stand_in.why_the_demo_does_not_buy(running("api"))
+    assert "a key of Stripe's own" in stand_in.why_the_demo_does_not_buy(running("api", "payments"))
+    monkeypatch.setenv("MANA_ENVIRONMENT", "production")
+    assert "in production" in stand_in.why_the_demo_does_not_buy(running("api"))
+    monkeypatch.setenv("STRIPE_SECRET_KEY", "sk_test_1")
+    assert "a key of Stripe's own" in stand_in.why_the_demo_does_not_buy(running("api"))
+
+
 def test_that_buying_is_off_is_said_with_how_to_turn_it_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    said = stand_in.off(running("api")) or ""
+    said = stand_in.told_of_buying(running("api")) or ""
+    assert said.startswith("off  ")
     assert "STRIPE_SECRET_KEY" in said
     assert "./mana down, then ./mana up --demo" in said
-    assert stand_in.off(running("api", "stripe")) is None
-    assert stand_in.off(running("api", "payments")) is None
     monkeypatch.setenv("MANA_ENVIRONMENT", "production")
-    assert "--demo" not in (stand_in.off(running("api")) or "--demo")
+    assert "--demo" not in (stand_in.told_of_buying(running("api")) or "--demo")
+
+
+def test_that_no_money_moves_is_said() -> None:
+    assert (stand_in.told_of_buying(running("api", "payments", "stripe")) or "").startswith(AT)
+    assert stand_in.told_of_buying(running("api", "payments")) is None
