@@ -27,6 +27,8 @@ administrators = typer.Typer(help="Who administers users.", no_args_is_help=True
 app.add_typer(administrators, name="admin")
 users = typer.Typer(help="Users in bulk.", no_args_is_help=True)
 app.add_typer(users, name="users")
+packages = typer.Typer(help="What can be bought.", no_args_is_help=True)
+app.add_typer(packages, name="packages")
 _PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 
@@ -181,6 +183,22 @@ def import_users(context: typer.Context) -> None:
     if "--help" in context.args:
         _become("api.operators.import_users", context.args, {})
     _operate("import_users", context.args, "mana_owner")
+
+
+@packages.command("apply")
+def apply_packages(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="All packages, in YAML.")],
+    *,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would change, and change nothing.")] = False,
+) -> None:
+    """Make what can be bought what FILE declares: what it leaves out is retired, and nothing is deleted."""
+    _operate("packages", ["apply", *(["--dry-run"] if dry_run else []), "--", file], "mana_owner")
+
+
+@packages.command("list")
+def list_packages() -> None:
+    """Print the packages as a file that `apply` takes, the retired ones as comments."""
+    _operate("packages", ["list"], "mana_owner")
 
 
 def _operate(program: str, arguments: list[str], role: DatabaseRole) -> NoReturn:

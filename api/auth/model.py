@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, Literal
+from typing import Any, Final, Literal
 from uuid import UUID
 
 EndReason = Literal["logout", "reuse", "revoked", "banned", "password", "deleted"]
@@ -38,6 +38,8 @@ EventType = Literal[
     "admin.sessions_ended",
     "admin.viewed",
     "admin.refund_asked",
+    "package.declared",
+    "package.retired",
     "keys.rotated",
     "mail.failed",
     "abuse.pressure",
@@ -123,7 +125,7 @@ class SecurityEvent:
     user_id: UUID | None = None
     session_id: UUID | None = None
     subject_hash: bytes | None = None
-    details: Mapping[str, str] | None = None
+    details: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)

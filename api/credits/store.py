@@ -11,6 +11,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Raw
 
+from api.credits.packages.store import list_packages
 from api.credits.views import BalanceView, Completed, Package, Purchase, RefusedOperation
 from api.database import Database
 from api.sql import Statements
@@ -98,7 +99,7 @@ class CreditsStore:
     async def packages(self) -> list[Package]:
         """What can be bought now, in the order in which it is shown."""
         async with self._database.transaction() as connection:
-            return [Package(**row) for row in await connection.fetch(_SQL["list_packages"])]
+            return await list_packages(connection, retired=False)
 
 
 def _transaction(row: Any) -> Transaction:

@@ -81,8 +81,16 @@ class Purchase(Struct, frozen=True, rename="camel"):
     debt: int
 
 
+class Price(Struct, frozen=True, rename="camel"):
+    """What a package costs in another currency than euro; ``amount`` is in the smallest unit of ``currency``."""
+
+    currency: str
+    amount: int
+    stripe_price_id: str | None
+
+
 class Package(Struct, frozen=True, rename="camel"):
-    """Credits that can be bought."""
+    """Credits that can be bought, while ``active``; ``otherPrices`` are in the order of their currencies."""
 
     id: str
     name: str
@@ -92,3 +100,4 @@ class Package(Struct, frozen=True, rename="camel"):
     stripe_price_id: str | None
     sort_order: int
     active: bool
+    other_prices: tuple[Price, ...]

@@ -40,13 +40,25 @@ from api.outbox.delivery import Delivery
 from api.payments.stripe_client import Stripe
 from api.running import running
 from api.settings import Settings
-from api.wiring import admin, mail_links, me, operation, passwords, payments, sessions, two_factor, webhooks
+from api.wiring import admin, mail_links, me, operation, packages, passwords, payments, sessions, two_factor, webhooks
 from api.wiring import credits as credits_room
 from api.wiring.layers import layers
 from api.wiring.limits import Limits, limits
 from api.wiring.parts import Parts
 
-_ROOMS: Final = (sessions, passwords, mail_links, two_factor, me, admin, credits_room, payments, webhooks, operation)
+_ROOMS: Final = (
+    sessions,
+    passwords,
+    mail_links,
+    two_factor,
+    me,
+    admin,
+    packages,
+    credits_room,
+    payments,
+    webhooks,
+    operation,
+)
 
 _log = structlog.get_logger(__name__)
 

@@ -77,7 +77,7 @@ async def add_act(
     user_id: UUID | None,
     *,
     session_id: UUID | None = None,
-    details: Mapping[str, str] | None = None,
+    details: Mapping[str, Any] | None = None,
 ) -> UUID:
     """Writes an act down, with both ids; returns the event's.
 

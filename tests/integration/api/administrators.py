@@ -12,6 +12,7 @@ from tests.integration.api.users import BASE, SignedIn, login, sign_up
 ADMIN = f"{BASE}/admin"
 USE = {"amount": 1, "appId": "chat", "description": "d"}
 SPAM = {"reason": "spam"}
+PACKAGE: dict[str, Any] = {"name": "N", "description": "d", "credits": 5, "priceEuroCents": 100, "sortOrder": 800}
 
 
 async def administrator(http: httpx.AsyncClient, owner: asyncpg.Connection) -> SignedIn:

@@ -10,7 +10,7 @@ import asyncpg
 import httpx
 import pytest
 
-from tests.integration.api.administrators import ADMIN, SPAM, acts_on, do, done, spend
+from tests.integration.api.administrators import ADMIN, PACKAGE, SPAM, acts_on, do, done, spend
 from tests.integration.api.authenticator import age_sessions
 from tests.integration.api.process import Process
 from tests.integration.api.users import SignedIn, assert_problem, fields, login, new_email, pages, register, sign_up
@@ -25,16 +25,20 @@ ROUTES: list[tuple[str, str, dict[str, Any] | None]] = [
     ("DELETE", "/users/{user}/sessions", None),
     ("DELETE", "/users/{user}/sessions/{session}", None),
     ("GET", "/events", None),
+    ("GET", "/packages", None),
+    ("PUT", "/packages/forbidden", PACKAGE),
+    ("DELETE", "/packages/credits-500", None),
 ]
 _UNTOUCHED = """
 SELECT role, banned_at, credential_epoch, (SELECT count(*) FROM auth.sessions WHERE ended_at IS NULL AND user_id = $1),
-    (SELECT count(*) FROM auth.security_events WHERE user_id = $1 AND actor_id IS NOT NULL)
+    (SELECT count(*) FROM auth.security_events WHERE user_id = $1 AND actor_id IS NOT NULL),
+    (SELECT json_agg(packages ORDER BY id)::text FROM credits.packages)
 FROM auth.users WHERE id = $1
 """
 
 
 async def _refused_everywhere(http: httpx.AsyncClient, by: SignedIn, owner: asyncpg.Connection, user: SignedIn) -> None:
-    """Each route says 403, and the user is as before."""
+    """Each route says 403, and the user and the packages are as before."""
     (session,) = await owner.fetch("SELECT id FROM auth.sessions WHERE user_id = $1::text::uuid", user.id)
     before = await owner.fetchrow(_UNTOUCHED, UUID(user.id))
     for method, path, body in ROUTES:

@@ -184,7 +184,8 @@ async def test_packages_and_purchases(http: httpx.AsyncClient, spender: SignedIn
     packages = await _get(http, spender, "/packages")
     assert packages == sorted(packages, key=lambda package: package["sortOrder"])
     assert set(packages[0]) == {
-        *("id", "name", "description", "credits", "priceEuroCents", "stripePriceId", "sortOrder", "active")
+        *("id", "name", "description", "credits", "priceEuroCents", "stripePriceId", "sortOrder", "active"),
+        "otherPrices",
     }
     assert await _get(http, spender, "/purchases") == []
     await owner.execute(

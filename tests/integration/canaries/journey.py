@@ -237,6 +237,11 @@ async def administer(by: Traveller, admin: Person, person: Person) -> None:
     await by.done("POST", f"{one}/unban", {"reason": "no spam"}, token=admin.access, where=where)
     await by.done("PATCH", one, {"role": "admin"}, token=admin.access, where=where)
     await by.done("PATCH", one, {"role": "user"}, token=admin.access, where=where)
+    package = {"name": "Once", "description": "d", "credits": 1, "priceEuroCents": 100}
+    which = {"packageId": "canary"}
+    await by.done("PUT", "/admin/packages/{packageId}", package, token=admin.access, where=which)
+    await by.done("GET", "/admin/packages", token=admin.access)
+    await by.done("DELETE", "/admin/packages/{packageId}", token=admin.access, where=which)
     await by.done("GET", "/admin/events", token=admin.access, params={"limit": 200})
 
 

@@ -6,6 +6,7 @@ No generator guesses a password, a link or an id that somebody has; without thes
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -20,6 +21,14 @@ from tests.integration.api.users import BASE, PASSWORD, SignedIn, login, new_ema
 from tests.integration.auth.links import newest_link
 
 REASON: Final = {"reason": "fuzzed"}
+PACKAGE: Final[dict[str, Any]] = {
+    "name": "N",
+    "description": "D",
+    "credits": 5,
+    "priceEuroCents": 5,
+    "sortOrder": 900,
+    "otherPrices": [{"currency": "usd", "amount": 6, "stripePriceId": "price_1"}],
+}
 COOKIE_MODE: Final = {"X-Mana-Session": "cookie", "Sec-Fetch-Site": "same-origin"}
 NEW_PASSWORD: Final = "a battery of correct staples"
 
@@ -215,6 +224,20 @@ async def _end_somebodys_session(there: Surroundings) -> Deed:
     return Deed(path={"userId": user.id, "sessionId": await _session_of(there, user)})
 
 
+def _package_id() -> str:
+    return f"fuzzed-{secrets.token_hex(6)}"
+
+
+async def _declare_package(_there: Surroundings) -> Deed:
+    return Deed(body=PACKAGE, path={"packageId": _package_id()})
+
+
+async def _retire_package(there: Surroundings) -> Deed:
+    package_id = _package_id()
+    await there.owner.execute("SELECT credits.put_package($1, 'n', 'd', 1, 1, NULL, 900, '[]')", package_id)
+    return Deed(path={"packageId": package_id})
+
+
 _AUTH, _USERS, _CREDITS = f"{BASE}/auth", f"{BASE}/admin/users", f"{BASE}/credits"
 
 DEEDS: Final[Mapping[str, tuple[Preparation, ...]]] = {
@@ -265,5 +288,8 @@ DEEDS: Final[Mapping[str, tuple[Preparation, ...]]] = {
     f"DELETE {_USERS}/{{userId}}/sessions": (_on_somebody(),),
     f"DELETE {_USERS}/{{userId}}/sessions/{{sessionId}}": (_end_somebodys_session,),
     f"GET {BASE}/admin/events": (_anybody,),
+    f"GET {BASE}/admin/packages": (_anybody,),
+    f"PUT {BASE}/admin/packages/{{packageId}}": (_declare_package,),
+    f"DELETE {BASE}/admin/packages/{{packageId}}": (_retire_package,),
 }
 """By the operation's name; an operation of the document that is missing here has nothing to succeed with."""

@@ -1,0 +1,1 @@
+SELECT auth.admin_retire_package($1)

@@ -1,0 +1,1 @@
+"""What can be bought, as a file: read, compared with the database, applied."""

@@ -1,0 +1,1 @@
+UPDATE credits.packages SET active = false WHERE id = $1
