@@ -36,4 +36,6 @@ def configure(process: str, level: str) -> None:
     logging.basicConfig(handlers=[handler], level=level, force=True)
     # The library shouts about each lost connection, with a traceback; we say it ourselves, once.
     logging.getLogger("aiormq").setLevel(logging.CRITICAL)
+    # It tells of each request, twice, and of each try again.
+    logging.getLogger("stripe").setLevel(logging.WARNING)
     structlog.contextvars.bind_contextvars(process=process)

@@ -82,6 +82,7 @@ OBJECTS: Final[dict[str, type[Object]]] = {
     "refund.created": Refund,
     "refund.updated": Refund,
     "refund.failed": Refund,
+    "charge.refund.updated": Refund,
     "charge.refunded": Charge,
     "charge.dispute.created": Dispute,
     "charge.dispute.updated": Dispute,
