@@ -14,7 +14,9 @@ from api.fitness import schema
 from migrations.runner import Wish, migrate
 from ops.place import CHECKOUT
 from tests.integration.ledger.server import Database
+from workers.ledger.faults import NotDurable
 from workers.ledger.store import fitness
+from workers.ledger.store.session import Session
 from workers.payments import store
 
 ROOMS = {
@@ -65,3 +67,14 @@ async def test_a_front_is_not_ready_with_a_schema_that_does_not_fit(
             return
         with pytest.raises(Unavailable, match=sentence):
             await schema.check(database)
+
+
+async def test_a_worker_asks_for_its_own_rooms_schema(empty: Database) -> None:
+    await migrate(empty.url("mana_owner"), Wish(partitions=1), lambda _line: None)
+    session = await Session.open(empty.url("mana_payments"), application_name="a-test")
+    try:
+        await fitness.check_durability(session, store.SCHEMA_NEEDED)
+        with pytest.raises(NotDurable, match=r"needs 9999: run ./mana migrate"):
+            await fitness.check_durability(session, 9999)
+    finally:
+        session.abort()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import random
 from collections.abc import AsyncGenerator
 from pathlib import Path
@@ -123,6 +125,41 @@ async def test_what_is_no_event_is_kept_too_and_harms_no_other(seller: Seller) -
         return sorted(row["body"] for row in kept if row["outcome"] == "refused") == sorted(bad)
 
     await until(all_there, "each is kept once")
+
+
+async def test_one_that_the_database_does_not_take_harms_no_other(seller: Seller) -> None:
+    """No such event is known; this one is made by a constraint."""
+    poison, good = event("poison.event", {}), [event("product.updated", {}) for _ in range(20)]
+    await seller.owner.execute("ALTER TABLE credits.stripe_events ADD CONSTRAINT poison CHECK (type <> 'poison.event')")
+    try:
+        await seller.tell(*good[:10], poison, *good[10:])
+        await seller.done(*(one["id"] for one in good))
+        digest = hashlib.sha256(json.dumps(poison).encode()).hexdigest()
+        rows = await seller.done(f"unreadable:{digest}")
+    finally:
+        await seller.owner.execute("ALTER TABLE credits.stripe_events DROP CONSTRAINT poison")
+    (row,) = rows.values()
+    assert (row["outcome"], row["body"]) == ("refused", json.dumps(poison).encode())
+    assert "cannot be kept" in row["reason"]
+
+
+async def test_bodies_are_forgotten_when_they_are_old_and_done(seller: Seller, servers: Instance) -> None:
+    old, young, waiting = (event("product.updated", {}) for _ in range(3))
+    names = [one["id"] for one in (old, young, waiting)]
+    await seller.tell(old, young, waiting)
+    await seller.done(*names)
+    change = "UPDATE credits.stripe_events SET done_at = {} WHERE id = $1"
+    await seller.owner.execute(change.format("now() - interval '36 days'"), old["id"])
+    await seller.owner.execute(change.format("now() - interval '34 days'"), young["id"])
+    await seller.owner.execute(change.format("NULL, received_at = now() - interval '99 days'"), waiting["id"])
+
+    async def forgotten() -> bool:
+        return (await seller.rows(names))[old["id"]]["body"] is None
+
+    await until(forgotten, "the old body is forgotten")
+    rows = await seller.rows(names)
+    assert (rows[young["id"]]["body"] is None, rows[waiting["id"]]["body"] is None) == (False, False)
+    await seller.owner.execute("DELETE FROM credits.stripe_events WHERE id = ANY ($1)", names)
 
 
 @pytest.mark.parametrize("wrong", [{"amount_total": PRICE - 1}, {"currency": "usd"}])

@@ -6,11 +6,14 @@ import signal
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from contracts.topology import PAYMENTS_LOGIN
+from ops import urls
 from ops.fakes.stripe.running import StandIn
 from ops.instance import Instance
+from ops.management import Management
 from tests.e2e.client import Client
 from tests.faults.tools.proxy import Proxy
 from tests.integration.workers.payments import (
@@ -104,6 +107,51 @@ async def test_a_ledger_that_is_away_is_told_again_and_again_and_a_killed_proces
         rows = await seller.done(told["id"])
     assert rows[told["id"]]["keys"] == [f"stripe:purchase:{told['data']['object']['payment_intent']}"]
     assert await seller.transactions(metadata) == [("purchase", CREDITS)]
+
+
+@pytest.mark.slow
+async def test_a_full_queue_is_no_alarm_and_ten_sendings_in_vain_are_one(
+    servers: Instance, logs: Path, stand_in: StandIn, seller: Seller
+) -> None:
+    async with running(servers, logs) as ledger:
+        await ledger.ready()
+        user = (await seller.begin())["user_id"]
+        purchases = [await seller.begin(user) for _ in range(20)]
+    told = [event("checkout.session.completed", session_of(metadata)) for metadata in purchases]
+    names = [one["id"] for one in told]
+    policy = {"pattern": "^credits.commands", "definition": {"max-length": 2}, "apply-to": "queues", "priority": 9}
+    login, password = urls.login_of(servers.addresses.amqp)
+    vhost = urls.vhost_of(servers.addresses.amqp)
+    async with (
+        Management(servers.addresses.management, login, password) as broker,
+        payments_worker(servers, logs, stand_in.url) as payments,
+    ):
+        await broker.put("policies", vhost, "tight", body=policy)
+        try:
+            await seller.tell(*told)
+            await until(lambda: _refused(payments), "the queue refused some", payments.log)
+            await _all_kept(seller, told)
+            assert {row["reason"] for row in (await seller.rows(names)).values()} == {None}
+        finally:
+            await broker.delete("policies", vhost, "tight")
+        vain = told[0]["id"]
+        await seller.owner.execute("UPDATE credits.stripe_events SET tries = 10, due_at = now() WHERE id = $1", vain)
+
+        async def alarmed() -> bool:
+            return (await seller.rows([vain]))[vain]["reason"] is not None
+
+        await until(alarmed, "there is an alarm", payments.log)
+        assert "sent 10 times" in (await seller.rows([vain]))[vain]["reason"]
+        assert await payments.meter("mana_stripe_alarms_raised_total") == 1
+        async with running(servers, logs):
+            rows = await seller.done(*names)
+    assert {row["reason"] for row in rows.values()} == {None}
+    assert await seller.transactions(purchases[0]) == [("purchase", CREDITS)] * len(told)
+
+
+async def _refused(payments: Running) -> bool:
+    async with httpx.AsyncClient() as http:
+        return 'verdict="refused"' in (await http.get(f"{payments.url}/metrics")).text
 
 
 async def test_without_a_database_events_are_held_and_kept_when_it_is_back(
