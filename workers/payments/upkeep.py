@@ -15,7 +15,7 @@ from workers.payments.watching import Watching
 
 _log = structlog.get_logger(__name__)
 
-_ROUND_SECONDS: Final = 5.0
+_ROUND_SECONDS: Final = 2.0
 BODY_LIFE: Final = timedelta(days=35)
 """Longer than Stripe itself lists its events, which is thirty days."""
 _BODIES_AT_ONCE: Final = 500

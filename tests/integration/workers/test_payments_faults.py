@@ -197,6 +197,7 @@ async def test_a_broker_that_goes_away_and_comes_back_is_heard_again(
         await payments.ready()
 
 
+@pytest.mark.slow
 async def test_stripe_is_away_for_a_while_and_only_those_wait_that_it_is_asked_about(
     servers: Instance, logs: Path, stand_in: StandIn, seller: Seller
 ) -> None:
