@@ -22,7 +22,7 @@ _START_WITHIN_SECONDS = 20.0
 async def redis_url(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[str]:
     """Where it is."""
     folder = tmp_path_factory.mktemp("redis")
-    for above in (folder, *folder.parents[:3]):
+    for above in (folder, *folder.parents[:2]):
         above.chmod(0o711)
     server = servers.Redis(folder / "data", ports.choose(None, ()), "secret")
     process = await _started(await server.prepare(), folder / "log")
