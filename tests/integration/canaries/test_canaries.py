@@ -26,7 +26,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from api.auth.keystore import KeyStore
 from api.database import Database
 from contracts.mails import MailKind
-from contracts.topology import ADMIN_LOGIN, FRONT_LOGIN, MAIL_LOGIN, WORKER_LOGIN
+from contracts.topology import ADMIN_LOGIN, FRONT_LOGIN, MAIL_LOGIN, PAYMENTS_LOGIN, WORKER_LOGIN
 from ops.instance import Instance, private
 from tests.integration.api.operators import operate
 from tests.integration.api.process import PARTITIONS, front, relay, until_ready, worker
@@ -36,13 +36,16 @@ from tests.integration.canaries.journey import SITE, Person
 from tests.integration.canaries.places import dump_database, dump_redis, monitored, traced
 from tests.integration.canaries.search import search
 from tests.integration.canaries.secret import Secret
+from tests.integration.canaries.shop import Shop, shop
 from tests.integration.canaries.traveller import Traveller
 from tests.integration.mail.box import Mailbox, read
 from tests.integration.mail.process import mail_worker
 from tests.integration.mail.server import receiving
+from tests.integration.workers.payments import payments_worker
 from tests.integration.workers.running import running, until
 
 _INSIDE = re.compile(r"select |insert |relation|auth\\.|asyncpg|traceback|\\.py\\b|/home|@", re.IGNORECASE)
+_LOGINS = (ADMIN_LOGIN, FRONT_LOGIN, WORKER_LOGIN, MAIL_LOGIN, PAYMENTS_LOGIN)
 FOLDERS = ("logs", "answers", "tables", "servers")
 """What is searched; mails are for their readers."""
 
@@ -64,12 +67,12 @@ async def owner(instance: Instance) -> AsyncGenerator[asyncpg.Connection]:
 
 
 @asynccontextmanager
-async def _travelling(instance: Instance, root: Path) -> AsyncGenerator[Traveller]:
+async def _travelling(instance: Instance, root: Path, selling: Shop) -> AsyncGenerator[Traveller]:
     """The front, and somebody who asks it."""
-    async with front(instance, root / "logs", PUBLIC_URL=SITE) as process:
+    async with front(instance, root / "logs", PUBLIC_URL=SITE, **selling.settings) as process:
         await until_ready(process)
         async with httpx.AsyncClient(base_url=process.url, timeout=40) as http:
-            yield Traveller(http, root / "answers")
+            yield Traveller(http, root / "answers", selling.secrets)
 
 
 async def _new_admin(by: Traveller, instance: Instance) -> Person:
@@ -101,12 +104,13 @@ async def _link_of_file(folder: Path, to: str, kind: str) -> str:
     return found[0]
 
 
-async def _travel(by: Traveller, instance: Instance, root: Path, owner: asyncpg.Connection) -> None:
+async def _travel(by: Traveller, instance: Instance, root: Path, owner: asyncpg.Connection, selling: Shop) -> None:
     """Everything that there is to do, with mails by SMTP at first and as files then; at last while tables are away."""
     async with (
         relay(instance, root / "logs") as ringing,
         worker(instance, root / "logs"),
         running(instance, root / "logs", "workers.clock"),
+        payments_worker(instance, root / "logs", selling.url, STRIPE_SECRET_KEY=selling.key),
     ):
         async with receiving() as server, mail_worker(instance, root / "logs", SMTP_URL=server.url) as sender:
             box = Mailbox(server, ringing, sender)
@@ -118,6 +122,8 @@ async def _travel(by: Traveller, instance: Instance, root: Path, owner: asyncpg.
             ada, admin = await journey.register(by), await _new_admin(by, instance)
             await journey.try_wrongly(by, ada)
             await journey.live(by, ada)
+            await selling.buy(by, ada)
+            await selling.be_told_wrongly(by)
             await journey.misplace_tokens(by, ada)
             await journey.use_a_browser(by, ada)
             await journey.follow_links(by, ada, link)
@@ -162,7 +168,7 @@ def _own(instance: Instance) -> list[Secret]:
         "password of postgres": kept.postgres_admin,
         **{f"password of {role}": password for role, password in kept.roles.items()},
     }
-    own |= {f"password of {name}": kept.login(name) for name in (ADMIN_LOGIN, FRONT_LOGIN, WORKER_LOGIN, MAIL_LOGIN)}
+    own |= {f"password of {name}": kept.login(name) for name in _LOGINS}
     return [Secret(name, text) for name, text in own.items()]
 
 
@@ -175,9 +181,10 @@ async def test_no_secret_lies_anywhere_in_the_clear(
     async with (
         traced(instance, tmp_path / "servers" / "rabbitmq"),
         monitored(instance, tmp_path / "servers" / "redis-commands"),
-        _travelling(instance, tmp_path) as by,
+        shop(tmp_path) as selling,
+        _travelling(instance, tmp_path, selling) as by,
     ):
-        await _travel(by, instance, tmp_path, owner)
+        await _travel(by, instance, tmp_path, owner, selling)
         for path in ("/metrics", "/openapi.json"):
             (tmp_path / "servers" / path[1:]).write_bytes((await by.http.get(path)).content)
         document = (await by.http.get("/openapi.json")).json()
@@ -190,11 +197,15 @@ async def test_no_secret_lies_anywhere_in_the_clear(
 
     tables = await dump_database(instance, tmp_path / "tables")
     assert {"auth.users", "auth.sessions", "auth.security_events", "credits.transactions"} <= set(tables)
+    assert b"checkout.session.completed" in (tmp_path / "tables" / "credits.stripe_events").read_bytes()
     assert (tmp_path / "tables" / "auth.security_events").stat().st_size > 10_000
     assert await dump_redis(instance, tmp_path / "servers" / "redis") > 0
     assert (tmp_path / "servers" / "redis-commands").stat().st_size > 100_000
     passed = (tmp_path / "servers" / "rabbitmq").read_bytes()
-    assert all(word in passed for word in (b"account.open", b"credits.used", b"mailId", b"credits.result"))
+    assert all(
+        word in passed
+        for word in (b"account.open", b"credits.used", b"mailId", b"credits.result", b"credits.purchased")
+    )
 
     places = [*(tmp_path / name for name in FOLDERS), instance.place.logs, instance.data]
     hits = search([*by.secrets, *await _signing_keys(instance)], places, tmp_path)
