@@ -67,7 +67,7 @@ def open_(
             "is_charge_refundable": inquiry,
             "metadata": {},
             "payment_intent": charge["payment_intent"],
-            "payment_method_details": _details(charge, inquiry=inquiry),
+            **_details(charge, inquiry=inquiry),
             "reason": reason,
             "status": "warning_needs_response" if inquiry else "needs_response",
         }
@@ -82,15 +82,14 @@ def open_(
 
 
 def _details(charge: JSON, *, inquiry: bool) -> JSON:
+    """Of a card alone: Stripe has no such details of a debit."""
     kind = "inquiry" if inquiry else "chargeback"
     details = charge["payment_method_details"]
     if details["type"] != "card":
-        return {"type": details["type"]}
+        return {}
     brand = details["card"]["brand"]
-    return {
-        "card": {"brand": brand, "case_type": kind, "network": brand, "network_reason_code": "10.4"},
-        "type": "card",
-    }
+    card = {"brand": brand, "case_type": kind, "network": brand, "network_reason_code": "10.4"}
+    return {"payment_method_details": {"card": card, "type": "card"}}
 
 
 def _withdraw(account: Account, dispute: JSON) -> None:
@@ -102,9 +101,12 @@ def _withdraw(account: Account, dispute: JSON) -> None:
 def escalate(account: Account, dispute: JSON) -> None:
     """An inquiry becomes a dispute, and the money is withdrawn."""
     _expect(dispute, *_ASKED)
-    details = dict(dispute["payment_method_details"])
-    details["card"] = {**details["card"], "case_type": "chargeback"}
-    before = change(dispute, status="needs_response", is_charge_refundable=False, payment_method_details=details)
+    fields: JSON = {"status": "needs_response", "is_charge_refundable": False}
+    if "payment_method_details" in dispute:
+        details = dispute["payment_method_details"]
+        card = {**details["card"], "case_type": "chargeback"}
+        fields["payment_method_details"] = {**details, "card": card}
+    before = change(dispute, **fields)
     _withdraw(account, dispute)
     emit(account, "charge.dispute.updated", dispute, BY_ITSELF, before)
     emit(account, "charge.dispute.funds_withdrawn", dispute, BY_ITSELF)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from tests.faults.crash import SpecificationError
-from tests.faults.mutants import acknowledging, owning, remembering, telling
+from tests.faults.mutants import acknowledging, owning, paying, remembering, telling
 from tests.faults.mutants.remembering import KEYS_WITH_CONSTRAINT, KEYS_WITHOUT_CONSTRAINT
 
 
@@ -50,10 +50,23 @@ FORCES: Final[Mapping[str, Mutant]] = {
 }
 """The worker must bear these."""
 
+PAYING: Final[Mapping[str, Mutant]] = {
+    "acknowledged_before_kept": Mutant(paying.acknowledged_before_kept),
+    "credited_by_each_event": Mutant(paying.credited_by_each_event),
+    "done_when_sent": Mutant(paying.done_when_sent),
+    "newest_word_counts": Mutant(paying.newest_word_counts),
+}
+"""``tests.payments`` must catch each of them; those of its other processes change nothing there."""
+
+PAYING_FORCES: Final[Mapping[str, Mutant]] = {
+    "payment_not_told_first": Mutant(paying.payment_not_told_first),
+}
+"""The ledger must bear these."""
+
 
 def apply(names: str) -> None:
     """Puts on what is named. Raises ``SpecificationError``."""
-    known = {**MUTANTS, **FORCES}
+    known = {**MUTANTS, **FORCES, **PAYING, **PAYING_FORCES}
     for name in names.split(","):
         if name not in known:
             raise SpecificationError(f"there is no mutant {name!r}")

@@ -106,6 +106,18 @@ async def test_an_inquiry_takes_nothing_until_it_escalates(shop: Shop) -> None:
     assert (await shop.types())[begun:] == [f"charge.dispute.{what}" for what in told]
 
 
+async def test_an_inquiry_about_a_debit_escalates_too(shop: Shop) -> None:
+    """Whose details have no card in them."""
+    await shop.remote.switch(async_seconds=None)
+    session = await shop.session()
+    assert await shop.remote.pay(session.id, iban="AT611904300234573201") is None
+    intent = (await shop.client.v1.checkout.sessions.retrieve_async(session.id)).payment_intent
+    await shop.remote.settle_intent(intent, succeed=True)
+    dispute = await shop.remote.dispute(intent, inquiry=True)
+    escalated = await shop.remote.act(dispute["id"], "escalate")
+    assert (escalated["status"], "payment_method_details" in escalated) == ("needs_response", False)
+
+
 async def test_a_card_that_is_disputed_at_once(shop: Shop) -> None:
     """Stripe's card for it."""
     intent = await shop.bought(900, "4000000000000259")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import json
 import time
-import uuid
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import Any
 import aio_pika
 import asyncpg
 import httpx
+import uuid_utils
 from aio_pika.abc import AbstractExchange
 
 from contracts.topology import FRONT_LOGIN, STRIPE_EXCHANGE
@@ -59,22 +59,24 @@ class Seller:
     owner: asyncpg.Connection
     client: Client
 
-    async def begin(self, user: str | None = None, session: str | None = None) -> Event:
+    async def begin(
+        self, user: str | None = None, session: str | None = None, *, size: int = CREDITS, price: int = PRICE
+    ) -> Event:
         """A purchase as the front begins it; ``user_id`` and ``purchase_id``, as its metadata are."""
-        metadata = {"purchase_id": str(uuid.uuid4()), "user_id": user or await self.client.open_user()}
+        metadata = {"purchase_id": str(uuid_utils.uuid7()), "user_id": user or await self.client.open_user()}
         await self.owner.execute(
             "INSERT INTO credits.purchases (account_id, id, package_id, credits, price_euro_cents, amount, status,"
             " stripe_checkout_session_id, created_at)"
             " VALUES ($1::text::uuid, $2::text::uuid, 'credits-500', $3, $4, $4, 'pending', $5, now())",
             metadata["user_id"],
             metadata["purchase_id"],
-            CREDITS,
-            PRICE,
+            size,
+            price,
             session,
         )
         return metadata
 
-    async def checkout(self, metadata: Event) -> str:
+    async def checkout(self, metadata: Event, price: int = PRICE) -> str:
         """A Checkout session for a purchase; its id."""
         form = {
             "mode": "payment",
@@ -82,27 +84,27 @@ class Seller:
             "client_reference_id": metadata["purchase_id"],
             "line_items[0][quantity]": "1",
             "line_items[0][price_data][currency]": "eur",
-            "line_items[0][price_data][unit_amount]": str(PRICE),
+            "line_items[0][price_data][unit_amount]": str(price),
             "line_items[0][price_data][product_data][name]": "500 credits",
         }
         for name, value in metadata.items():
             form[f"metadata[{name}]"] = form[f"payment_intent_data[metadata][{name}]"] = value
-        return (await self._ask("POST", "/v1/checkout/sessions", data=form))["id"]
+        return (await self.ask("POST", "/v1/checkout/sessions", data=form))["id"]
 
     async def bought(self, metadata: Event, number: str = "4242424242424242") -> str:
         """Pays a session for a purchase; the payment intent's id."""
         session = await self.checkout(metadata)
         assert await self.remote.pay(session, number) is None
-        return (await self._ask("GET", f"/v1/checkout/sessions/{session}"))["payment_intent"]
+        return (await self.ask("GET", f"/v1/checkout/sessions/{session}"))["payment_intent"]
 
     async def refund(self, intent: str, amount: int) -> str:
         """Refunds a part of a payment; the refund's id."""
         wish = {"payment_intent": intent, "amount": str(amount)}
-        return (await self._ask("POST", "/v1/refunds", data=wish))["id"]
+        return (await self.ask("POST", "/v1/refunds", data=wish))["id"]
 
     async def happened(self, purchase: str, intent: str) -> list[Event]:
         """What Stripe has to tell of a purchase, the oldest first."""
-        page = await self._ask("GET", "/v1/events", params={"limit": "100"})
+        page = await self.ask("GET", "/v1/events", params={"limit": "100"})
         of_it = [one for one in page["data"] if purchase in json.dumps(one) or intent in json.dumps(one)]
         return of_it[::-1]
 
@@ -146,7 +148,8 @@ class Seller:
         )
         return [(row["type"], row["amount"]) for row in rows]
 
-    async def _ask(self, method: str, path: str, **wish: Any) -> Event:
+    async def ask(self, method: str, path: str, **wish: Any) -> Event:
+        """What the stand-in's API answers; anything but success fails."""
         answer = await self.stripe.request(method, path, **wish)
         assert answer.is_success, answer.text
         return answer.json()

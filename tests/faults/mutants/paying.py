@@ -1,0 +1,135 @@
+"""Faults in what is made of a payment, in the payments worker and in the ledger: ``tests.payments`` must find them."""
+
+# pyright: reportPrivateUsage=false
+# A fault sits inside of what it spoils.
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final
+
+from contracts import stripe
+from contracts.commands import Buy, operation
+from contracts.errors import Error
+from contracts.replies import Done
+from tests.faults.mutants.patching import replace
+from workers.ledger.model import Request
+from workers.ledger.purchases import Purchase
+from workers.ledger.rules import deciding, paying
+from workers.ledger.rules.batch import Batch, Purse
+from workers.ledger.rules.journal import Draft, post
+from workers.payments import telling, translation
+from workers.payments.keeping import Keeping
+from workers.payments.model import Commands
+from workers.payments.sending import Sending
+from workers.payments.store import Claimed, Step
+
+_LATER_SECONDS: Final = 0.5
+
+
+def acknowledged_before_kept() -> None:
+    """Events are acknowledged when they come, and kept in the next half second.
+
+    What came and is not kept when the worker dies is gone: Stripe had its 200, and never tells it again.
+    """
+
+    def keeping(keep: Callable[[Keeping, bytes], Awaitable[None]]) -> Callable[[Keeping, bytes], Awaitable[None]]:
+        waiting = set[asyncio.Task[None]]()
+
+        async def kept_later(keeping: Keeping, body: bytes) -> None:
+            await asyncio.sleep(_LATER_SECONDS)
+            await keep(keeping, body)
+
+        async def kept(keeping: Keeping, body: bytes) -> None:
+            task = asyncio.create_task(kept_later(keeping, body))
+            waiting.add(task)
+            task.add_done_callback(waiting.discard)
+
+        return kept
+
+    replace(Keeping, "keep", keeping)
+
+
+def done_when_sent() -> None:
+    """An event is done once its commands were given to the socket, whatever the broker or the ledger say of them.
+
+    What RabbitMQ loses or refuses on the way is lost with the purchase.
+    """
+
+    def sending(send: Callable[[Sending, Sequence[Commands]], Awaitable[list[bool]]]) -> Callable[..., Any]:
+        async def sent(sending: Sending, told: Sequence[Commands]) -> list[bool]:
+            return [True for _ in await send(sending, told)]
+
+        return sent
+
+    def stepping(_: Callable[..., Step]) -> Callable[..., Step]:
+        def step(event: Claimed, commands: Commands) -> Step:
+            return Step(id=event.id, account_id=commands.account_id, outcome="done")
+
+        return step
+
+    replace(Sending, "send", sending)
+    replace(telling, "_sent", stepping)
+
+
+def credited_by_each_event() -> None:
+    """A payment has another key each time that it is told, and the ledger credits each key."""
+
+    def buying(buy: Callable[..., Done | Error]) -> Callable[..., Done | Error]:
+        def bought(batch: Batch, purse: Purse, request: Request, command: Buy) -> Done | Error:
+            purchase = paying._purchase(batch, purse, command)
+            if purchase is None or command.paid is None or not purchase.is_paid:
+                return buy(batch, purse, request, command)
+            return _credited_again(batch, purse, request, purchase, command)
+
+        return bought
+
+    def new_key(intent: str) -> str:
+        return f"stripe:purchase:{intent}:{uuid.uuid4()}"
+
+    replace(stripe, "paid_key", lambda _: new_key)
+    replace(deciding, "buy", buying)
+
+
+def _credited_again(batch: Batch, purse: Purse, request: Request, purchase: Purchase, command: Buy) -> Done:
+    draft = Draft(
+        type="purchase",
+        amount=purchase.credits,
+        other="system:stripe",
+        key=command.idempotency_key,
+        operation=operation(command),
+        origin=request.actor.origin,
+        description="once more",
+    )
+    purse.account.total_earned += purchase.credits
+    return post(batch, purse, request, draft, [paying.add_lot(batch, purse, "purchase", purchase.credits)])
+
+
+def newest_word_counts() -> None:
+    """The ledger believes what it was told last of a refund or a dispute, also where that is old news."""
+
+    def learning(_: Callable[..., None]) -> Callable[..., None]:
+        def learned(known: dict[str, Any], name: str, told: Any) -> None:
+            known[name] = told
+
+        return learned
+
+    replace(paying, "learn", learning)
+
+
+def payment_not_told_first() -> None:
+    """What is told of a refund or a dispute does not begin with its payment: the ledger may hear of that afterwards.
+
+    It bears this: facts that came before the payment are noted, and settled with it.
+    """
+
+    def telling_(told: Callable[..., translation._Payment]) -> Callable[..., translation._Payment]:
+        def without(*given: Any) -> translation._Payment:
+            whole = told(*given)
+            return translation._Payment(whole.account_id, (), whole.purchase_id)
+
+        return without
+
+    replace(translation, "_told", telling_)
