@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final
 from urllib.parse import urlsplit
 
 from fastapi import Header
@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Field, StrictBool
 
 from api.auth.bodies import Body
 from api.credits.queries import matching
-from api.payments.model import Order
+from api.payments.model import Order, Reason
 from api.text import PlainText
 from contracts.fields import KEY_LENGTH_MAX
 
@@ -61,4 +61,4 @@ class RefundBody(Body):
     is left where it is not given."""
 
     amount: Annotated[int, Field(strict=True, ge=1, le=10**12)] | None = None
-    reason: Literal["duplicate", "fraudulent", "requested_by_customer"] | None = None
+    reason: Reason | None = None

@@ -10,6 +10,9 @@ from uuid import UUID
 
 import msgspec
 
+Reason = Literal["duplicate", "fraudulent", "requested_by_customer"]
+"""Of a refund, in Stripe's words."""
+
 
 @dataclass(frozen=True)
 class Order:

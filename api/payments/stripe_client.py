@@ -54,14 +54,17 @@ class StripeMetrics:
 
 class Refused(Exception):  # noqa: N818 - an answer of Stripe's, not a fault
     """Stripe does not do it. ``remembered``: it answers so for this idempotency key, whatever holds now;
-    ``conflicting``: the key was of a request with other parameters."""
+    ``conflicting``: the key was of a request with other parameters; ``unclear``: it may be done all the same."""
 
-    def __init__(self, code: str | None, param: str | None, *, remembered: bool, conflicting: bool) -> None:
+    def __init__(
+        self, code: str | None, param: str | None, *, remembered: bool, conflicting: bool, unclear: bool
+    ) -> None:
         super().__init__(f"Stripe refuses: {code or 'no code'}")
         self.code = code
         self.param = param
         self.remembered = remembered
         self.conflicting = conflicting
+        self.unclear = unclear
 
 
 @dataclass(frozen=True)
@@ -76,12 +79,13 @@ class Session:
 
 @dataclass(frozen=True)
 class Refund:
-    """A refund, as Stripe knows it."""
+    """A refund as it stands at Stripe; ``replayed``: it was asked for before."""
 
     id: str
     amount: int
     currency: str
     status: str | None
+    replayed: bool
 
 
 class Stripe:
@@ -132,9 +136,10 @@ class Stripe:
     async def create_refund(self, params: RefundCreateParams, key: str) -> Refund:
         """Gives money back; a repeat is answered with how the refund stands now."""
         made = await self._asked("refund", self._api.refunds.create_async(params, {"idempotency_key": key}))
-        if made.last_response is not None and _is_replayed(made.last_response.headers):
+        replayed = made.last_response is not None and _is_replayed(made.last_response.headers)
+        if replayed:
             made = await self._asked("refund_read", self._api.refunds.retrieve_async(made.id))
-        return Refund(made.id, made.amount, made.currency, made.status)
+        return Refund(made.id, made.amount, made.currency, made.status, replayed)
 
     async def _asked(self, operation: str, answer: Awaitable[_T]) -> _T:
         outcome: Outcome = "away"
@@ -172,7 +177,8 @@ def judged(error: stripe.StripeError) -> tuple[Outcome, Refused | Refusal | Unav
         return "away", _away()
     param = error.param if isinstance(error, stripe.InvalidRequestError) else None
     conflicting = isinstance(error, stripe.IdempotencyError)
-    return "refused", Refused(error.code, param, remembered=remembered, conflicting=conflicting)
+    unclear = status >= _FAILURES
+    return "refused", Refused(error.code, param, remembered=remembered, conflicting=conflicting, unclear=unclear)
 
 
 def _is_replayed(headers: Mapping[str, str] | None) -> bool:

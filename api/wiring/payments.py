@@ -11,6 +11,8 @@ from prometheus_client import CollectorRegistry
 
 from api.payments import pages
 from api.payments.checkout import Checkout
+from api.payments.refund_routes import RefundRoutes
+from api.payments.refunding import Refunds
 from api.payments.routes import PurchaseRoutes
 from api.payments.store import PurchaseStore
 from api.payments.stripe_client import Stripe, StripeMetrics
@@ -34,8 +36,9 @@ async def stripe(settings: Settings, registry: CollectorRegistry) -> AsyncGenera
 
 
 def router(parts: Parts) -> APIRouter:
-    """Below ``/credits``, and at the root the pages that payers come back to."""
-    rooms = (PurchaseRoutes(_checkout(parts)).router(), pages.router())
+    """Below ``/credits`` and ``/admin``, and at the root the pages that payers come back to."""
+    refunds = Refunds(parts.database, parts.stripe)
+    rooms = (PurchaseRoutes(_checkout(parts)).router(), RefundRoutes(refunds).router(), pages.router())
     return APIRouter(routes=[route for room in rooms for route in room.routes])
 
 

@@ -39,18 +39,18 @@ def test_a_key_of_ours_that_is_refused(error: stripe.StripeError) -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "remembered", "conflicting"),
+    ("error", "remembered", "conflicting", "unclear"),
     [
-        (stripe.APIError("m", http_status=500, headers=REPLAYED), True, False),
-        (stripe.CardError("m", None, "c", http_status=402, headers=REPLAYED), True, False),
-        (stripe.IdempotencyError("m", http_status=400), False, True),
-        (stripe.InvalidRequestError("m", "customer", "resource_missing", http_status=400), False, False),
+        (stripe.APIError("m", http_status=500, headers=REPLAYED), True, False, True),
+        (stripe.CardError("m", None, "c", http_status=402, headers=REPLAYED), True, False, False),
+        (stripe.IdempotencyError("m", http_status=400), False, True, False),
+        (stripe.InvalidRequestError("m", "customer", "resource_missing", http_status=400), False, False, False),
     ],
 )
 def test_what_stripe_remembers_needs_another_key(
-    error: stripe.StripeError, remembered: bool, conflicting: bool
+    error: stripe.StripeError, remembered: bool, conflicting: bool, unclear: bool
 ) -> None:
     _, meant = judged(error)
     assert isinstance(meant, Refused)
-    assert (meant.remembered, meant.conflicting) == (remembered, conflicting)
+    assert (meant.remembered, meant.conflicting, meant.unclear) == (remembered, conflicting, unclear)
     assert str(meant) != "m"

@@ -16,6 +16,7 @@ import httpx
 from pyotp.totp import TOTP
 
 from tests.integration.api.authenticator import SETUP, challenge, enrol, verify_address
+from tests.integration.api.payments.paying import pay
 from tests.integration.api.stripe_events import WEBHOOK, signature
 from tests.integration.api.users import BASE, PASSWORD, SignedIn, login, new_email, register, sign_up
 from tests.integration.auth.links import newest_link
@@ -210,6 +211,20 @@ async def _buy(there: Surroundings) -> Deed:
     return Deed(await sign_up(there.http), body | urls, headers={"Idempotency-Key": "k"})
 
 
+async def _bought(there: Surroundings) -> Deed:
+    """An administrator's look at a purchase that is paid."""
+    deed = await _buy(there)
+    assert deed.body is not None
+    opened = await there.post("/credits/purchases", deed.body, deed.by)
+    await pay(there.owner, opened)
+    return Deed(path={"purchaseId": opened["purchase"]["id"]})
+
+
+async def _give_back(there: Surroundings) -> Deed:
+    deed = await _bought(there)
+    return Deed(body={"amount": 100, "reason": "duplicate"}, path=deed.path, headers={"Idempotency-Key": "k"})
+
+
 def _on_somebody(body: dict[str, Any] | None = None) -> Preparation:
     """An administrator's deed on a user of its own."""
 
@@ -291,5 +306,7 @@ DEEDS: Final[Mapping[str, tuple[Preparation, ...]]] = {
     f"GET {BASE}/admin/packages": (_anybody,),
     f"PUT {BASE}/admin/packages/{{packageId}}": (_declare_package,),
     f"DELETE {BASE}/admin/packages/{{packageId}}": (_retire_package,),
+    f"GET {BASE}/admin/purchases/{{purchaseId}}": (_bought,),
+    f"POST {BASE}/admin/purchases/{{purchaseId}}/refund": (_give_back,),
 }
 """By the operation's name; an operation of the document that is missing here has nothing to succeed with."""
