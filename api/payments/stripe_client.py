@@ -102,8 +102,8 @@ class Stripe:
     @asynccontextmanager
     async def connected(cls, key: str, url: str, metrics: StripeMetrics) -> AsyncGenerator[Stripe]:
         """Connects when it is first needed."""
-        # The libraries write down ids and addresses of sessions, and requests where they are asked for much.
-        for name in ("stripe", "httpx"):
+        # What they write down of requests and answers are sessions and payers.
+        for name in ("stripe", "httpx", "httpcore"):
             logging.getLogger(name).setLevel(logging.WARNING)
         http = stripe.HTTPXClient(timeout=_SECONDS_OF_A_TRY)
         client = stripe.StripeClient(

@@ -29,8 +29,8 @@ async def stand_in(logs: Path) -> AsyncGenerator[StandIn]:
 async def selling(
     servers: Instance, logs: Path, stand_in: StandIn
 ) -> AsyncGenerator[tuple[Process, httpx.AsyncClient]]:
-    """A front that has this key."""
-    settings = {"STRIPE_SECRET_KEY": KEY, "STRIPE_API_URL": stand_in.url}
+    """A front that has this key, and tells all that it can."""
+    settings = {"STRIPE_SECRET_KEY": KEY, "STRIPE_API_URL": stand_in.url, "LOG_LEVEL": "DEBUG"}
     async with another_front(servers, logs, **settings) as front:
         yield front
 
