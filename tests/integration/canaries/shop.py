@@ -46,8 +46,8 @@ class Shop:
         named |= {"webhook's secret of before": self.webhook_secrets[1]}
         return [Secret(name, text) for name, text in named.items()]
 
-    async def buy(self, by: Traveller, person: Person) -> None:
-        """A package is bought and paid; Stripe tells of it, and is believed by its signature alone."""
+    async def buy(self, by: Traveller, person: Person) -> str:
+        """A package is bought and paid; Stripe tells of it, and is believed by its signature alone. The purchase."""
         opened = await by.done("POST", "/credits/purchases", _PACKAGE, token=person.access)
         async with Remote(self.url) as remote:
             assert await remote.pay(opened["purchase"]["stripeCheckoutSessionId"]) is None
@@ -61,6 +61,15 @@ class Shop:
             return [one["status"] for one in listed if one["id"] == opened["purchase"]["id"]] == ["completed"]
 
         await until(credited, "the purchase is completed")
+        return str(opened["purchase"]["id"])
+
+    async def give_back(self, by: Traveller, admin: Person, purchase: str) -> None:
+        """An administrator, who is signed in, looks at it, and gives its money back."""
+        which = {"purchaseId": purchase}
+        one = "/admin/purchases/{purchaseId}"
+        await by.done("GET", one, token=admin.access, where=which)
+        await by.done("POST", f"{one}/refund", {}, token=admin.access, where=which)
+        await self._tell(by)
 
     async def be_told_wrongly(self, by: Traveller) -> None:
         """By who is not Stripe, and by who sends a secret where its signature belongs."""

@@ -122,7 +122,7 @@ async def _travel(by: Traveller, instance: Instance, root: Path, owner: asyncpg.
             ada, admin = await journey.register(by), await _new_admin(by, instance)
             await journey.try_wrongly(by, ada)
             await journey.live(by, ada)
-            await selling.buy(by, ada)
+            bought = await selling.buy(by, ada)
             await selling.be_told_wrongly(by)
             await journey.misplace_tokens(by, ada)
             await journey.use_a_browser(by, ada)
@@ -130,6 +130,7 @@ async def _travel(by: Traveller, instance: Instance, root: Path, owner: asyncpg.
             await journey.change_password(by, ada)
             await journey.use_two_factors(by, ada, owner)
             await journey.administer(by, admin, ada)
+            await selling.give_back(by, admin, bought)
             await journey.leave(by, ada)
             await _until_all_sent(owner)
         mails = root / "mails"
