@@ -10,10 +10,12 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 import stripe
+from msgspec import Struct
 
-from contracts.stripe import API_VERSION
+from contracts.stripe import API_VERSION, PURCHASE_ID, USER_ID, checkout_key
 from workers.payments.meters import PaymentsMeters
-from workers.payments.model import Ask, Asked, Dispute, PaymentIntent, Refund
+from workers.payments.model import Ask, Asked, Dispute, Id, PaymentIntent, Refund
+from workers.payments.topping_up.model import Answer, Charge, NoAnswer, Refused
 
 _TIMEOUT_SECONDS: Final = 4.0
 """For each try."""
@@ -24,6 +26,22 @@ _REFUNDS_MAX: Final = 1000
 _AWAY: Final = (stripe.APIConnectionError, stripe.RateLimitError)
 
 Kind = TypeVar("Kind", PaymentIntent, Dispute)
+
+
+class _Tried(Struct, frozen=True):
+    id: Id
+
+
+class _Error(Struct, frozen=True):
+    type: str | None = None
+    code: str | None = None
+    decline_code: str | None = None
+    param: str | None = None
+    payment_intent: _Tried | None = None
+
+
+class _ErrorBody(Struct, frozen=True):
+    error: _Error
 
 
 class StripeAwayError(Exception):
@@ -60,6 +78,26 @@ class Stripe:
             raise
         self._count(question, "answered")
         return answers
+
+    async def charge(self, charge: Charge) -> Answer:
+        """Takes a payment while its payer is away. However often it is called for one purchase, within the life of
+        Stripe's keys there is one payment."""
+        if self._client is None:
+            return NoAnswer("STRIPE_SECRET_KEY is not set")
+        wish = {
+            "amount": charge.amount,
+            "currency": charge.currency,
+            "customer": charge.customer,
+            "payment_method": charge.payment_method,
+            "automatic_payment_methods": {"enabled": True, "allow_redirects": "never"},
+            "confirm": True,
+            "off_session": True,
+            "metadata": {PURCHASE_ID: charge.purchase_id, USER_ID: charge.account_id},
+        }
+        key = {"idempotency_key": checkout_key(charge.purchase_id, 1)}
+        answer = await _charged(self._client.v1.payment_intents.create_async(wish, key))
+        self._meters.questions.labels("charge", "away" if isinstance(answer, NoAnswer) else "answered").inc()
+        return answer
 
     async def close(self) -> None:
         """Ends its connections."""
@@ -100,6 +138,28 @@ class Stripe:
 async def _one(answer: Awaitable[Any], kind: type[Kind]) -> Kind | None:
     thing = await _told(answer)
     return None if thing is None else _read(thing.to_dict(), kind)
+
+
+async def _charged(answer: Awaitable[Any]) -> Answer:
+    try:
+        return msgspec.convert((await answer).to_dict(), PaymentIntent)
+    except msgspec.ValidationError as error:
+        return NoAnswer(f"Stripe's answer cannot be read: {error}")
+    except stripe.StripeError as error:
+        if error.http_status is None:
+            return NoAnswer(_said(error))
+        try:
+            told = msgspec.convert(error.json_body, _ErrorBody).error
+        except msgspec.ValidationError:
+            return Refused(status=error.http_status)
+        return Refused(
+            status=error.http_status,
+            kind=told.type,
+            code=told.code,
+            decline_code=told.decline_code,
+            param=told.param,
+            intent=None if told.payment_intent is None else told.payment_intent.id,
+        )
 
 
 async def _told(answer: Awaitable[Any]) -> Any:

@@ -39,6 +39,11 @@ class Sending:
         """Keeps the connection, until cancelled."""
         await self._publishing.run()
 
+    async def publish(self, messages: Sequence[Publication]) -> list[bool]:
+        """Publishes each once; answers which of them are queued and safe."""
+        verdicts = await self._publishing.once(messages, _CONFIRM_SECONDS)
+        return [verdict is Verdict.CONFIRMED for verdict in verdicts]
+
     async def send(self, told: Sequence[Commands]) -> list[bool]:
         """Sends all; answers for each event whether all its commands are queued and safe."""
         every = [command for commands in told for command in commands.commands]

@@ -20,6 +20,10 @@ from workers.payments.sending import Sending
 from workers.payments.settings import PaymentsSettings
 from workers.payments.store import SCHEMA_NEEDED, EventStore
 from workers.payments.telling import Telling
+from workers.payments.topping_up.charging import Charging
+from workers.payments.topping_up.meters import TopupMeters
+from workers.payments.topping_up.store import TopupStore
+from workers.payments.topping_up.telling import FailureTelling
 from workers.payments.upkeep import Upkeep
 from workers.payments.watching import Watching
 from workers.payments.working import Working
@@ -44,6 +48,10 @@ class PaymentsWorker:
         telling = Telling(self._store, self._sending, self._watching, meters)
         self._working = Working(self._store, self._stripe, telling, self._watching, settings.live)
         self._keeping = Keeping(self._incoming, meters, self._working.wake)
+        topups, counted = TopupStore(settings.database_url, application_name=f"{name} top-ups"), TopupMeters()
+        self._topups = topups
+        self._charging = Charging(topups, self._stripe, counted, settings.live)
+        self._failures = FailureTelling(topups, self._sending, counted)
         self._upkeep = Upkeep(self._store, self._watching, meters)
         self.inflow = Inflow(settings.amqp_url, STRIPE_QUEUE, self._keeping.keep, at_once=IN_HAND)
         self._stopping = asyncio.Event()
@@ -69,6 +77,7 @@ class PaymentsWorker:
             await self._stripe.close()
             await self._incoming.close()
             await self._store.close()
+            await self._topups.close()
 
     async def _work(self) -> None:
         lasting = {
@@ -76,6 +85,8 @@ class PaymentsWorker:
             "commands sent": self._sending.run(),
             "events worked off": self._working.run(),
             "events watched": self._watching.run(),
+            "top-ups charged": self._charging.run(),
+            "failed top-ups told": self._failures.run(),
             "upkeep": self._upkeep.run(),
         }
         background = Background(lasting, self.stop)

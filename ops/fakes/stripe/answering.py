@@ -72,7 +72,7 @@ class Api:
             return self._cut(_response(answer, name, request), request)
         first = self.keys[account.livemode].begin(key, request.url.path, {**tree, "expand": expands}, name)
         if first.answer is not None:
-            return _response(first.answer, name, request, first=first.name, replayed=True)
+            return self._cut(_response(first.answer, name, request, first=first.name, replayed=True), request)
         try:
             await self._hindered(request)
             first.answer = answer = _done(act, call, expands, name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import random
+import signal
 from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,10 @@ import pytest
 from ops.fakes.stripe.running import StandIn
 from ops.instance import Instance
 from tests.e2e.client import Client
+from tests.integration.workers.events import Subscriber
 from tests.integration.workers.payments import CREDITS, PRICE, Seller, event, payments_worker, selling, session_of
 from tests.integration.workers.running import Running, until
+from tests.integration.workers.topups import saver
 from workers.payments.store import EventStore
 from workers.payments.upkeep import BODY_LIFE
 
@@ -187,3 +190,40 @@ async def test_money_that_is_not_the_price_credits_nothing_and_raises_an_alarm(
 
 async def _at_least(process: Running, meter: str, number: float) -> bool:
     return await process.meter(meter) >= number
+
+
+async def test_credits_that_run_low_are_bought_and_a_decline_is_told(seller: Seller, events: Subscriber) -> None:
+    ada = await saver(seller)
+    await until(ada.is_taken_on, "Stripe has taken it on")
+    await ada.tell()
+    await ada.ends("completed")
+    assert await seller.transactions({"user_id": ada.user}) == [("purchase", CREDITS)]
+
+    await seller.remote.decline(ada.card, "insufficient_funds")
+    await seller.client.use(ada.user, CREDITS)
+    await ada.ends("failed")
+    assert (await ada.topup())["disabled_reason"] == "insufficient_funds"
+    assert [mail["kind"] for mail in await ada.mails()] == ["topup_failed"]
+    told = [one["type"] for one in await events.has(ada.user, 4)]
+    assert sorted(told) == ["credits.granted", "credits.purchased", "credits.topup_failed", "credits.used"]
+
+
+@pytest.mark.slow
+async def test_a_worker_that_is_killed_while_stripe_is_asked_leaves_one_payment(
+    servers: Instance, logs: Path, stand_in: StandIn, seller: Seller
+) -> None:
+    """Several times, since it is by chance which of the two workers asks."""
+    await seller.remote.switch(answer_delay_seconds=0.3)
+    for _ in range(6):
+        async with payments_worker(servers, logs, stand_in.url) as another:
+            ada = await saver(seller)
+            await until(ada.is_asked_for, "Stripe is asked")
+            another.signal(signal.SIGKILL)
+            await another.child.wait()
+        await ada.change("due_at = now()", "topup_payments")
+        await until(ada.is_taken_on, "Stripe has taken it on")
+        assert len(await ada.charges()) == 1
+        await ada.tell()
+        await ada.ends("completed")
+        assert await seller.transactions({"user_id": ada.user}) == [("purchase", CREDITS)]
+    await seller.remote.switch(answer_delay_seconds=0)

@@ -1,0 +1,1 @@
+SELECT credits.begin_topup($1, $2)

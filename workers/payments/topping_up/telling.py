@@ -1,0 +1,77 @@
+"""Tells of top-ups that failed: subscribers by an event, the ledger by a command. Both again until they hold it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+import structlog
+
+from contracts.commands import Buy
+from contracts.events import TopupFailedData, topup_failed_event
+from contracts.stripe import failed_key
+from workers.broker.publisher import Publication
+from workers.events.messages import event_message
+from workers.ledger.faults import Fault
+from workers.payments.model import Commands
+from workers.payments.pauses import TRIES_MAX
+from workers.payments.sending import Sending
+from workers.payments.topping_up.meters import TopupMeters
+from workers.payments.topping_up.model import Failure
+from workers.payments.topping_up.store import TopupStore
+
+_log = structlog.get_logger(__name__)
+
+_ROUND_SECONDS: Final = 1.0
+_AT_ONCE: Final = 100
+
+
+class FailureTelling:
+    """Each failure stays in its row until the broker has confirmed the event and the ledger holds the command."""
+
+    def __init__(self, store: TopupStore, sending: Sending, meters: TopupMeters) -> None:
+        self._store = store
+        self._sending = sending
+        self._meters = meters
+
+    async def run(self) -> None:
+        """Round after round, until cancelled; one that fails is followed by the next."""
+        while True:
+            try:
+                await self.round()
+            except Fault as fault:
+                _log.warning("failed top-ups wait for the database", reason=str(fault))
+            await asyncio.sleep(_ROUND_SECONDS)
+
+    async def round(self) -> None:
+        """Tells what is due."""
+        failures = await self._store.claim_failures(_AT_ONCE)
+        if not failures:
+            return
+        untold = [failure for failure in failures if not failure.told]
+        confirmed = await self._sending.publish([_event(failure) for failure in untold])
+        told = [failure.purchase_id for failure, safe in zip(untold, confirmed, strict=True) if safe]
+        if told:
+            await self._store.mark_told(told)
+            self._meters.count("told", len(told))
+        await self._sending.send([_command(failure) for failure in failures if failure.pending])
+        for failure in failures:
+            if failure.tries >= TRIES_MAX:
+                held = "the ledger does not hold it" if failure.told else "the broker does not take it"
+                self._meters.alarm(failure.purchase_id, f"its failure was told {failure.tries} times: {held}")
+
+
+def _event(failure: Failure) -> Publication:
+    data = TopupFailedData(purchase_id=failure.purchase_id, package_id=failure.package_id, reason=failure.reason)
+    return event_message(topup_failed_event(user_id=failure.account_id, data=data, time=failure.failed_at), None)
+
+
+def _command(failure: Failure) -> Commands:
+    """The same as Stripe's own event of it makes, where there was a payment."""
+    command = Buy(
+        user_id=failure.account_id,
+        idempotency_key=failed_key(failure.intent or failure.purchase_id),
+        purchase_id=failure.purchase_id,
+        failed=f"declined: {failure.reason}",
+    )
+    return Commands(failure.account_id, (command,))
