@@ -32,6 +32,8 @@ EventType = Literal[
     "two_factor.enabled",
     "two_factor.disabled",
     "two_factor.failed",
+    "topup.enabled",
+    "topup.disabled",
     "recovery.used",
     "recovery.renewed",
     "admin.created",

@@ -6,10 +6,13 @@ from typing import Any, Final
 
 import msgspec
 
+from api.payments.topup.model import Topup
 from api.payments.views import Opened, RefundedPurchase, WholePurchase
 
 _REFERENCE: Final = "#/components/schemas/{name}"
-_, _COMPONENTS = msgspec.json.schema_components((Opened, RefundedPurchase, WholePurchase), ref_template=_REFERENCE)
+_, _COMPONENTS = msgspec.json.schema_components(
+    (Opened, RefundedPurchase, Topup, WholePurchase), ref_template=_REFERENCE
+)
 
 
 def components() -> dict[str, Any]:

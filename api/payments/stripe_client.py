@@ -22,6 +22,8 @@ SECONDS_MAX: Final = 8.0
 """For all that one request asks of Stripe, tries again included."""
 _SECONDS_OF_A_TRY: Final = 5.0
 _RETRIES: Final = 2
+_METHODS_MAX: Final = 100
+"""Of one customer, the newest first."""
 _REFUSALS: Final = 400
 _IN_USE: Final = 409
 """Of an idempotency key whose first request is under way, or of an object that is locked."""
@@ -132,6 +134,12 @@ class Stripe:
     async def expire_session(self, session_id: str) -> None:
         """Nobody pays it any more."""
         await self._asked("expire", self._api.checkout.sessions.expire_async(session_id))
+
+    async def newest_payment_method(self, customer: str) -> str | None:
+        """What the customer saved last to pay with; ``None`` where nothing is saved."""
+        asked = self._api.customers.payment_methods.list_async(customer, {"limit": _METHODS_MAX})
+        found = (await self._asked("payment_methods", asked)).data
+        return max(found, key=lambda method: method.created).id if found else None
 
     async def create_refund(self, params: RefundCreateParams, key: str) -> Refund:
         """Gives money back; a repeat is answered with how the refund stands now."""

@@ -16,6 +16,9 @@ from api.payments.refunding import Refunds
 from api.payments.routes import PurchaseRoutes
 from api.payments.store import PurchaseStore
 from api.payments.stripe_client import Stripe, StripeMetrics
+from api.payments.topup.routes import TopupRoutes
+from api.payments.topup.store import TopupStore
+from api.payments.topup.switching import Switching
 from api.settings import Settings
 from api.wiring.parts import Parts
 
@@ -38,8 +41,18 @@ async def stripe(settings: Settings, registry: CollectorRegistry) -> AsyncGenera
 def router(parts: Parts) -> APIRouter:
     """Below ``/credits`` and ``/admin``, and at the root the pages that payers come back to."""
     refunds = Refunds(parts.database, parts.stripe)
-    rooms = (PurchaseRoutes(_checkout(parts)).router(), RefundRoutes(refunds).router(), pages.router())
+    rooms = (
+        PurchaseRoutes(_checkout(parts)).router(),
+        RefundRoutes(refunds).router(),
+        _topup(parts).router(),
+        pages.router(),
+    )
     return APIRouter(routes=[route for room in rooms for route in room.routes])
+
+
+def _topup(parts: Parts) -> TopupRoutes:
+    purchases = PurchaseStore(parts.database)
+    return TopupRoutes(Switching(TopupStore(parts.database), purchases, parts.stripe))
 
 
 def _checkout(parts: Parts) -> Checkout | None:

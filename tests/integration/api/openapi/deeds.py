@@ -15,6 +15,7 @@ import asyncpg
 import httpx
 from pyotp.totp import TOTP
 
+from ops.fakes.stripe.remote import Remote
 from tests.integration.api.authenticator import SETUP, challenge, enrol, verify_address
 from tests.integration.api.payments.paying import pay
 from tests.integration.api.stripe_events import WEBHOOK, signature
@@ -225,6 +226,15 @@ async def _give_back(there: Surroundings) -> Deed:
     return Deed(body={"amount": 100, "reason": "duplicate"}, path=deed.path, headers={"Idempotency-Key": "k"})
 
 
+async def _switch_topup_on(there: Surroundings) -> Deed:
+    user = await sign_up(there.http)
+    order = {"packageId": "credits-500", "savePaymentMethod": True}
+    opened = await there.post("/credits/purchases", order, user)
+    async with Remote(str(httpx.URL(opened["checkoutUrl"]).join("/")).rstrip("/")) as stripe:
+        assert await stripe.pay(opened["purchase"]["stripeCheckoutSessionId"]) is None
+    return Deed(user, {"below": 100, "packageId": "credits-500", "maxPerMonth": 3})
+
+
 def _on_somebody(body: dict[str, Any] | None = None) -> Preparation:
     """An administrator's deed on a user of its own."""
 
@@ -292,6 +302,9 @@ DEEDS: Final[Mapping[str, tuple[Preparation, ...]]] = {
     f"GET {_CREDITS}/lots": (_anybody,),
     f"GET {_CREDITS}/purchases": (_anybody,),
     f"POST {_CREDITS}/purchases": (_buy,),
+    f"GET {_CREDITS}/topup": (_anybody,),
+    f"PUT {_CREDITS}/topup": (_switch_topup_on,),
+    f"DELETE {_CREDITS}/topup": (_anybody,),
     f"GET {_CREDITS}/packages": (_anybody,),
     f"POST {WEBHOOK}": (_tell_of_a_payment,),
     f"GET {_USERS}": (_anybody,),

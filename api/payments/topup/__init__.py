@@ -1,0 +1,1 @@
+"""Automatic top-up, as a user sets it. What comes of it is the payments worker's."""

@@ -1,0 +1,1 @@
+SELECT true FROM credits.packages WHERE id = $1 AND active
