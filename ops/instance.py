@@ -62,14 +62,15 @@ def private(
     database: str = DATABASE,
     environment: Mapping[str, str] | None = None,
     data: Path | None = None,
+    with_stand_in: bool = False,
 ) -> Generator[Instance]:
     """An instance in a temporary place, ended and removed at the end.
 
     With servers, roles, migrations, topology and logins; with front, relay, clock and workers unless
     `with_processes` is false. `environment` adds settings for the processes, which are unhindered else; `database` is
     where the ledger is, `data` the folder of the servers' data, which is removed too (by default it is in the temporary
-    place). Given servers (DATABASE_URL …) of the surroundings are not used: who asks for a private instance may break
-    it.
+    place). `with_stand_in`: it buys at a stand-in for Stripe. Given servers (DATABASE_URL …) of the surroundings are
+    not used: who asks for a private instance may break it.
     Raises LauncherError when it does not come up.
     """
     packages.ensure(Settings.model_construct(), watch=lambda _line: None)
@@ -80,7 +81,8 @@ def private(
             place.home.mkdir(mode=0o711)
             state.save(place.state, State(data=str(data)))
         settings = {**surroundings(*FRONTS_OWN, *MAILS_OWN), **UNHINDERED, **(environment or {})}
-        launched = launch(place, Wish(workers, partitions, with_processes, database), settings, attached=True)
+        wish = Wish(workers, partitions, with_processes, database, with_stand_in)
+        launched = launch(place, wish, settings, attached=True)
         try:
             launched.wait_until_ready(lambda _status: None)
             yield of(place)

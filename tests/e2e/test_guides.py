@@ -1,8 +1,9 @@
-"""The guide of sign-in: what it tells its reader to type is typed, and what it shows is seen."""
+"""The guides of sign-in and of selling: what they tell their reader to type is typed, and what they show is seen."""
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 from collections.abc import Generator, Mapping
@@ -11,15 +12,27 @@ from pathlib import Path
 import httpx
 import pytest
 
+from contracts.stripe import API_VERSION
 from ops.instance import UNHINDERED, Instance, private
 from tests.e2e import node
 from tests.e2e.starter import CHECKOUT
-from tests.e2e.walkthrough import COMMANDS, Block, blocks_of, is_as_shown, outputs
+from tests.e2e.walkthrough import COMMANDS, ELSEWHERE, Block, blocks_of, is_as_shown, outputs
+from workers.payments.model import OBJECTS
 
-GUIDE = blocks_of((CHECKOUT / "docs" / "guides" / "auth.md").read_text(encoding="utf-8"))
+GUIDES = CHECKOUT / "docs" / "guides"
+AUTH = blocks_of((GUIDES / "auth.md").read_text(encoding="utf-8"))
+SELLING = (GUIDES / "payments.md").read_text(encoding="utf-8")
+PAYMENTS = blocks_of(SELLING)
 IN_JAVASCRIPT = "In JavaScript"
-FILES = {"python": "examples/verify.py", "js": "examples/verify.mjs"}
-"""Programs of others that the guide shows in whole, and runs by name."""
+SHOWN_PROGRAMS = (
+    (AUTH, "python", "examples/verify.py"),
+    (AUTH, "js", "examples/verify.mjs"),
+    (PAYMENTS, "js", "examples/buy.mjs"),
+)
+"""Programs of others that a guide shows, and runs by name."""
+BY_STRIPES_KEYS = ("stripe ", "./mana up ", "./mana down", "export STRIPE_SECRET_KEY=", "export STRIPE_WEBHOOK_SECRET=")
+"""All that a guide may tell its reader to type, and nobody types here: it needs an account at Stripe, or is another
+start of the service."""
 _LAUNCHER = f"""#!/bin/sh
 exec {sys.executable} -P -m ops "$@"
 """
@@ -27,8 +40,10 @@ exec {sys.executable} -P -m ops "$@"
 
 @pytest.fixture(scope="module")
 def instance() -> Generator[Instance]:
-    """Of its own, with the limits that a reader has, and since administrators and keys are made in it."""
-    with private(partitions=8, name="guide", environment=dict.fromkeys(UNHINDERED, "")) as running:
+    """Of its own, since administrators and keys are made in it, and with the limits that a reader has: two readers at
+    once, who share an address."""
+    limits = {**dict.fromkeys(UNHINDERED, ""), "RATE_LIMIT_MAX": "200"}
+    with private(partitions=8, name="guide", environment=limits, with_stand_in=True) as running:
         yield running
 
 
@@ -49,9 +64,7 @@ def checkout(instance: Instance, tmp_path: Path) -> Path:
 
 
 def _commands(*, in_javascript: bool) -> list[Block]:
-    return [
-        block for block in GUIDE if block.language == COMMANDS and (block.section == IN_JAVASCRIPT) is in_javascript
-    ]
+    return [block for block in AUTH if block.language == COMMANDS and (block.section == IN_JAVASCRIPT) is in_javascript]
 
 
 def _walk(blocks: list[Block], checkout: Path, instance: Instance, environment: Mapping[str, str]) -> None:
@@ -78,16 +91,59 @@ def test_what_it_shows_in_javascript_is_seen(checkout: Path, instance: Instance)
     _walk(_commands(in_javascript=True), checkout, instance, {**for_npm, **node.SURROUNDINGS, **own})
 
 
-def test_every_block_is_executed_or_shown_beside_one() -> None:
-    for block in GUIDE:
-        assert block.language in {COMMANDS, *FILES}, f"line {block.line}: nothing runs this block"
-    assert len(GUIDE) > 40
+def test_what_selling_shows_is_seen(checkout: Path, instance: Instance) -> None:
+    with_node = {"PATH": f"{node.programs(checkout / 'bin')}:{os.environ['PATH']}"}
+    _walk([block for block in PAYMENTS if block.language == COMMANDS], checkout, instance, with_node)
 
 
-def test_the_programs_in_it_are_those_that_it_runs() -> None:
-    shown = {block.language: block.text for block in GUIDE if block.language in FILES}
-    for language, file in FILES.items():
-        assert shown[language] in (CHECKOUT / file).read_text(encoding="utf-8")
+@pytest.mark.parametrize(("guide", "least"), [(AUTH, 40), (PAYMENTS, 10)])
+def test_every_block_is_executed_or_shown_beside_one(guide: list[Block], least: int) -> None:
+    for block in guide:
+        programs = {language for of, language, _ in SHOWN_PROGRAMS if of is guide}
+        assert block.language in {COMMANDS, ELSEWHERE, *programs}, f"line {block.line}: nothing runs this block"
+    assert len([block for block in guide if block.language == COMMANDS]) >= least
+
+
+def test_what_is_not_executed_needs_stripe() -> None:
+    typed = [line for block in (*AUTH, *PAYMENTS) if block.language == ELSEWHERE for line in block.typed()]
+    assert len(typed) > 5
+    for line in typed:
+        assert line.startswith(BY_STRIPES_KEYS), f"{line}: could be executed here"
+
+
+def test_the_programs_in_them_are_those_that_they_run() -> None:
+    for guide, language, file in SHOWN_PROGRAMS:
+        [shown] = [block.text for block in guide if block.language == language]
+        assert shown in (CHECKOUT / file).read_text(encoding="utf-8")
+        assert any(file in block.text for block in guide if block.language == COMMANDS)
+
+
+def test_selling_names_the_events_that_mean_something_here() -> None:
+    [listen] = [line for block in PAYMENTS if block.language == ELSEWHERE for line in block.typed() if "listen" in line]
+    named = listen.rpartition("--events ")[2].split(",")
+    assert sorted(named) == sorted(OBJECTS)
+    assert set(re.findall(r"`(20\d\d-\d\d-\d\d\.\w+)`", SELLING)) == {API_VERSION}
+
+
+def test_selling_names_the_rights_that_are_needed_at_stripe() -> None:
+    rows = re.findall(r"^\| [^|]+ \| (Read|Write) \| [^|]+ \| ((?:`[a-z_.]+`(?:, )?)+) \|$", SELLING, re.MULTILINE)
+    named = {call: right for right, calls in rows for call in re.findall(r"`([a-z_.]+)`", calls)}
+    assert set(named) == _calls_of_stripe()
+    assert {call for call, right in named.items() if right == "Read"}.isdisjoint(
+        call for call in named if not call.endswith((".list", ".retrieve"))
+    )
+
+
+def _calls_of_stripe() -> set[str]:
+    """The operations of Stripe's library that our processes call."""
+    found = set[str]()
+    for package in ("api/payments", "workers/payments"):
+        for file in (CHECKOUT / package).rglob("*.py"):
+            text = file.read_text(encoding="utf-8")
+            calls = re.findall(r"(?:_api|v1|client)\.([a-z_.]+)_async\(", text)
+            assert len(calls) == len(re.findall(r"(?<!close)_async\(", text)), f"{file}: calls that are not understood"
+            found.update(calls)
+    return found
 
 
 def test_what_differs_is_told() -> None:

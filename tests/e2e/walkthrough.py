@@ -2,6 +2,7 @@
 
 A block of ``sh`` is run. A block of ``text`` or ``json`` directly below shows all that it prints: spaces and line ends
 do not count, and ``…`` stands for any part of a string, a word or a number. A block with nothing below prints nothing.
+A block of ``console`` has what is typed behind ``$``, and is not run.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 COMMANDS: Final = "sh"
+ELSEWHERE: Final = "console"
 SHOWN: Final = frozenset({"text", "json"})
 _FENCE: Final = re.compile(
     r"^(?P<indent>[ >]*)```(?P<language>[^`\n]*)\n(?P<text>.*?)^(?P=indent)```$", re.DOTALL | re.MULTILINE
@@ -31,6 +33,12 @@ class Block:
     language: str
     text: str
     shown: str | None = None
+
+    def typed(self) -> list[str]:
+        """The commands of a block that is not run, each in one line."""
+        whole = self.text.replace("\\\n", "").splitlines()
+        assert all(line.startswith("$ ") for line in whole), f"line {self.line}: a command begins with a dollar"
+        return [line.removeprefix("$ ") for line in whole]
 
 
 def blocks_of(guide: str) -> list[Block]:
