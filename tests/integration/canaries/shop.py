@@ -20,7 +20,8 @@ from tests.integration.canaries.secret import Secret
 from tests.integration.canaries.traveller import Traveller
 from tests.integration.workers.running import until
 
-_PACKAGE = {"packageId": "credits-500"}
+_PACKAGE = {"packageId": "credits-500", "savePaymentMethod": True}
+_TOP_UP = {"below": 1, "packageId": "credits-500", "maxPerMonth": 1}
 _WEBHOOK = "/webhooks/stripe"
 
 
@@ -47,7 +48,10 @@ class Shop:
         return [Secret(name, text) for name, text in named.items()]
 
     async def buy(self, by: Traveller, person: Person) -> str:
-        """A package is bought and paid; Stripe tells of it, and is believed by its signature alone. The purchase."""
+        """A package is bought and paid; Stripe tells of it, and is believed by its signature alone. The purchase.
+
+        The payment method that is kept is good for another one whenever credits run low.
+        """
         opened = await by.done("POST", "/credits/purchases", _PACKAGE, token=person.access)
         async with Remote(self.url) as remote:
             assert await remote.pay(opened["purchase"]["stripeCheckoutSessionId"]) is None
@@ -61,6 +65,8 @@ class Shop:
             return [one["status"] for one in listed if one["id"] == opened["purchase"]["id"]] == ["completed"]
 
         await until(credited, "the purchase is completed")
+        for method, body in (("PUT", _TOP_UP), ("GET", None), ("DELETE", None)):
+            await by.done(method, "/credits/topup", body, token=person.access)
         return str(opened["purchase"]["id"])
 
     async def give_back(self, by: Traveller, admin: Person, purchase: str) -> None:
