@@ -12,7 +12,7 @@ from ops import checks, demo, envfile, foreground, instance, running, screen, st
 from ops.boot import Wish
 from ops.errors import LauncherError, sentence
 from ops.place import Place
-from ops.programs import ProcessSettings, python, run_environment
+from ops.programs import PAYMENTS_OWN, ProcessSettings, python, run_environment
 from ops.state import DatabaseRole
 
 app = typer.Typer(
@@ -29,6 +29,8 @@ users = typer.Typer(help="Users in bulk.", no_args_is_help=True)
 app.add_typer(users, name="users")
 packages = typer.Typer(help="What can be bought.", no_args_is_help=True)
 app.add_typer(packages, name="packages")
+buying = typer.Typer(help="What Stripe has, and what we have.", no_args_is_help=True)
+app.add_typer(buying, name="stripe")
 _PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 
@@ -199,6 +201,23 @@ def apply_packages(
 def list_packages() -> None:
     """Print the packages as a file that `apply` takes, the retired ones as comments."""
     _operate("packages", ["list"], "mana_owner")
+
+
+@buying.command(context_settings=_PASS_ON, add_help_option=False)
+def reconcile(context: typer.Context) -> None:
+    """Compare with Stripe, feed what never arrived; exit status 1 where something still differs (--help: options)."""
+    asks_for_help = "--help" in context.args
+    _become("workers.payments.reconciling", context.args, {} if asks_for_help else _as_payments())
+
+
+def _as_payments() -> dict[str, str]:
+    """The payments worker's environment: at the stand-in, where the instance has one."""
+    place = Place.from_environment()
+    there = instance.of(place)
+    told = {name: value for name in PAYMENTS_OWN if (value := os.environ.get(name))}
+    if url := stand_in.url_of(there.status):
+        told |= {"STRIPE_SECRET_KEY": there.addresses.secrets.stripe_key, "STRIPE_API_URL": url}
+    return {**ProcessSettings(there.addresses, partitions=1).payments(), **told}
 
 
 def _operate(program: str, arguments: list[str], role: DatabaseRole) -> NoReturn:

@@ -315,3 +315,39 @@ LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp A
 END $$;
 REVOKE ALL ON FUNCTION auth.admin_get_purchase(uuid) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION auth.admin_get_purchase(uuid) TO mana_api;
+
+-- ---------------------------------------------------------------------------------------------------- reconciliation
+
+CREATE TABLE credits.reconciliations (
+    id          bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    asked_by    text        NOT NULL CHECK (asked_by IN ('timer', 'operator')),
+    livemode    boolean     NOT NULL,
+    since       timestamptz NOT NULL,
+    begun_at    timestamptz NOT NULL DEFAULT now(),
+    ended_at    timestamptz,
+    events      bigint,
+    missing     bigint,
+    payments    bigint,
+    differences bigint,
+    fed         bigint,
+    unmended    bigint,
+    problem     text        CHECK (length(problem) <= 500)
+);
+COMMENT ON TABLE credits.reconciliations IS 'Each comparison with Stripe: how much was looked at, and what was found.';
+COMMENT ON COLUMN credits.reconciliations.missing IS 'Events that never arrived; they were fed.';
+COMMENT ON COLUMN credits.reconciliations.unmended IS 'What no event mends: somebody has to look.';
+COMMENT ON COLUMN credits.reconciliations.problem IS 'Why it could not go on to its end.';
+CREATE INDEX reconciliations_by_asker ON credits.reconciliations (asked_by, livemode, begun_at);
+
+-- Which payments Stripe must know, and which of them may have moved on without us.
+CREATE INDEX purchases_completed ON credits.purchases (completed_at, id) WHERE paid;
+CREATE INDEX purchases_unsettled ON credits.purchases (id) WHERE paid AND (
+    jsonb_path_exists(refunds, '$.*[1] ? (@ == "pending")') OR jsonb_path_exists(disputes, '$.*[1] ? (@ == "open")'));
+
+GRANT SELECT, INSERT (asked_by, livemode, since),
+    UPDATE (ended_at, events, missing, payments, differences, fed, unmended, problem)
+    ON credits.reconciliations TO mana_payments;
+GRANT SELECT ON credits.reconciliations TO mana_readonly;
+ALTER TABLE credits.reconciliations ENABLE ROW LEVEL SECURITY;
+CREATE POLICY payments ON credits.reconciliations TO mana_payments USING (true);
+CREATE POLICY all_rows ON credits.reconciliations FOR SELECT TO mana_readonly USING (true);

@@ -73,6 +73,12 @@ def test_everything_is_there_and_ready(whole: Starter) -> None:
     assert all_ready(whole)
 
 
+def test_what_was_bought_is_compared_with_the_stand_in(whole: Starter) -> None:
+    said = whole.must("stripe", "reconcile", "--since", "1h", "--dry-run")
+    assert "Nothing was fed." in said
+    assert "no purchase" not in said
+
+
 def test_a_taken_port_is_replaced_by_the_next_free_one(whole: Starter, taken: int) -> None:
     port = httpx.URL(whole.env()["MANA_API_URL"]).port
     assert port is not None

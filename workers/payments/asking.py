@@ -5,12 +5,12 @@ Answers are read by our own models, like events; the library only carries them.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
-from typing import Any, Final, TypeVar
+from collections.abc import AsyncIterator, Awaitable, Mapping
+from typing import Any, Final, Literal, TypeVar
 
 import msgspec
 import stripe
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 from contracts.stripe import API_VERSION, PURCHASE_ID, USER_ID, checkout_key
 from workers.payments.meters import PaymentsMeters
@@ -26,6 +26,17 @@ _REFUNDS_MAX: Final = 1000
 _AWAY: Final = (stripe.APIConnectionError, stripe.RateLimitError)
 
 Kind = TypeVar("Kind", PaymentIntent, Dispute)
+Answered = TypeVar("Answered")
+Listed = Literal["events", "payment_intents", "refunds", "disputes"]
+
+
+class _Page(Struct, frozen=True):
+    data: list[Raw]
+    has_more: bool
+
+
+class _Last(Struct, frozen=True):
+    id: str
 
 
 class _Tried(Struct, frozen=True):
@@ -53,11 +64,13 @@ class DeniedError(Exception):
 
 
 class Stripe:
-    """A client; without a key every question is denied."""
+    """A client; without a key every question is denied. ``patience``: for each try, in seconds."""
 
-    def __init__(self, key: str | None, url: str, meters: PaymentsMeters) -> None:
+    def __init__(
+        self, key: str | None, url: str, meters: PaymentsMeters, *, patience: float = _TIMEOUT_SECONDS
+    ) -> None:
         self._meters = meters
-        self._http = stripe.HTTPXClient(timeout=_TIMEOUT_SECONDS)
+        self._http = stripe.HTTPXClient(timeout=patience)
         self._client: Any = key and stripe.StripeClient(
             key,
             http_client=self._http,
@@ -68,16 +81,23 @@ class Stripe:
 
     async def ask(self, question: Ask, asked: Asked) -> Asked:
         """``asked`` with one answer more. Raises ``StripeAwayError``, ``DeniedError``."""
-        try:
-            answers = await self._answer(question, asked)
-        except StripeAwayError:
-            self._count(question, "away")
-            raise
-        except DeniedError:
-            self._count(question, "denied")
-            raise
-        self._count(question, "answered")
-        return answers
+        return await self._counted(question.kind, self._answer(question, asked))
+
+    async def pages(self, kind: Listed, wish: Mapping[str, Any]) -> AsyncIterator[list[Raw]]:
+        """What Stripe lists, the newest first, each thing byte for byte as it is written there; a page is asked for
+        when the one before it is done with. Raises ``StripeAwayError``, ``DeniedError``."""
+        after: dict[str, str] = {}
+        while True:
+            page = await self._counted("list", self._page(kind, {**wish, "limit": _PAGE, **after}))
+            if page.data:
+                yield page.data
+            if not page.has_more or not page.data:
+                return
+            after = {"starting_after": _decoded(page.data[-1], _Last).id}
+
+    async def find_payment(self, name: str) -> bytes | None:
+        """A payment intent as Stripe writes it; ``None`` where it knows none. Raises as ``pages``."""
+        return await self._counted("payment", self._found(name))
 
     async def charge(self, charge: Charge) -> Answer:
         """Takes a payment while its payer is away. However often it is called for one purchase, within the life of
@@ -103,10 +123,34 @@ class Stripe:
         """Ends its connections."""
         await self._http.close_async()
 
-    async def _answer(self, question: Ask, asked: Asked) -> Asked:
+    @property
+    def _asked(self) -> Any:
         if self._client is None:
             raise DeniedError("STRIPE_SECRET_KEY is not set, so Stripe cannot be asked")
-        client = self._client.v1
+        return self._client.v1
+
+    async def _page(self, kind: Listed, wish: dict[str, Any]) -> _Page:
+        client = self._asked
+        match kind:
+            case "events":
+                page = await _told(client.events.list_async(wish))
+            case "payment_intents":
+                page = await _told(client.payment_intents.list_async(wish))
+            case "refunds":
+                page = await _told(client.refunds.list_async(wish))
+            case "disputes":
+                page = await _told(client.disputes.list_async(wish))
+        if page is None:
+            raise DeniedError(f"Stripe lists no {kind} after one that it has listed")
+        return _decoded(page.last_response.body, _Page)
+
+    async def _found(self, name: str) -> bytes | None:
+        client = self._asked
+        found = await _told(client.payment_intents.retrieve_async(name))
+        return None if found is None else found.last_response.body.encode()
+
+    async def _answer(self, question: Ask, asked: Asked) -> Asked:
+        client = self._asked
         match question.kind:
             case "payment":
                 payment = await _one(client.payment_intents.retrieve_async(question.id), PaymentIntent)
@@ -119,10 +163,11 @@ class Stripe:
                 return msgspec.structs.replace(asked, refunds={**asked.refunds, question.id: refunds})
 
     async def _refunds(self, payment: str) -> list[Refund]:
+        client = self._asked
         found: list[Refund] = []
         wish: dict[str, Any] = {"payment_intent": payment, "limit": _PAGE}
         while len(found) < _REFUNDS_MAX:
-            page = await _told(self._client.v1.refunds.list_async(wish))
+            page = await _told(client.refunds.list_async(wish))
             if page is None:
                 break
             found += _read(page.to_dict()["data"], list[Refund])
@@ -131,8 +176,17 @@ class Stripe:
             wish["starting_after"] = found[-1].id
         return found
 
-    def _count(self, question: Ask, result: str) -> None:
-        self._meters.questions.labels(question.kind, result).inc()
+    async def _counted(self, kind: str, answer: Awaitable[Answered]) -> Answered:
+        try:
+            answered = await answer
+        except StripeAwayError:
+            self._meters.questions.labels(kind, "away").inc()
+            raise
+        except DeniedError:
+            self._meters.questions.labels(kind, "denied").inc()
+            raise
+        self._meters.questions.labels(kind, "answered").inc()
+        return answered
 
 
 async def _one(answer: Awaitable[Any], kind: type[Kind]) -> Kind | None:
@@ -182,6 +236,13 @@ def _read(thing: Any, kind: Any) -> Any:
     try:
         return msgspec.convert(thing, kind)
     except msgspec.ValidationError as error:
+        raise DeniedError(f"Stripe's answer cannot be read: {error}") from error
+
+
+def _decoded(body: str | Raw, kind: type[Answered]) -> Answered:
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except msgspec.MsgspecError as error:
         raise DeniedError(f"Stripe's answer cannot be read: {error}") from error
 
 

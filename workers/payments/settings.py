@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from contracts import stripe
+from contracts.durations import read_duration
 from workers.process_settings import ProcessSettings
 
 
@@ -17,6 +19,9 @@ class PaymentsSettings(ProcessSettings):
     mana_process_name: str = Field(default="payments", min_length=1, max_length=100)
     stripe_secret_key: Annotated[str, BeforeValidator(stripe.secret_key)] | None = Field(default=None, repr=False)
     stripe_api_url: Annotated[str, AfterValidator(stripe.api_url)] = stripe.API_URL
+    stripe_reconcile_every: Annotated[timedelta, BeforeValidator(read_duration)] = Field(
+        default=timedelta(hours=1), validate_default=False
+    )
 
     @property
     def live(self) -> bool | None:

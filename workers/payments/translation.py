@@ -12,7 +12,7 @@ from typing import Final
 
 from contracts import stripe
 from contracts.commands import Buy, ClawBack, Thaw
-from contracts.payments import Disputed, DisputeWon, Payment, Refunded, RefundFailed
+from contracts.payments import Disputed, DisputeState, DisputeWon, Payment, Refunded, RefundFailed, RefundState
 from workers.payments.model import (
     Ask,
     Asked,
@@ -32,14 +32,19 @@ from workers.payments.model import (
 )
 from workers.payments.reading import named, names_purchase
 
-_REFUND_STATES: Final = {
+_REFUND_STATES: Final[dict[str, RefundState]] = {
     "pending": "pending",
     "requires_action": "pending",
     "succeeded": "succeeded",
     "failed": "failed",
     "canceled": "failed",
 }
-_DISPUTE_ENDS: Final = {"lost": "lost", "won": "won", "warning_closed": "won", "prevented": "won"}
+_DISPUTE_ENDS: Final[dict[str, DisputeState]] = {
+    "lost": "lost",
+    "won": "won",
+    "warning_closed": "won",
+    "prevented": "won",
+}
 _DISPUTE_OPEN: Final = frozenset({"warning_needs_response", "warning_under_review", "needs_response", "under_review"})
 _NOT_OURS: Final = Ignored("not of a purchase of ours")
 _SESSION_ENDS: Final = {
@@ -129,9 +134,10 @@ def _of_dispute(kind: str, dispute: Dispute, known: Known, asked: Asked) -> Tran
         if dispute.id not in asked.disputes:
             return Ask("dispute", dispute.id)
         dispute = asked.disputes[dispute.id] or dispute
-    if dispute.status not in _DISPUTE_ENDS and dispute.status not in _DISPUTE_OPEN:
+    state = dispute_state(dispute)
+    if state is None:
         return Refused(f"a dispute whose status is {dispute.status[:50]}")
-    return Commands(told.account_id, (*told.commands, _disputed(told, dispute)))
+    return Commands(told.account_id, (*told.commands, _disputed(told, dispute, state)))
 
 
 class _Payment(Commands, frozen=True):
@@ -208,8 +214,18 @@ def _failed(purchase: Purchase, payment_object: str, why: str) -> Buy:
     )
 
 
+def refund_state(refund: Refund) -> RefundState | None:
+    """What the ledger calls it; ``None`` where Stripe has a word that we do not know."""
+    return _REFUND_STATES.get(refund.status or "")
+
+
+def dispute_state(dispute: Dispute) -> DisputeState | None:
+    """What the ledger calls it; ``None`` where Stripe has a word that we do not know."""
+    return "open" if dispute.status in _DISPUTE_OPEN else _DISPUTE_ENDS.get(dispute.status)
+
+
 def _refunded(told: _Payment, refund: Refund) -> PaymentCommand | None:
-    state = _REFUND_STATES.get(refund.status or "")
+    state = refund_state(refund)
     if state is None:
         return None
     user, purchase, key = told.account_id, told.purchase_id, stripe.refund_key(refund.id, state)
@@ -220,8 +236,7 @@ def _refunded(told: _Payment, refund: Refund) -> PaymentCommand | None:
     return ClawBack(user_id=user, idempotency_key=key, purchase_id=purchase, refund=fact)
 
 
-def _disputed(told: _Payment, dispute: Dispute) -> PaymentCommand:
-    state = _DISPUTE_ENDS.get(dispute.status, "open")
+def _disputed(told: _Payment, dispute: Dispute, state: DisputeState) -> PaymentCommand:
     user, purchase, key = told.account_id, told.purchase_id, stripe.dispute_key(dispute.id, state)
     if state == "won":
         won = DisputeWon(id=dispute.id, amount=dispute.amount, state="won")

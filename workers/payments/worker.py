@@ -16,6 +16,8 @@ from workers.ledger.store.session import Session
 from workers.payments.asking import Stripe
 from workers.payments.keeping import IN_HAND, Keeping
 from workers.payments.meters import PaymentsMeters
+from workers.payments.reconciling.meters import ReconcilingMeters
+from workers.payments.reconciling.timer import Timer
 from workers.payments.sending import Sending
 from workers.payments.settings import PaymentsSettings
 from workers.payments.store import SCHEMA_NEEDED, EventStore
@@ -53,6 +55,7 @@ class PaymentsWorker:
         self._charging = Charging(topups, self._stripe, counted, settings.live)
         self._failures = FailureTelling(topups, self._sending, counted)
         self._upkeep = Upkeep(self._store, self._watching, meters)
+        self._timer = Timer(settings, meters, ReconcilingMeters())
         self.inflow = Inflow(settings.amqp_url, STRIPE_QUEUE, self._keeping.keep, at_once=IN_HAND)
         self._stopping = asyncio.Event()
         self._unchecked: str | None = "not asked yet"
@@ -89,6 +92,8 @@ class PaymentsWorker:
             "failed top-ups told": self._failures.run(),
             "upkeep": self._upkeep.run(),
         }
+        if self._settings.stripe_secret_key is not None:
+            lasting["compared with Stripe"] = self._timer.run()
         background = Background(lasting, self.stop)
         listening = asyncio.create_task(self.inflow.listen())
         stopping = asyncio.create_task(self._stopping.wait())
