@@ -38,13 +38,15 @@ def flaw_in(body: bytes, header: str, secrets: Sequence[str], now: float) -> Fla
 
 
 def _signed_at(header: str) -> int | None:
-    """When it says that it was signed; ``None`` unless it is written as Stripe writes it, with one time: of several the
-    library looks at the first, and what we judge must be what was signed."""
+    """When it says that it was signed; ``None`` unless it is written as Stripe writes it, with one time: of several
+    parts by that name the library looks at the first, however it is written, and what we judge must be what was signed.
+    """
     parts = header.split(",")
-    times = [found[1] for part in parts if (found := _SIGNED_AT.fullmatch(part))]
+    times = [part for part in parts if part.partition("=")[0] == "t"]
     if len(times) != 1 or not any(_SIGNATURE.fullmatch(part) for part in parts):
         return None
-    return int(times[0])
+    found = _SIGNED_AT.fullmatch(times[0])
+    return None if found is None else int(found[1])
 
 
 def _signed(body: str, header: str, secret: str) -> bool:

@@ -73,6 +73,15 @@ def test_a_time_that_was_not_signed_does_not_count(at: int) -> None:
     assert flaw(f"t={NOW},t={at},v1={mine}") == "header"
 
 
+@pytest.mark.parametrize("first", ["t=+{}", "t={}=6", "t= {}", "t={} ", "t=0{}", "t=1_{}", "t=-{}", "t={}.0", "t"])
+def test_a_second_time_counts_however_it_is_written(first: str) -> None:
+    """Of what was signed long ago, with another time beside it: the library reads whichever stands first."""
+    old = NOW - 10_000
+    _, _, mine = signed(old).partition("v1=")
+    assert flaw(f"{first.format(old)},t={NOW},v1={mine}") == "header"
+    assert flaw(f"t={NOW},{first.format(old)},v1={mine}") == "header"
+
+
 _GOOD = "v1=" + "0" * 64
 
 
