@@ -18,8 +18,8 @@ EVENTS_PER_MINUTE: Final = 10
 """Of one process: anybody can send what is refused, and nobody is to fill a table by it. The metric counts all."""
 _WRITE_SECONDS_MAX: Final = 1.0
 
-Reason = Literal[Flaw, "malformed"]
-"""The signature's flaw; or it is good, and what was signed is no event."""
+Reason = Literal["header", Flaw, "malformed"]
+"""No signature that could be one; its flaw; or it is good, and what was signed is no event."""
 
 _log = structlog.get_logger(__name__)
 

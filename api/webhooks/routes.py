@@ -21,7 +21,7 @@ from api.problems_documented import answers, of_status
 from api.webhooks import event
 from api.webhooks.metrics import WebhookMetrics
 from api.webhooks.refusals import Reason, Refusals
-from api.webhooks.signature import TOLERANCE_SECONDS, flaw_in
+from api.webhooks.signature import TOLERANCE_SECONDS, Header, flaw_in, read
 from contracts.errors import invalid_field
 from contracts.topology import STRIPE_EXCHANGE
 
@@ -91,9 +91,12 @@ class WebhookRoutes:
             self.metrics.count("disabled")
             raise refuse("payments_disabled", "nothing that Stripe tells is heard here")
         with self.metrics.timed("request"):
+            header = _signature_of(request)
+            if header is None:  # before a byte of the body is waited for
+                return await self._refuse("header", request)
             body = await request.body()
             with self.metrics.timed("signature"):
-                flaw = flaw_in(body, _signature_of(request), self.secrets, self.clock())
+                flaw = flaw_in(body, header, self.secrets, self.clock())
             if flaw is not None:
                 return await self._refuse(flaw, request)
             event_id = event.id_of(body)
@@ -121,7 +124,7 @@ class WebhookRoutes:
         self.metrics.count("queued")
 
 
-def _signature_of(request: Request) -> str:
+def _signature_of(request: Request) -> Header | None:
     """Several fields of that name are none: nobody could say which one counts."""
     fields = request.headers.getlist(_HEADER)
-    return fields[0] if len(fields) == 1 else ""
+    return read(fields[0]) if len(fields) == 1 else None

@@ -143,6 +143,18 @@ async def test_what_is_not_proved_is_refused(stripe: httpx.AsyncClient, queue: S
     assert await _counted(stripe, reason) == before + 1
 
 
+@pytest.mark.parametrize("signed", ["", "Stripe-Signature: t=now,v1=0\r\n"])
+async def test_no_body_is_waited_for_where_no_signature_could_be_one(hearing: Process, signed: str) -> None:
+    """The length is told, and no byte of it comes."""
+    address = httpx.URL(hearing.url)
+    reader, writer = await asyncio.open_connection(address.host, address.port)
+    writer.write(f"POST {WEBHOOK} HTTP/1.1\r\nHost: mana\r\n{signed}Content-Length: 1000\r\n\r\n".encode())
+    async with asyncio.timeout(20):
+        assert b" 400 " in await reader.readline()
+    writer.close()
+    await writer.wait_closed()
+
+
 async def _counted(http: httpx.AsyncClient, outcome: str) -> int:
     found = re.search(rf'mana_stripe_webhooks_total{{outcome="{outcome}"}} (\d+)', (await http.get("/metrics")).text)
     assert found is not None

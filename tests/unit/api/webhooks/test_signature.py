@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 from stripe import WebhookSignature
 
-from api.webhooks.signature import TOLERANCE_SECONDS, Flaw, flaw_in
+from api.webhooks.refusals import Reason
+from api.webhooks.signature import TOLERANCE_SECONDS, Flaw, flaw_in, read
 
 NOW = 1_800_000_000
 BODY = '{"id": "evt_1", "x": "ü"}'
@@ -16,8 +19,11 @@ def signed(at: int = NOW, secret: str = NEW, body: str = BODY) -> str:
     return WebhookSignature.generate_signature_header(body, secret, at)
 
 
-def flaw(header: str, body: bytes = BODY.encode(), now: float = NOW) -> Flaw | None:
-    return flaw_in(body, header, [NEW, OLD], now)
+def flaw(
+    header: str, body: bytes = BODY.encode(), now: float = NOW, secrets: Sequence[str] = (NEW, OLD)
+) -> Reason | None:
+    written = read(header)
+    return "header" if written is None else flaw_in(body, written, secrets, now)
 
 
 @pytest.mark.parametrize(
@@ -51,7 +57,7 @@ def test_one_good_signature_among_several_is_enough() -> None:
 
 
 def test_without_a_secret_none_is_good() -> None:
-    assert flaw_in(BODY.encode(), signed(secret=""), [], NOW) == "forged"
+    assert flaw(signed(secret=""), secrets=[]) == "forged"
 
 
 def test_any_other_byte_is_another_body() -> None:
