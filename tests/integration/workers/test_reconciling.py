@@ -30,7 +30,9 @@ from workers.payments.meters import PaymentsMeters
 from workers.payments.reconciling import run as reconciling_run
 from workers.payments.reconciling.__main__ import main
 from workers.payments.reconciling.meters import ReconcilingMeters
+from workers.payments.reconciling.store import ReconcilingStore
 from workers.payments.reconciling.timer import Timer
+from workers.payments.settings import PaymentsSettings
 
 Printed = Callable[..., Awaitable[tuple[int, str]]]
 
@@ -314,30 +316,42 @@ async def test_while_rabbitmq_is_away_the_front_says_503_and_all_of_it_comes_by_
             assert await seller.transactions(metadata) == [("purchase", CREDITS)]
 
 
+async def _looked(settings: PaymentsSettings) -> str:
+    """What came of a new worker's first look."""
+    registry = CollectorRegistry()
+    task = asyncio.create_task(Timer(settings, PaymentsMeters(registry), ReconcilingMeters(registry)).run())
+
+    def outcomes() -> list[str]:
+        name = "mana_stripe_reconciliations_total"
+        return [what for what in ("ended", "failed", "left") if registry.get_sample_value(name, {"outcome": what})]
+
+    async def has_looked() -> bool:
+        return bool(outcomes())
+
+    await until(has_looked, "it has looked")
+    task.cancel()
+    return ", ".join(outcomes())
+
+
 async def test_the_timer_of_one_worker_alone_compares(seller: Seller, reconciler: Reconciler) -> None:
     metadata = await seller.begin()
     await seller.bought(metadata)
     settings = reconciler.settings(STRIPE_RECONCILE_EVERY="6s")
-    registries = [CollectorRegistry() for _ in range(2)]
-    timers = [Timer(settings, PaymentsMeters(one), ReconcilingMeters(one)) for one in registries]
-
-    def times(*outcomes: str) -> float:
-        name = "mana_stripe_reconciliations_total"
-        return sum(one.get_sample_value(name, {"outcome": what}) or 0 for one in registries for what in outcomes)
-
-    async def both_have_looked() -> bool:
-        return times("ended", "failed", "left") >= len(timers)
-
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(timer.run()) for timer in timers]
-        await until(both_have_looked, "both have looked")
-        for task in tasks:
-            task.cancel()
-    assert (times("ended"), times("left")) == (1, 1)
+    async with ReconcilingStore.opened(settings.database_url, "another-worker") as another:
+        assert await another.try_lock()
+        assert await _looked(settings) == "left"
+    await until(lambda: _is_free(settings), "the lock is free")
+    assert await _looked(settings) == "ended"
+    assert await _looked(settings) == "left"
     rows = await seller.owner.fetch("SELECT * FROM credits.reconciliations WHERE asked_by = 'timer'")
     assert [(row["problem"], row["begun_at"] - row["since"] > timedelta(days=2)) for row in rows] == [(None, True)]
     assert await seller.transactions(metadata) == [("purchase", CREDITS)]
     await seller.owner.execute("DELETE FROM credits.reconciliations WHERE asked_by = 'timer'")
+
+
+async def _is_free(settings: PaymentsSettings) -> bool:
+    async with ReconcilingStore.opened(settings.database_url, "a-test") as store:
+        return await store.try_lock()
 
 
 async def test_a_timer_that_cannot_look_says_so_and_goes_on(seller: Seller, reconciler: Reconciler) -> None:
