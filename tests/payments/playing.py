@@ -31,8 +31,8 @@ _AT_ONCE: Final = 50
 Event = dict[str, Any]
 
 
-class NotDoneError(Exception):
-    """What was told is not worked off in time: the run cannot go on."""
+class StoppedError(Exception):
+    """The run cannot go on: what was told is not worked off in time, or has not come to what it should."""
 
 
 @dataclass
@@ -91,7 +91,7 @@ class Play:
                 await self._tell(deliveries[wave], nemeses.get(wave, ()))
                 if wave == 1:
                     await self._use()
-        except NotDoneError as error:
+        except StoppedError as error:
             self.played.complaints.append(str(error))
         return await self.judged()
 
@@ -108,7 +108,7 @@ class Play:
         self._chance.shuffle(news)
         try:
             await self._tell(news, nemesis)
-        except NotDoneError as error:
+        except StoppedError as error:
             self.played.complaints.append(str(error))
         return await self.judged()
 
@@ -174,7 +174,7 @@ class Play:
         await self.worked_off()
 
     async def worked_off(self) -> None:
-        """Returns once all that was told is done. Raises ``NotDoneError``.
+        """Returns once all that was told is done. Raises ``StoppedError``.
 
         Whoever died had taken events for some seconds: those who are hurried let that time pass at once.
         """
@@ -192,7 +192,7 @@ class Play:
                 await until(look, "all that was told is done", self._within)
             except AssertionError:
                 complaints = await judge(owner, {}, told)
-                raise NotDoneError(f"{len(left)} events are not done: {'; '.join(complaints[:_NAMED])}") from None
+                raise StoppedError(f"{len(left)} events are not done: {'; '.join(complaints[:_NAMED])}") from None
 
     async def _use(self) -> None:
         async with self._stage.client() as client:
@@ -200,7 +200,15 @@ class Play:
                 if customer.used is None:
                     continue
                 balance = (await client.call("credits.balance", user))["balance"]
-                free, paid = balance["freeCreditsRemaining"], balance["balance"]
+                free, paid, bought = (
+                    balance["freeCreditsRemaining"],
+                    balance["balance"],
+                    expecting.end().balance["balance"],
+                )
+                if paid != bought:
+                    raise StoppedError(
+                        f"all that was told is done, and {user} has {paid} paid credits, and not {bought}"
+                    )
                 amount = free + (paid if customer.used < 0 else customer.used)
                 reply = await client.use(user, amount)
                 assert reply["ok"], reply

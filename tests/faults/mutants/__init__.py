@@ -53,7 +53,7 @@ FORCES: Final[Mapping[str, Mutant]] = {
 PAYING: Final[Mapping[str, Mutant]] = {
     "acknowledged_before_kept": Mutant(paying.acknowledged_before_kept),
     "credited_by_each_event": Mutant(paying.credited_by_each_event),
-    "done_when_sent": Mutant(paying.done_when_sent),
+    "done_before_sent": Mutant(paying.done_before_sent),
     "newest_word_counts": Mutant(paying.newest_word_counts),
 }
 """``tests.payments`` must catch each of them; those of its other processes change nothing there."""

@@ -52,15 +52,24 @@ def acknowledged_before_kept() -> None:
     replace(Keeping, "keep", keeping)
 
 
-def done_when_sent() -> None:
-    """An event is done once its commands were given to the socket, whatever the broker or the ledger say of them.
+def done_before_sent() -> None:
+    """An event is done when it is translated, and its commands are sent in the next half second.
 
-    What RabbitMQ loses or refuses on the way is lost with the purchase.
+    What is not sent when the worker dies is never sent, and the purchase stays as it was.
     """
 
     def sending(send: Callable[[Sending, Sequence[Commands]], Awaitable[list[bool]]]) -> Callable[..., Any]:
+        waiting = set[asyncio.Task[None]]()
+
+        async def sent_later(sending: Sending, told: Sequence[Commands]) -> None:
+            await asyncio.sleep(_LATER_SECONDS)
+            await send(sending, told)
+
         async def sent(sending: Sending, told: Sequence[Commands]) -> list[bool]:
-            return [True for _ in await send(sending, told)]
+            task = asyncio.create_task(sent_later(sending, told))
+            waiting.add(task)
+            task.add_done_callback(waiting.discard)
+            return [True for _ in told]
 
         return sent
 
