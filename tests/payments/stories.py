@@ -30,7 +30,7 @@ _NO_PAYMENTS: Final[tuple[tuple[Act, ...], ...]] = (
     ("expire",),
     ("decline", "expire"),
     ("decline",),
-    (),
+    ("debit",),
 )
 _INQUIRIES: Final = (
     "",

@@ -60,6 +60,7 @@ PAYING: Final[Mapping[str, Mutant]] = {
 
 PAYING_FORCES: Final[Mapping[str, Mutant]] = {
     "payment_not_told_first": Mutant(paying.payment_not_told_first),
+    "repeats_kept_as_new": Mutant(paying.repeats_kept_as_new),
 }
 """The ledger must bear these."""
 

@@ -10,6 +10,8 @@ import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
+import msgspec
+
 from contracts import stripe
 from contracts.commands import Buy, operation
 from contracts.errors import Error
@@ -20,9 +22,10 @@ from workers.ledger.purchases import Purchase
 from workers.ledger.rules import deciding, paying
 from workers.ledger.rules.batch import Batch, Purse
 from workers.ledger.rules.journal import Draft, post
-from workers.payments import telling, translation
+from workers.payments import keeping, telling, translation
 from workers.payments.keeping import Keeping
 from workers.payments.model import Commands
+from workers.payments.reading import Incoming
 from workers.payments.sending import Sending
 from workers.payments.store import Claimed, Step
 
@@ -35,21 +38,21 @@ def acknowledged_before_kept() -> None:
     What came and is not kept when the worker dies is gone: Stripe had its 200, and never tells it again.
     """
 
-    def keeping(keep: Callable[[Keeping, bytes], Awaitable[None]]) -> Callable[[Keeping, bytes], Awaitable[None]]:
+    def buffering(keep: Callable[[Keeping, bytes], Awaitable[None]]) -> Callable[[Keeping, bytes], Awaitable[None]]:
         waiting = set[asyncio.Task[None]]()
 
-        async def kept_later(keeping: Keeping, body: bytes) -> None:
+        async def kept_later(place: Keeping, body: bytes) -> None:
             await asyncio.sleep(_LATER_SECONDS)
-            await keep(keeping, body)
+            await keep(place, body)
 
-        async def kept(keeping: Keeping, body: bytes) -> None:
-            task = asyncio.create_task(kept_later(keeping, body))
+        async def taken(place: Keeping, body: bytes) -> None:
+            task = asyncio.create_task(kept_later(place, body))
             waiting.add(task)
             task.add_done_callback(waiting.discard)
 
-        return kept
+        return taken
 
-    replace(Keeping, "keep", keeping)
+    replace(Keeping, "keep", buffering)
 
 
 def done_before_sent() -> None:
@@ -61,12 +64,12 @@ def done_before_sent() -> None:
     def sending(send: Callable[[Sending, Sequence[Commands]], Awaitable[list[bool]]]) -> Callable[..., Any]:
         waiting = set[asyncio.Task[None]]()
 
-        async def sent_later(sending: Sending, told: Sequence[Commands]) -> None:
+        async def sent_later(way: Sending, told: Sequence[Commands]) -> None:
             await asyncio.sleep(_LATER_SECONDS)
-            await send(sending, told)
+            await send(way, told)
 
-        async def sent(sending: Sending, told: Sequence[Commands]) -> list[bool]:
-            task = asyncio.create_task(sent_later(sending, told))
+        async def sent(way: Sending, told: Sequence[Commands]) -> list[bool]:
+            task = asyncio.create_task(sent_later(way, told))
             waiting.add(task)
             task.add_done_callback(waiting.discard)
             return [True for _ in told]
@@ -116,6 +119,26 @@ def _credited_again(batch: Batch, purse: Purse, request: Request, purchase: Purc
     return post(batch, purse, request, draft, [paying.add_lot(batch, purse, "purchase", purchase.credits)])
 
 
+def repeats_kept_as_new() -> None:
+    """An event that comes again is kept again, under an id of its own, and worked off like a new one.
+
+    The ledger bears this: the keys of its commands are the payment's and not the event's.
+    """
+    seen = set[str]()
+
+    def reading(incoming: Callable[[bytes], Incoming]) -> Callable[[bytes], Incoming]:
+        def read(body: bytes) -> Incoming:
+            event = incoming(body)
+            if event.id in seen:
+                return msgspec.structs.replace(event, id=f"{event.id}_{uuid.uuid4().hex}")
+            seen.add(event.id)
+            return event
+
+        return read
+
+    replace(keeping, "incoming", reading)
+
+
 def newest_word_counts() -> None:
     """The ledger believes what it was told last of a refund or a dispute, also where that is old news."""
 
@@ -134,11 +157,11 @@ def payment_not_told_first() -> None:
     It bears this: facts that came before the payment are noted, and settled with it.
     """
 
-    def telling_(told: Callable[..., translation._Payment]) -> Callable[..., translation._Payment]:
+    def shortening(told: Callable[..., translation._Payment]) -> Callable[..., translation._Payment]:
         def without(*given: Any) -> translation._Payment:
             whole = told(*given)
             return translation._Payment(whole.account_id, (), whole.purchase_id)
 
         return without
 
-    replace(translation, "_told", telling_)
+    replace(translation, "_told", shortening)
