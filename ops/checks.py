@@ -1,10 +1,15 @@
 """`./mana test`: everything that must be true of a commit."""
 
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
+from typing import IO
 
 from rich.rule import Rule
 
@@ -21,6 +26,11 @@ _BEFORE_TESTS = (
     ["python", "-m", "contracts.schemas", "--check"],
     ["pyright"],
 )
+# Side by side, since most of what tests do is to wait for servers; each with a cache of its own, the longest first.
+_PARTS = (
+    ["pytest", "-m", "not slow", "-o", "cache_dir=.pytest_cache/integration", "tests/integration"],
+    ["pytest", "-m", "not slow", "-o", "cache_dir=.pytest_cache/others", "--ignore=tests/integration", "tests"],
+)
 
 
 def run(pytest_arguments: list[str], *, everything: bool) -> int:
@@ -33,20 +43,39 @@ def run(pytest_arguments: list[str], *, everything: bool) -> int:
     # For the shell client's test; a machine without apt goes on without it.
     packages.offer("curl", "curl", watch=lambda line: screen.progress.print(line, markup=False))
     chosen = [word for word in pytest_arguments if word != "--"]
-    steps = [] if chosen else [*_BEFORE_TESTS]
-    marks = [] if everything or chosen else ["-m", "not slow"]
-    failed = [words[0] for words in (*steps, ["pytest", *marks, *chosen]) if not _passes(words)]
+    steps: list[Sequence[list[str]]] = [] if chosen else [[words] for words in _BEFORE_TESTS]
+    steps.append([["pytest", *chosen]] if chosen or everything else _PARTS)
+    failed = [name for step in steps for name in _failures(step)]
     if failed:
         screen.results.print(f"failed: {', '.join(failed)}", style="red")
     return 1 if failed else 0
 
 
-def _passes(words: list[str]) -> bool:
-    screen.results.print(Rule(" ".join(words), align="left"))
-    began = time.monotonic()
+def _failures(together: Sequence[list[str]]) -> list[str]:
+    """Run these side by side; answers which failed. The first is seen as it runs, the others when it has ended."""
+    with ExitStack() as sinks:
+        began = time.monotonic()
+        seen, *others = together
+        silent = [
+            (words, sink := sinks.enter_context(tempfile.TemporaryFile()), _start(words, sink)) for words in others
+        ]
+        screen.results.print(Rule(" ".join(seen), align="left"))
+        failed = [seen[0]] if _start(seen).wait() else []
+        screen.results.print(f"{time.monotonic() - began:.1f} s", style="dim")
+        for words, sink, process in silent:
+            status = process.wait()
+            screen.results.print(Rule(" ".join(words), align="left"))
+            sink.seek(0)
+            shutil.copyfileobj(sink, sys.stdout.buffer)
+            sys.stdout.buffer.flush()
+            screen.results.print(f"{time.monotonic() - began:.1f} s", style="dim")
+            failed += [words[0]] if status else []
+    return failed
+
+
+def _start(words: list[str], sink: IO[bytes] | None = None) -> subprocess.Popen[bytes]:
+    """One of the virtual environment's programs."""
     path = f"{_PROGRAMS}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
-    done = subprocess.run(
-        [_PROGRAMS / words[0], *words[1:]], cwd=CHECKOUT, env={**os.environ, "PATH": path}, check=False
-    )
-    screen.results.print(f"{time.monotonic() - began:.1f} s", style="dim")
-    return done.returncode == 0
+    command = [str(_PROGRAMS / words[0]), *words[1:]]
+    output = subprocess.STDOUT if sink else None
+    return subprocess.Popen(command, cwd=CHECKOUT, env={**os.environ, "PATH": path}, stdout=sink, stderr=output)

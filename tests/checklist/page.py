@@ -24,7 +24,7 @@ Seventy defects that sign-in systems of others have had, and the tests that show
 claims an item by its number: in brackets at the beginning of its docstring, or by the marker `checklist`.
 
 Made by `.venv/bin/python -m tests.checklist` from what the last test run left behind
-(`.pytest_cache/checklist.json`; another file may be named). So after `./mana test` that one command makes the page
+(files `checklist.json` in `.pytest_cache`; others may be named). So after `./mana test` that one command makes the page
 anew. The run of this page: `{command}` of commit {commit}, {at}.
 
 - *passed*: every test of the item that ran has passed; in brackets how many tests those are.

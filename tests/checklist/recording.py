@@ -1,15 +1,15 @@
 """Which numbers of the security checklist (SECURITY.md) a test run has shown, and by which tests.
 
 A test names its numbers at the beginning of its docstring, ``[16]`` or ``[2, 3]`` or ``[6] [42]``, or by the marker
-``checklist``. Each run leaves ``.pytest_cache/checklist.json``: what ran, and for each number its tests, with what
-became of them.
+``checklist``. Each run leaves a file ``checklist.json`` in its cache: what ran, and for each number its tests, with
+what became of them. ``./mana test`` runs in parts, each with a cache of its own.
 """
 
 from __future__ import annotations
 
 import shlex
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -20,7 +20,8 @@ import pytest
 from bench.machine import commit
 from tests.checklist.claims import numbers_in
 
-FILE: Final = Path(".pytest_cache") / "checklist.json"
+CACHE: Final = Path(".pytest_cache")
+FILE: Final = "checklist.json"
 _WORST: Final = ("passed", "skipped", "failed")
 
 Shown = dict[int, dict[str, str]]
@@ -40,6 +41,21 @@ class Run(msgspec.Struct, frozen=True):
     commit: str
     command: str
     shown: Shown
+
+
+def together(runs: Iterable[Run]) -> Run:
+    """The parts of one run as one: those of the newest one's commit. Raises ``ValueError`` where there is none."""
+    by_age = sorted(runs, key=lambda run: run.at, reverse=True)
+    if not by_age:
+        raise ValueError("nobody has left one")
+    newest = by_age[0]
+    parts = [run for run in by_age if run.commit == newest.commit]
+    shown: defaultdict[int, dict[str, str]] = defaultdict(dict)
+    for part in reversed(parts):
+        for number, outcomes in part.shown.items():
+            shown[number] |= outcomes
+    command = " and ".join(dict.fromkeys(part.command for part in parts))
+    return Run(newest.at, newest.commit, command, {number: shown[number] for number in sorted(shown)})
 
 
 class Checklist:
@@ -65,7 +81,7 @@ class Checklist:
     def pytest_sessionfinish(self) -> None:
         """Writes what was shown."""
         if self._outcomes:
-            self._file.parent.mkdir(exist_ok=True)
+            self._file.parent.mkdir(parents=True, exist_ok=True)
             command = shlex.join(["pytest", *self._words])
             run = Run(datetime.now(UTC).isoformat(timespec="seconds"), commit(), command, self.shown())
             self._file.write_bytes(msgspec.json.format(msgspec.json.encode(run), indent=1) + b"\n")
@@ -86,4 +102,5 @@ class Checklist:
 def pytest_configure(config: pytest.Config) -> None:
     """Begins to listen."""
     words = tuple(map(str, config.invocation_params.args))
-    config.pluginmanager.register(Checklist(config.rootpath / FILE, words), "mana-checklist")
+    file = config.rootpath / config.getini("cache_dir") / FILE
+    config.pluginmanager.register(Checklist(file, words), "mana-checklist")

@@ -13,7 +13,7 @@ from ops.place import CHECKOUT
 from tests.checklist.claims import claims_in, numbers_in
 from tests.checklist.items import ABSENT, ITEMS, PARTLY
 from tests.checklist.page import PAGE, claims_on, render
-from tests.checklist.recording import Checklist, Run, claimed_by
+from tests.checklist.recording import Checklist, Run, claimed_by, together
 
 FILE = "tests/unit/test_x.py"
 
@@ -60,6 +60,18 @@ def test_a_run_is_written_down(tmp_path: Path) -> None:
     run = msgspec.json.decode(file.read_bytes(), type=Run)
     assert run.shown == {1: {"a": "failed"}, 2: {"a": "failed", "b": "skipped"}}, "3 did not run"
     assert run.command == "pytest -m 'not slow'"
+
+
+def test_the_parts_of_a_run_are_one() -> None:
+    """An earlier part of the same commit counts, unless the newer one says otherwise; another commit's does not."""
+    first = Run("2026-01-02T03:04:05+00:00", "abc", "pytest a", {1: {"a": "failed", "b": "passed"}, 2: {"a": "passed"}})
+    newest = Run("2026-01-02T03:04:06+00:00", "abc", "pytest c", {1: {"a": "passed"}, 3: {"c": "passed"}})
+    other = Run("2026-01-02T03:04:04+00:00", "def", "pytest d", {4: {"d": "passed"}})
+    run = together([first, newest, other])
+    assert (run.at, run.commit, run.command) == (newest.at, "abc", "pytest c and pytest a")
+    assert run.shown == {1: {"a": "passed", "b": "passed"}, 2: {"a": "passed"}, 3: {"c": "passed"}}
+    with pytest.raises(ValueError, match="nobody"):
+        together([])
 
 
 def test_a_run_without_tests_leaves_the_last_one(tmp_path: Path) -> None:

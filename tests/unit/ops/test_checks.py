@@ -1,0 +1,68 @@
+"""`./mana test`: what runs, side by side where that is quicker, and what its exit status says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ops import checks, packages
+
+PROGRAM = """#!/bin/sh
+echo "${{0##*/}} $*" >> "{log}"
+echo "said by $*"
+case "$*" in *{broken}*) exit 1;; esac
+"""
+
+
+def _nothing_is_installed(_program: str, _package: str, watch: packages.Watch) -> None:
+    watch("nothing")
+
+
+@pytest.fixture
+def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where programs that stand for the real ones write what they were asked."""
+    log = tmp_path / "log"
+    for name in ("ruff", "lint-imports", "python", "pyright", "pytest"):
+        program = tmp_path / name
+        program.write_text(PROGRAM.format(log=log, broken="nothing"))
+        program.chmod(0o755)
+    monkeypatch.setattr(checks, "_PROGRAMS", tmp_path)
+    monkeypatch.setattr(packages, "offer", _nothing_is_installed)
+    return log
+
+
+def break_(log: Path, words: str) -> None:
+    for program in log.parent.iterdir():
+        program.write_text(PROGRAM.format(log=log, broken=words))
+
+
+def test_all_checks_and_all_tests_but_the_slow_ones_run(log: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    assert checks.run([], everything=False) == 0
+    lines = log.read_text().splitlines()
+    assert [line.split()[0] for line in lines] == ["ruff", "ruff", "lint-imports", "python", "pyright", *["pytest"] * 2]
+    integration, others = sorted(lines[-2:], key=lambda line: "--ignore" in line)
+    assert integration.endswith("tests/integration")
+    assert others.endswith("--ignore=tests/integration tests")
+    assert all("-m not slow" in line for line in (integration, others))
+    said = capfdbinary.readouterr().out
+    assert said.index(b"said by " + others.partition(" ")[2].encode()) > said.index(
+        b"said by " + integration.partition(" ")[2].encode()
+    ), "what ran beside comes behind"
+
+
+@pytest.mark.parametrize("words", ["format", "--ignore=tests/integration", "cache_dir=.pytest_cache/integration"])
+def test_one_that_fails_keeps_none_from_running(log: Path, words: str) -> None:
+    break_(log, words)
+    assert checks.run([], everything=False) == 1
+    assert len(log.read_text().splitlines()) == 7
+
+
+def test_everything_is_one_run(log: Path) -> None:
+    assert checks.run([], everything=True) == 0
+    assert log.read_text().splitlines()[-2:] == ["pyright ", "pytest "]
+
+
+def test_chosen_tests_run_alone(log: Path) -> None:
+    assert checks.run(["--", "-k", "a"], everything=False) == 0
+    assert log.read_text().splitlines() == ["pytest -k a"]
