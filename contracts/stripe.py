@@ -73,6 +73,6 @@ def refund_key(refund: str, state: str) -> str:
     return f"stripe:refund:{refund}:{state}"
 
 
-def dispute_key(dispute: str, state: str) -> str:
-    """The ledger's key of a dispute's state."""
-    return f"stripe:dispute:{dispute}:{state}"
+def dispute_key(dispute: str, amount: int, state: str) -> str:
+    """The ledger's key of a dispute's state, while so much is asked for: that may change without another state."""
+    return f"stripe:dispute:{dispute}:{amount}:{state}"

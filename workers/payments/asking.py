@@ -6,6 +6,7 @@ Answers are read by our own models, like events; the library only carries them.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Mapping
+from http import HTTPStatus
 from typing import Any, Final, Literal, TypeVar
 
 import msgspec
@@ -227,7 +228,9 @@ async def _told(answer: Awaitable[Any]) -> Any:
             return None
         raise DeniedError(_said(error)) from error
     except stripe.StripeError as error:
-        if (error.http_status or 500) >= 500:
+        status = error.http_status or HTTPStatus.INTERNAL_SERVER_ERROR
+        # A conflict is with another request about the same thing, which will be over soon.
+        if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.CONFLICT:
             raise StripeAwayError(_said(error)) from error
         raise DeniedError(_said(error)) from error
 

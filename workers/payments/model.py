@@ -50,6 +50,7 @@ class Refund(Struct, frozen=True, kw_only=True):
 
     id: Id
     amount: Money
+    currency: Currency
     status: str | None
     payment_intent: Id | None = None
 
@@ -61,13 +62,39 @@ class Charge(Struct, frozen=True, kw_only=True):
     payment_intent: Id | None = None
 
 
+class _Moved(Struct, frozen=True):
+    amount: int
+
+
+class _Card(Struct, frozen=True):
+    case_type: str | None = None
+
+
+class _Details(Struct, frozen=True):
+    card: _Card | None = None
+
+
 class Dispute(Struct, frozen=True, kw_only=True):
     """A payer's complaint at the bank."""
 
     id: Id
     amount: Money
+    currency: Currency
     status: str
     payment_intent: Id | None = None
+    balance_transactions: list[_Moved] | None = None
+    payment_method_details: _Details | None = None
+
+    @property
+    def moved(self) -> list[int]:
+        """What was withdrawn for it, negative, and what came back; in the currency of our balance at Stripe."""
+        return [one.amount for one in self.balance_transactions or ()]
+
+    @property
+    def case_type(self) -> str | None:
+        """What the card's network calls it; ``None`` where the payment was by no card."""
+        details = self.payment_method_details
+        return None if details is None or details.card is None else details.card.case_type
 
 
 Object = CheckoutSession | PaymentIntent | Refund | Charge | Dispute

@@ -85,8 +85,10 @@ def unreadable(body: bytes, reason: str) -> Incoming:
     )
 
 
-def event(body: bytes) -> Event:
-    """All that counts of an event. Raises ``UnreadableError``."""
+def event(body: bytes | None) -> Event:
+    """All that counts of an event; ``None``: its body was there once. Raises ``UnreadableError``."""
+    if body is None:
+        raise UnreadableError("its body was forgotten")
     try:
         envelope = _ENVELOPE.decode(body)
         kind = OBJECTS.get(envelope.type)

@@ -42,7 +42,7 @@ class Claimed(Struct, frozen=True):
 
     id: str
     type: str
-    body: bytes
+    body: bytes | None
     tries: int
     sent: bool
 

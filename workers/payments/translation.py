@@ -39,13 +39,20 @@ _REFUND_STATES: Final[dict[str, RefundState]] = {
     "failed": "failed",
     "canceled": "failed",
 }
-_DISPUTE_ENDS: Final[dict[str, DisputeState]] = {
-    "lost": "lost",
-    "won": "won",
-    "warning_closed": "won",
-    "prevented": "won",
-}
-_DISPUTE_OPEN: Final = frozenset({"warning_needs_response", "warning_under_review", "needs_response", "under_review"})
+_PREVENTED: Final = "prevented"
+_DISPUTE_ENDS: Final[dict[str, DisputeState]] = {"lost": "lost", "won": "won", "warning_closed": "won"}
+_DISPUTE_OPEN: Final = frozenset(
+    {
+        "warning_needs_response",
+        "warning_under_review",
+        "needs_response",
+        "under_review",
+        "appeal_needs_response",
+        "appeal_under_review",
+    }
+)
+_CASES_WITHOUT_MONEY: Final = frozenset({"block", "inquiry"})
+"""Of those the bank has taken nothing when they end."""
 _NOT_OURS: Final = Ignored("not of a purchase of ours")
 _SESSION_ENDS: Final = {
     "checkout.session.async_payment_failed": "the payment failed",
@@ -119,6 +126,8 @@ def _of_refunds(refunds: Iterable[Refund], intent: str | None, known: Known, ask
         return told
     facts: list[PaymentCommand] = []
     for refund in refunds:
+        if refund.currency != told.currency:
+            return _in_other_money("refund", refund.currency, told)
         fact = _refunded(told, refund)
         if fact is None:
             return Refused(f"a refund whose status is {str(refund.status)[:50]}")
@@ -134,16 +143,26 @@ def _of_dispute(kind: str, dispute: Dispute, known: Known, asked: Asked) -> Tran
         if dispute.id not in asked.disputes:
             return Ask("dispute", dispute.id)
         dispute = asked.disputes[dispute.id] or dispute
+    if dispute.currency != told.currency:
+        return _in_other_money("dispute", dispute.currency, told)
     state = dispute_state(dispute)
     if state is None:
-        return Refused(f"a dispute whose status is {dispute.status[:50]}")
+        unclear = ", and it does not say whose the money is" if dispute.status == _PREVENTED else ""
+        return Refused(f"a dispute whose status is {dispute.status[:50]}{unclear}")
     return Commands(told.account_id, (*told.commands, _disputed(told, dispute, state)))
 
 
+def _in_other_money(what: str, currency: str, told: _Payment) -> Refused:
+    """How much of the price that is, nobody here can say."""
+    return Refused(f"a {what} in {currency} of a purchase in {told.currency}")
+
+
 class _Payment(Commands, frozen=True):
-    """What is told first of a refund or dispute: its payment, unless that has not come in."""
+    """What is told first of a refund or dispute: its payment, unless that has not come in. ``currency``: the
+    purchase's."""
 
     purchase_id: str
+    currency: str
 
 
 def _payment_of(intent: str | None, known: Known, asked: Asked) -> _Payment | Ignored | Refused | Ask:
@@ -163,14 +182,15 @@ def _payment_of(intent: str | None, known: Known, asked: Asked) -> _Payment | Ig
     if found.paid and found.payment_intent != intent:
         return Ignored("of another payment than the one that paid the purchase")
     if payment.status != "succeeded":
-        return _Payment(found.account_id, (), found.id)
+        return _Payment(found.account_id, (), found.id, found.currency)
     if payment.amount_received < 1:
         return Refused("of a payment of nothing")
     return _told(found, payment.amount_received, payment.currency, intent)
 
 
 def _told(purchase: Purchase, amount: int, currency: str, intent: str) -> _Payment:
-    return _Payment(purchase.account_id, (_bought(purchase, amount, currency, intent, None),), purchase.id)
+    bought = _bought(purchase, amount, currency, intent, None)
+    return _Payment(purchase.account_id, (bought,), purchase.id, purchase.currency)
 
 
 def _purchase(about: CheckoutSession | PaymentIntent, intent: str | None, known: Known) -> Purchase | Ignored | Refused:
@@ -220,8 +240,18 @@ def refund_state(refund: Refund) -> RefundState | None:
 
 
 def dispute_state(dispute: Dispute) -> DisputeState | None:
-    """What the ledger calls it; ``None`` where Stripe has a word that we do not know."""
+    """What the ledger calls it; ``None`` where Stripe has a word that we do not know, or does not say whose the money
+    is of one that was prevented."""
+    if dispute.status == _PREVENTED:
+        return _prevented(dispute)
     return "open" if dispute.status in _DISPUTE_OPEN else _DISPUTE_ENDS.get(dispute.status)
+
+
+def _prevented(dispute: Dispute) -> DisputeState | None:
+    """Prevented is the bank's chargeback: by giving the money back, or by keeping it."""
+    if sum(dispute.moved) < 0 or dispute.case_type == "resolution":
+        return "lost"
+    return "won" if dispute.moved or dispute.case_type in _CASES_WITHOUT_MONEY else None
 
 
 def _refunded(told: _Payment, refund: Refund) -> PaymentCommand | None:
@@ -237,7 +267,7 @@ def _refunded(told: _Payment, refund: Refund) -> PaymentCommand | None:
 
 
 def _disputed(told: _Payment, dispute: Dispute, state: DisputeState) -> PaymentCommand:
-    user, purchase, key = told.account_id, told.purchase_id, stripe.dispute_key(dispute.id, state)
+    user, purchase, key = told.account_id, told.purchase_id, stripe.dispute_key(dispute.id, dispute.amount, state)
     if state == "won":
         won = DisputeWon(id=dispute.id, amount=dispute.amount, state="won")
         return Thaw(user_id=user, idempotency_key=key, purchase_id=purchase, dispute=won)

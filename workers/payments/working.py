@@ -92,10 +92,11 @@ class Working:
         for one in claimed:
             if one.id in held:
                 continue
-            try:
-                read.append((one, event(one.body)))
-            except UnreadableError as error:
-                verdicts.append((one, Refused(f"it cannot be read: {error}")))
+            about = _read(one)
+            if isinstance(about, Event):
+                read.append((one, about))
+            else:
+                verdicts.append((one, about))
         known = await self._known(about for _, about in read)
         asks: list[tuple[Claimed, Event, Ask]] = []
         for one, about in read:
@@ -122,7 +123,7 @@ class Working:
 
     async def _ask(self, one: Claimed, about: Event, question: Ask) -> None:
         try:
-            async with self._turns, asyncio.timeout(pauses.ASKING.total_seconds()):
+            async with asyncio.timeout(pauses.ASKING.total_seconds()), self._turns:
                 verdict = await self._answered(about, question)
             await self._telling.tell([(one, verdict)])
         except TimeoutError:
@@ -146,6 +147,11 @@ class Working:
             return Later()
         except DeniedError as error:
             return Stuck("denied", str(error))
+        except Fault:
+            raise
+        except Exception as error:  # our own fault, and of this event alone
+            _log.exception("Stripe's answer cannot be worked with", event_id=about.id)
+            return Stuck("internal", f"our own fault: {error!r}")
         return Stuck("internal", f"asked again and again, at last for {question.kind} {question.id}")
 
     def _translated(self, about: Event, known: Known, asked: Asked) -> Translation | Stuck:
@@ -173,3 +179,13 @@ class Working:
         if not (payments or sessions or names):
             return Known()
         return await self._store.find_purchases(payments, sessions, [name for name in names if name is not None])
+
+
+def _read(one: Claimed) -> Event | Refused | Stuck:
+    try:
+        return event(one.body)
+    except UnreadableError as error:
+        return Refused(f"it cannot be read: {error}")
+    except Exception as error:  # our own fault, and of this event alone: the others go on
+        _log.exception("an event cannot be read", event_id=one.id)
+        return Stuck("internal", f"our own fault: {error!r}")

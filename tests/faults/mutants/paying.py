@@ -159,8 +159,7 @@ def payment_not_told_first() -> None:
 
     def shortening(told: Callable[..., translation._Payment]) -> Callable[..., translation._Payment]:
         def without(*given: Any) -> translation._Payment:
-            whole = told(*given)
-            return translation._Payment(whole.account_id, (), whole.purchase_id)
+            return msgspec.structs.replace(told(*given), commands=())
 
         return without
 

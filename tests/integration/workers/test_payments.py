@@ -88,7 +88,7 @@ async def test_a_dispute_is_followed_to_its_end(seller: Seller) -> None:
     assert (await seller.purchase(metadata))["status"] == "completed"
     assert sum(amount for _, amount in await seller.transactions(metadata)) == CREDITS
     closed = next(row for row in rows.values() if row["type"] == "charge.dispute.closed")
-    assert closed["keys"] == [f"stripe:purchase:{intent}", f"stripe:dispute:{dispute}:won"]
+    assert closed["keys"] == [f"stripe:purchase:{intent}", f"stripe:dispute:{dispute}:{PRICE}:won"]
 
 
 async def test_what_is_not_ours_to_believe_is_refused_and_nothing_is_credited(
@@ -163,6 +163,20 @@ async def test_bodies_are_forgotten_when_they_are_old_and_done(seller: Seller, s
     rows = await seller.rows(names)
     assert [rows[name]["body"] is None for name in names] == [True, False, False]
     await seller.owner.execute("DELETE FROM credits.stripe_events WHERE id = ANY ($1)", names)
+
+
+async def test_an_event_whose_body_was_forgotten_is_refused_and_harms_no_other(seller: Seller) -> None:
+    """One of months ago that somebody let be worked off again."""
+    old, good = event("refund.created", {}), event("product.updated", {})
+    await seller.tell(old)
+    await seller.done(old["id"])
+    again = "SET body = NULL, done_at = NULL, outcome = NULL, reason = NULL, due_at = now() WHERE id = $1"
+    await seller.owner.execute(f"UPDATE credits.stripe_events {again}", old["id"])
+    rows = await seller.done(old["id"])
+    assert rows[old["id"]]["outcome"] == "refused"
+    assert "its body was forgotten" in rows[old["id"]]["reason"]
+    await seller.tell(good)
+    await seller.done(good["id"])
 
 
 @pytest.mark.parametrize("wrong", [{"amount_total": PRICE - 1}, {"currency": "usd"}])

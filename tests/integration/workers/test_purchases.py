@@ -35,9 +35,17 @@ async def test_what_is_told_of_a_payment_is_carried_out_and_told_on(
     paid = {"paid": {"amount": 500, "currency": "eur", "paymentIntentId": intent}}
     told: list[tuple[str, str, dict[str, Any]]] = [
         ("credits.purchase", f"stripe:purchase:{intent}", paid),
-        ("credits.clawback", "stripe:dispute:dp_1:open", {"dispute": {"id": "dp_1", "amount": 500, "state": "open"}}),
-        ("credits.clawback", "stripe:dispute:dp_1:lost", {"dispute": {"id": "dp_1", "amount": 500, "state": "lost"}}),
-        ("credits.thaw", "stripe:dispute:dp_1:won", {"dispute": {"id": "dp_1", "amount": 500, "state": "won"}}),
+        (
+            "credits.clawback",
+            "stripe:dispute:dp_1:500:open",
+            {"dispute": {"id": "dp_1", "amount": 500, "state": "open"}},
+        ),
+        (
+            "credits.clawback",
+            "stripe:dispute:dp_1:500:lost",
+            {"dispute": {"id": "dp_1", "amount": 500, "state": "lost"}},
+        ),
+        ("credits.thaw", "stripe:dispute:dp_1:500:won", {"dispute": {"id": "dp_1", "amount": 500, "state": "won"}}),
     ]
     async with Client.connected(servers.addresses.amqp_as(WORKER_LOGIN)) as ours:
         for kind, key, fact in told:

@@ -114,11 +114,11 @@ def test_every_kind_of_transaction_has_its_event() -> None:
     [
         ("purchase", "stripe:purchase:pi_1", "credits.purchased"),
         ("clawback", "stripe:refund:re_1:succeeded", "credits.clawed_back"),
-        ("clawback", "stripe:dispute:dp_1:open", "credits.disputed"),
-        ("clawback", "stripe:dispute:dp_1:lost", "credits.clawed_back"),
-        ("clawback", "stripe:dispute:dp_1:won", "credits.clawed_back"),
+        ("clawback", "stripe:dispute:dp_1:500:open", "credits.disputed"),
+        ("clawback", "stripe:dispute:dp_1:500:lost", "credits.clawed_back"),
+        ("clawback", "stripe:dispute:dp_1:500:won", "credits.clawed_back"),
         ("clawback", "stripe:debt:a:b", "credits.clawed_back"),
-        ("bonus", "stripe:dispute:dp_1:open", "credits.granted"),
+        ("bonus", "stripe:dispute:dp_1:500:open", "credits.granted"),
     ],
 )
 def test_what_payments_are_told_as(type_: TransactionType, key: str, event: str) -> None:

@@ -47,12 +47,13 @@ def intent(**fields: Any) -> Json:
 
 def refund(status: str | None = "succeeded", **fields: Any) -> Json:
     """Of a part of the payment."""
-    return {"id": "re_1", "amount": 200, "status": status, "payment_intent": INTENT, "metadata": {}, **fields}
+    money = {"amount": 200, "currency": "eur"}
+    return {"id": "re_1", **money, "status": status, "payment_intent": INTENT, "metadata": {}, **fields}
 
 
 def dispute(status: str = "needs_response", **fields: Any) -> Json:
     """Of the whole payment."""
-    return {"id": "dp_1", "amount": PRICE, "status": status, "payment_intent": INTENT, **fields}
+    return {"id": "dp_1", "amount": PRICE, "currency": "eur", "status": status, "payment_intent": INTENT, **fields}
 
 
 def body(kind: str, about: Json, **fields: Any) -> bytes:

@@ -77,5 +77,10 @@ def test_what_lacks_what_its_type_must_have_cannot_be_read(kind: str, about: dic
         event(body(kind, about))
 
 
+def test_what_was_forgotten_cannot_be_read() -> None:
+    with pytest.raises(UnreadableError, match="forgotten"):
+        event(None)
+
+
 def test_what_stripe_adds_is_passed_over() -> None:
     assert event(body("refund.created", refund(new={"deep": [1]}), new=1)) == event(body("refund.created", refund()))
