@@ -7,6 +7,7 @@ import json
 import re
 import time
 from collections.abc import AsyncGenerator, Callable
+from contextlib import closing
 from pathlib import Path
 
 import asyncpg
@@ -148,11 +149,10 @@ async def test_no_body_is_waited_for_where_no_signature_could_be_one(hearing: Pr
     """The length is told, and no byte of it comes."""
     address = httpx.URL(hearing.url)
     reader, writer = await asyncio.open_connection(address.host, address.port)
-    writer.write(f"POST {WEBHOOK} HTTP/1.1\r\nHost: mana\r\n{signed}Content-Length: 1000\r\n\r\n".encode())
-    async with asyncio.timeout(20):
-        assert b" 400 " in await reader.readline()
-    writer.close()
-    await writer.wait_closed()
+    with closing(writer):
+        writer.write(f"POST {WEBHOOK} HTTP/1.1\r\nHost: mana\r\n{signed}Content-Length: 1000\r\n\r\n".encode())
+        async with asyncio.timeout(20):
+            assert b" 400 " in await reader.readline()
 
 
 async def _counted(http: httpx.AsyncClient, outcome: str) -> int:
