@@ -16,7 +16,11 @@ API_URL: Final = "https://api.stripe.com"
 
 PURCHASE_ID: Final = "purchase_id"
 USER_ID: Final = "user_id"
-"""Names in the metadata of Checkout sessions, payment intents and customers: what they are for, and whose."""
+"""Names in the metadata of Checkout sessions, payment intents, refunds and customers: what they are for, and whose."""
+
+REFUND_KEY: Final = "refund_key"
+REFUND_ASKED: Final = "refund_asked"
+"""Names in the metadata of refunds: which request they are of, and how much it asked for, ``full`` for what is left."""
 
 EVENT_BYTES_MAX: Final = 1_000_000
 """Of a webhook's body. The broker takes messages up to 1 MiB."""

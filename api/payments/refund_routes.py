@@ -60,8 +60,8 @@ class RefundRoutes:
     ) -> Response:
         """Gives a purchase's money back at Stripe; the credits go once Stripe tells of it.
 
-        With the same `Idempotency-Key`, or of the same amount without one, it is the same refund for a day: two refunds
-        of the same amount need two keys.
+        With the same `Idempotency-Key`, or of the same amount without one, it is the same refund, however late: two
+        refunds of the same amount need two keys.
         """
         refund, purchase = await self.refunds.refund(by, purchase_id, body.amount, body.reason, key)
         view = RefundView(refund.id, refund.amount, refund.currency, refund.status)

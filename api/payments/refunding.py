@@ -4,6 +4,7 @@ tells of it."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
@@ -20,13 +21,58 @@ from api.payments.anybodys import find_purchase
 from api.payments.model import Reason
 from api.payments.stripe_client import Refund, Refused, Stripe, in_time
 from api.payments.views import WholePurchase
-from contracts.stripe import PURCHASE_ID, USER_ID
+from contracts.stripe import PURCHASE_ID, REFUND_ASKED, REFUND_KEY, USER_ID
 
 _KEYS_MAX: Final = 10
 """Refunds of one amount in a day that came to nothing, before somebody has to name a key."""
 _CAME_TO_NOTHING: Final = frozenset({"failed", "canceled"})
 
 _log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class _Wish:
+    """What is asked for; ``amount`` is ``None`` for all that is left, which Stripe knows, and judges."""
+
+    purchase: WholePurchase
+    intent: str
+    amount: int | None
+    reason: Reason | None
+    client_key: str | None
+
+    @property
+    def asked(self) -> str:
+        return "full" if self.amount is None else str(self.amount)
+
+    @property
+    def key(self) -> str:
+        """The same for what is the same request; no key of a client's is one of ours."""
+        return f"a:{self.asked}" if self.client_key is None else f"c:{self.client_key}"
+
+    def params(self) -> RefundCreateParams:
+        params: RefundCreateParams = {
+            "payment_intent": self.intent,
+            "metadata": {
+                PURCHASE_ID: self.purchase.id,
+                USER_ID: self.purchase.user_id,
+                REFUND_KEY: self.key,
+                REFUND_ASKED: self.asked,
+            },
+        }
+        if self.amount is not None:
+            params["amount"] = self.amount
+        if self.reason is not None:
+            params["reason"] = self.reason
+        return params
+
+    def idempotency_keys(self) -> Sequence[str]:
+        """Stripe's: each but the first for when nothing was given back under the one before it.
+
+        Under a client's own key there is but one answer.
+        """
+        first = f"mana:refund:{self.purchase.id}:{self.key}"
+        more = range(2, _KEYS_MAX + 1) if self.client_key is None else ()
+        return (first, *(f"{first}:{number}" for number in more))
 
 
 class Refunds:
@@ -63,9 +109,9 @@ class Refunds:
             # Before Stripe is asked: what came of it, Stripe's events tell.
             details = {"purchase": purchase.id, "amount": "all" if amount is None else str(amount)}
             await add_act(connection, by, "admin.refund_asked", UUID(purchase.user_id), details=details)
-        params = _params(purchase, purchase.stripe_payment_intent_id, amount, reason)
+        wish = _Wish(purchase, purchase.stripe_payment_intent_id, amount, reason, client_key)
         async with in_time():
-            return await _asked(self._stripe, params, _keys(purchase, amount, client_key)), purchase
+            return await _given_before(self._stripe, wish) or await _given(self._stripe, wish), purchase
 
 
 async def _find(connection: Connection, purchase_id: UUID) -> WholePurchase:
@@ -75,30 +121,25 @@ async def _find(connection: Connection, purchase_id: UUID) -> WholePurchase:
     return purchase
 
 
-def _params(purchase: WholePurchase, intent: str, amount: int | None, reason: Reason | None) -> RefundCreateParams:
-    """Stripe knows what is left, and judges."""
-    params: RefundCreateParams = {
-        "payment_intent": intent,
-        "metadata": {PURCHASE_ID: purchase.id, USER_ID: purchase.user_id},
-    }
-    if amount is not None:
-        params["amount"] = amount
-    if reason is not None:
-        params["reason"] = reason
-    return params
+async def _given_before(stripe: Stripe, wish: _Wish) -> Refund | None:
+    """The refund of the same request, however long ago: Stripe forgets idempotency keys after a day."""
+    try:
+        refunds = await stripe.refunds(wish.intent)
+    except Refused as refusal:
+        raise _answer(refusal, wish.key) from refusal
+    for refund in refunds:
+        if refund.metadata.get(REFUND_KEY) != wish.key:
+            continue
+        if wish.client_key is None and refund.status in _CAME_TO_NOTHING:
+            continue
+        if (refund.metadata.get(REFUND_ASKED), refund.reason) != (wish.asked, wish.reason):
+            raise _conflict()
+        return refund
+    return None
 
 
-def _keys(purchase: WholePurchase, amount: int | None, client_key: str | None) -> Sequence[str]:
-    """Stripe's idempotency keys: each but the first for when nothing was given back under the one before it.
-
-    Under a client's own key there is but one answer.
-    """
-    first = f"mana:refund:{purchase.id}:{client_key or ('full' if amount is None else amount)}"
-    more = range(2, _KEYS_MAX + 1) if client_key is None else ()
-    return (first, *(f"{first}:{number}" for number in more))
-
-
-async def _asked(stripe: Stripe, params: RefundCreateParams, keys: Sequence[str]) -> Refund:
+async def _given(stripe: Stripe, wish: _Wish) -> Refund:
+    params, keys = wish.params(), wish.idempotency_keys()
     for key in keys[:-1]:
         try:
             refund = await stripe.create_refund(params, key)
@@ -116,7 +157,7 @@ async def _asked(stripe: Stripe, params: RefundCreateParams, keys: Sequence[str]
 
 def _answer(refusal: Refused, key: str) -> Refusal:
     if refusal.conflicting:
-        return refuse("idempotency_conflict", "under this key another refund was asked for, or for another reason")
+        return _conflict()
     if refusal.code == "charge_already_refunded":
         return refuse_field("purchaseId", "is of a purchase of which nothing is left to give back")
     if refusal.code == "charge_disputed":
@@ -125,3 +166,7 @@ def _answer(refusal: Refused, key: str) -> Refusal:
         return refuse_field("amount", "is more than is left to give back")
     _log.error("Stripe refuses a refund", key=key, code=refusal.code, param=refusal.param)
     return refuse("internal", "nothing was given back; the request's id finds the reason in our logs")
+
+
+def _conflict() -> Refusal:
+    return refuse("idempotency_conflict", "under this key another refund was asked for, or for another reason")

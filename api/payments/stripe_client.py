@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal, TypeVar
 
 import stripe
@@ -24,6 +24,7 @@ _SECONDS_OF_A_TRY: Final = 5.0
 _RETRIES: Final = 2
 _METHODS_MAX: Final = 100
 """Of one customer, the newest first."""
+_PAGE: Final = 100
 _REFUSALS: Final = 400
 _IN_USE: Final = 409
 """Of an idempotency key whose first request is under way, or of an object that is locked."""
@@ -81,13 +82,15 @@ class Session:
 
 @dataclass(frozen=True)
 class Refund:
-    """A refund as it stands at Stripe; ``replayed``: it was asked for before."""
+    """A refund as it stands at Stripe; ``replayed``: Stripe knew the idempotency key."""
 
     id: str
     amount: int
     currency: str
     status: str | None
-    replayed: bool
+    reason: str | None
+    metadata: Mapping[str, str]
+    replayed: bool = False
 
 
 class Stripe:
@@ -147,7 +150,16 @@ class Stripe:
         replayed = made.last_response is not None and _is_replayed(made.last_response.headers)
         if replayed:
             made = await self._asked("refund_read", self._api.refunds.retrieve_async(made.id))
-        return Refund(made.id, made.amount, made.currency, made.status, replayed)
+        return replace(_refund(made), replayed=replayed)
+
+    async def refunds(self, payment_intent: str) -> list[Refund]:
+        """All of a payment's, the newest first."""
+
+        async def read() -> list[Refund]:
+            page = await self._api.refunds.list_async({"payment_intent": payment_intent, "limit": _PAGE})
+            return [_refund(found) async for found in page.auto_paging_iter()]
+
+        return await self._asked("refunds", read())
 
     async def _asked(self, operation: str, answer: Awaitable[_T]) -> _T:
         outcome: Outcome = "away"
@@ -187,6 +199,11 @@ def judged(error: stripe.StripeError) -> tuple[Outcome, Refused | Refusal | Unav
     conflicting = isinstance(error, stripe.IdempotencyError)
     unclear = status >= _FAILURES
     return "refused", Refused(error.code, param, remembered=remembered, conflicting=conflicting, unclear=unclear)
+
+
+def _refund(found: stripe.Refund) -> Refund:
+    metadata = found.metadata.to_dict() if found.metadata is not None else {}
+    return Refund(found.id, found.amount, found.currency, found.status, found.reason, metadata)
 
 
 def _is_replayed(headers: Mapping[str, str] | None) -> bool:

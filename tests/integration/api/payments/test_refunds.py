@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -9,10 +10,14 @@ import asyncpg
 import httpx
 import pytest
 
+from ops.fakes.stripe.remote import Remote
+from ops.fakes.stripe.running import running
+from ops.instance import Instance
 from tests.integration.api.administrators import ADMIN, acts_on, administrator
 from tests.integration.api.ledger import ScriptedLedger
 from tests.integration.api.payments.paying import pay
-from tests.integration.api.payments.shop import PRICE, Buyer, Shop
+from tests.integration.api.payments.shop import KEY, PRICE, Buyer, Shop
+from tests.integration.api.process import another_front
 from tests.integration.api.users import SignedIn, assert_problem, fields
 
 
@@ -61,7 +66,9 @@ async def test_all_is_given_back_once(case: Case) -> None:
     assert await case.give_back(reason="requested_by_customer") == first
     assert await case.at_stripe() == [PRICE]
     kept = await case.shop.at_stripe(f"refunds/{first['id']}")
-    assert kept["metadata"] == {"purchase_id": case.purchase, "user_id": case.buyer.user.id}
+    assert kept["metadata"] == {
+        "purchase_id": case.purchase, "user_id": case.buyer.user.id, "refund_key": "a:full", "refund_asked": "full"
+    }  # fmt: skip
     assert fields(assert_problem(await case.ask("another"), 422, "invalid_request")) == ["purchaseId"]
     assert_problem(await case.ask(reason="duplicate"), 409, "idempotency_conflict")
     assert await acts_on(case.shop.owner, case.buyer.user, case.support) == ["admin.refund_asked"] * 4
@@ -76,6 +83,34 @@ async def test_parts_and_then_the_rest(case: Case) -> None:
     assert fields(assert_problem(await case.ask(amount=401), 422, "invalid_request")) == ["amount"]
     assert (await case.give_back())["amount"] == 400
     assert await case.at_stripe() == [400, 1_000, 1_000]
+
+
+async def test_days_later_it_is_the_same_refund(
+    servers: Instance, logs: Path, shop: Shop, support: SignedIn, buyer: Buyer
+) -> None:
+    """Stripe has forgotten the idempotency keys by then."""
+    async with running(logs / "stripe-later.log", "--key", KEY) as later, Remote(later.url) as remote:
+        settings = {"STRIPE_SECRET_KEY": KEY, "STRIPE_API_URL": later.url}
+        stripe = httpx.AsyncClient(base_url=later.url, auth=httpx.BasicAuth(KEY, ""))
+        async with another_front(servers, logs, **settings) as (process, http), stripe:
+            there = Buyer(Shop(process, http, remote, stripe, shop.owner), buyer.user)
+            opened = await there.buy()
+            intent = await pay(shop.owner, opened)
+            case = Case(there.shop, support, there, opened["purchase"]["id"], intent)
+            part = await case.give_back("k", amount=1_000)
+            own = await case.give_back(amount=500)
+            rest = await case.give_back(reason="duplicate")
+            await remote.advance(86_401)
+            assert await case.give_back("k", amount=1_000) == part
+            assert await case.give_back(amount=500) == own
+            assert await case.give_back(reason="duplicate") == rest
+            assert_problem(await case.ask("k", amount=999), 409, "idempotency_conflict")
+            assert_problem(await case.ask("k", amount=1_000, reason="duplicate"), 409, "idempotency_conflict")
+            assert fields(assert_problem(await case.ask("a:500", amount=500), 422, "invalid_request")) == ["purchaseId"]
+            assert await case.at_stripe() == [900, 500, 1_000]
+            await remote.settle_refund(part["id"], "failed")
+            assert (await case.give_back("k", amount=1_000))["status"] == "failed"
+            assert (await case.give_back(amount=400))["amount"] == 400
 
 
 async def test_a_refund_that_failed_is_asked_for_anew(case: Case) -> None:
