@@ -6,6 +6,7 @@ Amounts are money, in the smallest unit of a currency. Ids are Stripe's own, but
 from __future__ import annotations
 
 import re
+from ipaddress import ip_address
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -44,12 +45,27 @@ def webhook_secrets(value: object) -> tuple[str, ...]:
     return secrets
 
 
-def api_url(value: str) -> str:
-    """Reads ``STRIPE_API_URL``. Raises ``ValueError``."""
+def api_url(value: str, key: str | None) -> str:
+    """Reads ``STRIPE_API_URL``, for a secret key. Raises ``ValueError``.
+
+    Keys are told to whoever is there: never over a network in the clear, and those of real money to Stripe alone.
+    """
     parts = urlsplit(value)
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.path.strip("/") or parts.query:
         raise ValueError("is no address such as https://api.stripe.com, without a path")
-    return value.rstrip("/")
+    if parts.scheme == "http" and not _is_loopback(parts.hostname):
+        raise ValueError("is not https, and not on this machine")
+    url = value.rstrip("/")
+    if url != API_URL and key is not None and is_live(key):
+        raise ValueError(f"is not {API_URL}, and STRIPE_SECRET_KEY is a live key, which is told to nobody else")
+    return url
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def is_live(key: str) -> bool:

@@ -5,11 +5,15 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 
 from contracts import stripe
 from contracts.durations import read_duration
 from workers.process_settings import ProcessSettings
+
+
+def _url(value: str, given: ValidationInfo) -> str:
+    return stripe.api_url(value, given.data.get("stripe_secret_key"))
 
 
 class PaymentsSettings(ProcessSettings):
@@ -18,7 +22,7 @@ class PaymentsSettings(ProcessSettings):
 
     mana_process_name: str = Field(default="payments", min_length=1, max_length=100)
     stripe_secret_key: Annotated[str, BeforeValidator(stripe.secret_key)] | None = Field(default=None, repr=False)
-    stripe_api_url: Annotated[str, AfterValidator(stripe.api_url)] = stripe.API_URL
+    stripe_api_url: Annotated[str, AfterValidator(_url)] = stripe.API_URL
     stripe_reconcile_every: Annotated[timedelta, BeforeValidator(read_duration)] = Field(
         default=timedelta(hours=1), validate_default=False
     )

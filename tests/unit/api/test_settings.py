@@ -146,6 +146,35 @@ def test_secrets_of_stripe(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
+    ("mode", "url", "says"),
+    [
+        ("test", "http://stripe.example", "is not https, and not on this machine"),
+        ("test", "http://127.0.0.1.stripe.example", "is not https, and not on this machine"),
+        ("live", "https://stripe.example", "live key, which is told to nobody else"),
+        ("live", "http://127.0.0.1:12111", "live key, which is told to nobody else"),
+    ],
+)
+def test_whom_a_key_of_stripe_is_told(monkeypatch: pytest.MonkeyPatch, mode: str, url: str, says: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        _settings(monkeypatch, STRIPE_SECRET_KEY=f"sk_{mode}_0123456789abcdef", STRIPE_API_URL=url)
+    (sentence,) = complaints(caught.value)
+    assert sentence.startswith("STRIPE_API_URL is not ")
+    assert says in sentence
+
+
+@pytest.mark.parametrize(
+    ("mode", "url"),
+    [
+        *[("test", f"http://{host}:12111") for host in ("127.0.0.1", "localhost", "[::1]")],
+        *[("test", "https://stripe.example"), ("live", "https://api.stripe.com/")],
+    ],
+)
+def test_whom_a_key_of_stripe_may_be_told(monkeypatch: pytest.MonkeyPatch, mode: str, url: str) -> None:
+    given = _settings(monkeypatch, STRIPE_SECRET_KEY=f"rk_{mode}_0123456789abcdef", STRIPE_API_URL=url)
+    assert given.stripe_api_url == url.rstrip("/")
+
+
+@pytest.mark.parametrize(
     "name",
     [
         *("PORT", "REDIS_URL", "JWT_PRIVATE_KEY", "JWT_REFRESH_TOKEN_EXPIRY", "CORS_ORIGINS", "MANA_BIND_HOST"),

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from workers.mail.settings import MailSettings
+from workers.payments.settings import PaymentsSettings
 from workers.process_settings import SettingsError, read
 from workers.settings import Settings
 
@@ -99,3 +100,17 @@ def test_a_wrong_setting_of_mails_is_named(monkeypatch: pytest.MonkeyPatch, name
 def test_who_mails_are_from(monkeypatch: pytest.MonkeyPatch, sender: str) -> None:
     _set(monkeypatch, MAIL_FROM=sender)
     assert read(MailSettings).mail_from == sender
+
+
+@pytest.mark.parametrize(
+    ("mode", "url", "says"),
+    [
+        ("test", "http://stripe.example", "is not https, and not on this machine"),
+        ("live", "http://127.0.0.1:12111", "live key, which is told to nobody else"),
+        ("live", "https://stripe.example", "live key, which is told to nobody else"),
+    ],
+)
+def test_whom_a_key_of_stripe_is_told(monkeypatch: pytest.MonkeyPatch, mode: str, url: str, says: str) -> None:
+    _set(monkeypatch, STRIPE_SECRET_KEY=f"sk_{mode}_0123456789abcdef", STRIPE_API_URL=url)
+    with pytest.raises(SettingsError, match=f"^STRIPE_API_URL: .*{says}"):
+        read(PaymentsSettings)
