@@ -15,9 +15,10 @@ from api.auth import standing
 from api.auth.model import Standing
 from api.auth.sessions import not_signed_in_any_more
 from api.database import Connection, Database, one
-from api.errors import refuse, refuse_field
+from api.errors import Unavailable, refuse, refuse_field
 from api.payments.model import Begun, Offer, Order, Payer
 from api.sql import Statements
+from contracts.stripe import failed_key
 
 _SQL: Final = Statements(Path(__file__).parent / "sql")
 
@@ -103,7 +104,10 @@ async def _add(
         *(user_id, uuid_utils.compat.uuid7(), offer.package_id, offer.credits, offer.price_euro_cents),
         *(offer.amount, order.currency, order.hash_at(offer.amount), client_key),
     ]
-    return Begun(**one(await connection.fetchrow(_SQL["add_purchase"], *values)))
+    row = await connection.fetchrow(_SQL["add_purchase"], *values)
+    if row is None:
+        raise Unavailable("postgresql", "the package has changed just now")
+    return Begun(**row)
 
 
 async def _read(connection: Connection, user_id: UUID, purchase_id: UUID) -> Begun:

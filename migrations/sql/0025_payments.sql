@@ -316,6 +316,19 @@ END $$;
 REVOKE ALL ON FUNCTION auth.admin_get_purchase(uuid) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION auth.admin_get_purchase(uuid) TO mana_api;
 
+-- Nothing is sold but packages, at their own price.
+ALTER POLICY api_begins ON credits.purchases
+    WITH CHECK (
+        account_id = nullif(current_setting('app.user_id', true), '')::uuid AND status = 'pending'
+        AND origin = 'checkout' AND EXISTS (
+            SELECT FROM credits.packages LEFT JOIN credits.package_prices AS prices
+                ON prices.package_id = packages.id AND prices.currency = purchases.currency
+            WHERE packages.id = purchases.package_id AND packages.active AND packages.credits = purchases.credits
+              AND packages.price_euro_cents = purchases.price_euro_cents
+              AND CASE purchases.currency WHEN 'eur' THEN packages.price_euro_cents ELSE prices.amount END
+                  = purchases.amount)
+    );
+
 -- ---------------------------------------------------------------------------------------------------- reconciliation
 
 CREATE TABLE credits.reconciliations (

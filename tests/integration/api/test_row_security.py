@@ -143,6 +143,53 @@ async def test_nobody_writes_rows_for_another(
             await _as(as_api, user.id, statement)
 
 
+async def test_the_front_sells_packages_at_their_price_alone(
+    user: SignedIn, as_api: asyncpg.Connection, owner: asyncpg.Connection
+) -> None:
+    await owner.execute(
+        "INSERT INTO credits.package_prices (package_id, currency, amount) VALUES ('credits-500', 'usd', 550)"
+    )
+    try:
+        for good in ({}, {"amount": "550", "currency": "'usd'"}):
+            await _as(as_api, user.id, _sale(user, **good))
+        for bad in (
+            {"credits": "501"},
+            {"price_euro_cents": "499"},
+            {"amount": "499"},
+            {"currency": "'usd'"},
+            {"currency": "'gbp'"},
+            {"amount": "500", "currency": "'usd'", "price_euro_cents": "550"},
+            {"package_id": "'credits-1000'"},
+            {"package_id": "'none'"},
+        ):
+            with pytest.raises(asyncpg.InsufficientPrivilegeError, match="row-level security"):
+                await _as(as_api, user.id, _sale(user, **bad))
+        await owner.execute("UPDATE credits.packages SET active = false WHERE id = 'credits-500'")
+        with pytest.raises(asyncpg.InsufficientPrivilegeError, match="row-level security"):
+            await _as(as_api, user.id, _sale(user))
+    finally:
+        await owner.execute("UPDATE credits.packages SET active = true WHERE id = 'credits-500'")
+        await owner.execute("DELETE FROM credits.package_prices")
+
+
+def _sale(user: SignedIn, **values: str) -> str:
+    """A purchase of credits-500, which are 500 for 5 euro."""
+    row = {
+        "account_id": f"'{user.id}'",
+        "id": "gen_random_uuid()",
+        "package_id": "'credits-500'",
+        "credits": "500",
+        "price_euro_cents": "500",
+        "amount": "500",
+        "currency": "'eur'",
+        "status": "'pending'",
+        "origin": "'checkout'",
+        "created_at": "now()",
+        **values,
+    }
+    return f"INSERT INTO credits.purchases ({', '.join(row)}) VALUES ({', '.join(row.values())})"
+
+
 async def test_an_ended_session_cannot_be_brought_back(
     user: SignedIn, as_api: asyncpg.Connection, owner: asyncpg.Connection
 ) -> None:
