@@ -66,12 +66,14 @@ class RefusedOperation(Struct, frozen=True, rename="camel", tag_field="status", 
 
 
 class Purchase(Struct, frozen=True, rename="camel"):
-    """Credits bought, or on the way to be; ``debt`` is what is still owed of it."""
+    """Credits bought, or on the way to be; ``amount`` is what is paid, in the smallest unit of ``currency``, and
+    ``debt`` what is still owed of the credits."""
 
     id: str
     package_id: str
     credits: int
     price_euro_cents: int
+    amount: int
     currency: str
     status: Literal["pending", "completed", "failed", "refunded", "disputed"]
     stripe_checkout_session_id: str | None

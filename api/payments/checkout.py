@@ -6,6 +6,7 @@ by its idempotency key.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 from uuid import UUID
 
@@ -22,6 +23,8 @@ from contracts.stripe import checkout_key
 _TRIES: Final = 3
 """Requests for one session: each but the first for a reason that cannot come twice in a row."""
 _GONE: Final = "resource_missing"
+_ADDRESSES: Final[Mapping[str | None, str]] = {"success_url": "successUrl", "cancel_url": "cancelUrl"}
+"""Of the order, by Stripe's names."""
 
 _log = structlog.get_logger(__name__)
 
@@ -38,8 +41,9 @@ class Checkout:
     async def begin(self, user_id: UUID, order: Order, client_key: str | None) -> Begun:
         """The purchase, with its session where one can be had still.
 
-        Raises ``Refusal`` (as the store does; ``payments_disabled``; ``internal`` where Stripe would have another
-        price, or refuses), and ``Unavailable``.
+        Raises ``Refusal`` (as the store does; ``payments_disabled``; ``invalid_request`` for addresses and prices
+        that Stripe does not take; ``internal`` where it would have another price, or refuses otherwise), and
+        ``Unavailable``.
         """
         payer, begun, offer = await self._store.begin(user_id, order, client_key)
         if not begun.due:
@@ -50,8 +54,7 @@ class Checkout:
             try:
                 begun, session = await self._session(payer, order, begun, offer)
             except Refused as refusal:
-                _log.error("Stripe refuses a checkout", purchase=str(begun.id), code=refusal.code, param=refusal.param)
-                raise _failed() from refusal
+                raise _answer(refusal, begun) from refusal
             if session is None:
                 return begun
             if (session.amount, session.currency) != (begun.amount, begun.currency) or session.url is None:
@@ -94,6 +97,15 @@ class Checkout:
             await self._stripe.expire_session(session.id)
         except Refused:
             _log.warning("a session with a wrong price was over already", purchase=str(begun.id))
+
+
+def _answer(refusal: Refused, begun: Begun) -> Refusal:
+    if refusal.param in _ADDRESSES:
+        return refuse_field(_ADDRESSES[refusal.param], "is no address that Stripe leads payers to")
+    if refusal.code == "amount_too_small":
+        return refuse_field("packageId", "costs less in this currency than can be paid")
+    _log.error("Stripe refuses a checkout", purchase=str(begun.id), code=refusal.code, param=refusal.param)
+    return _failed()
 
 
 def _failed() -> Refusal:

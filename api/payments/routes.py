@@ -65,6 +65,7 @@ def _purchase(begun: Begun) -> Purchase:
         package_id=begun.package_id,
         credits=begun.credits,
         price_euro_cents=begun.price_euro_cents,
+        amount=begun.amount,
         currency=begun.currency,
         status=begun.status,
         stripe_checkout_session_id=begun.stripe_checkout_session_id,

@@ -89,7 +89,7 @@ async def _begun_before(
         return begun
     if offer is None or offer.amount is None:
         return None
-    row = await connection.fetchrow(_SQL["find_pending"], user_id, order.hash_at(offer.amount))
+    row = await connection.fetchrow(_SQL["find_payable"], user_id, order.hash_at(offer.amount), failed_key(""))
     return None if row is None else Begun(**row)
 
 

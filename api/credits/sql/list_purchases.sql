@@ -1,4 +1,4 @@
-SELECT id::text AS id, package_id, credits, price_euro_cents, currency, status, stripe_checkout_session_id,
+SELECT id::text AS id, package_id, credits, price_euro_cents, amount, currency, status, stripe_checkout_session_id,
        stripe_payment_intent_id, created_at, completed_at, debt
 FROM credits.purchases
 WHERE account_id = $1

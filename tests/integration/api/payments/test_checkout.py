@@ -87,6 +87,35 @@ async def test_a_click_long_afterwards_is_another_purchase(shop: Shop, buyer: Bu
     assert (await buyer.buy())["purchase"]["id"] != first["purchase"]["id"]
 
 
+async def test_a_declined_card_leads_to_the_same_page(shop: Shop, buyer: Buyer) -> None:
+    first = await buyer.buy()
+    session = first["purchase"]["stripeCheckoutSessionId"]
+    assert await shop.remote.pay(session, "4000000000000002") is not None
+    await _write(shop, first, "UPDATE credits.purchases SET status = 'failed' WHERE id = $1::text::uuid")
+    again = await buyer.buy()
+    assert (again["purchase"]["id"], again["purchase"]["status"]) == (first["purchase"]["id"], "failed")
+    assert again["checkoutUrl"] == first["checkoutUrl"]
+    assert (await shop.at_stripe(f"checkout/sessions/{session}"))["status"] == "open"
+    assert len(await buyer.sessions()) == 1
+    await _age(shop, buyer, "26 minutes")
+    later = await buyer.buy()
+    assert later["purchase"]["id"] != first["purchase"]["id"]
+
+
+async def test_a_session_that_is_over_is_paid_by_nobody(shop: Shop, buyer: Buyer) -> None:
+    first = await buyer.buy()
+    await _write(shop, first, "UPDATE credits.purchases SET status = 'failed' WHERE id = $1::text::uuid")
+    await _write(
+        shop,
+        first,
+        "INSERT INTO credits.keys (account_id, idempotency_key, operation, balance, free_credits_remaining,"
+        " total_earned, total_spent, created_at)"
+        " SELECT account_id, 'stripe:purchase_failed:' || stripe_checkout_session_id, 'purchase', 0, 0, 0, 0, now()"
+        " FROM credits.purchases WHERE id = $1::text::uuid",
+    )
+    assert (await buyer.buy())["purchase"]["id"] != first["purchase"]["id"]
+
+
 async def test_a_key_is_of_one_purchase(shop: Shop, buyer: Buyer) -> None:
     first = await buyer.buy("k1")
     assert (await buyer.buy("k2"))["purchase"]["id"] != first["purchase"]["id"]
@@ -111,7 +140,9 @@ async def test_another_currency(shop: Shop, buyer: Buyer) -> None:
         "INSERT INTO credits.package_prices (package_id, currency, amount) VALUES ($1, 'usd', 2600)", PACKAGE
     )
     opened = await buyer.buy(currency="usd")
-    assert (opened["purchase"]["currency"], opened["purchase"]["priceEuroCents"]) == ("usd", PRICE)
+    purchase = opened["purchase"]
+    assert (purchase["amount"], purchase["currency"], purchase["priceEuroCents"]) == (2600, "usd", PRICE)
+    assert await buyer.purchases() == [purchase]
     (session,) = await buyer.sessions()
     assert (session["amount_total"], session["currency"]) == (2600, "usd")
     assert fields(assert_problem(await buyer.click(currency="gbp"), 422, "invalid_request")) == ["currency"]
@@ -212,6 +243,19 @@ async def test_what_stripe_refuses_is_not_told(shop: Shop, buyer: Buyer) -> None
     assert "Stripe refuses a checkout" in shop.process.output
 
 
+@pytest.mark.parametrize("field", ["successUrl", "cancelUrl"])
+async def test_an_address_that_stripe_does_not_take(shop: Shop, buyer: Buyer, field: str) -> None:
+    """It judges them by other rules than ours; the stand-in wants schemes in lower case."""
+    problem = assert_problem(await buyer.click(**{field: "HTTPS://app.example/"}), 422, "invalid_request")
+    assert fields(problem) == [field]
+
+
+async def test_a_price_that_stripe_finds_too_small(shop: Shop, buyer: Buyer) -> None:
+    await shop.offer("tiny")
+    await shop.owner.execute("UPDATE credits.packages SET price_euro_cents = 49 WHERE id = 'tiny'")
+    assert fields(assert_problem(await buyer.click(packageId="tiny"), 422, "invalid_request")) == ["packageId"]
+
+
 async def test_others_see_nothing_of_it(shop: Shop, buyer: Buyer) -> None:
     await buyer.buy()
     somebody = Buyer(shop, await sign_up(shop.http))
@@ -251,6 +295,11 @@ async def test_what_is_asked_of_stripe_is_counted_and_tells_no_secret(shop: Shop
     session = opened["purchase"]["stripeCheckoutSessionId"]
     secrets = (KEY, buyer.user.email, opened["checkoutUrl"], session, quote(f"metadata[user_id]={buyer.user.id}"))
     assert [secret for secret in secrets if secret in shop.process.output] == []
+
+
+async def _write(shop: Shop, opened: dict[str, Any], statement: str) -> None:
+    """As the ledger does; ``$1`` is the purchase."""
+    await shop.owner.execute(statement, opened["purchase"]["id"])
 
 
 async def _age(shop: Shop, buyer: Buyer, interval: str) -> None:
