@@ -65,7 +65,8 @@ class RefusedData(Struct, frozen=True, rename="camel"):
 
 
 class TopupFailedData(Struct, frozen=True, rename="camel"):
-    """Which top-up failed, and why: a code of Stripe's, such as ``insufficient_funds``."""
+    """Which top-up failed, and why: a code of Stripe's, such as ``insufficient_funds``. With the reason ``refund`` or
+    ``dispute``, for which purchase's money, that has gone back or may, top-up is off."""
 
     purchase_id: str
     package_id: str
@@ -137,11 +138,11 @@ def refused_event(
     )
 
 
-def topup_failed_event(*, user_id: str, data: TopupFailedData, time: datetime) -> Event:
-    """The event of a top-up that failed, which a purchase does once. Its id is made from the purchase's, which is that
-    of another event where the payment comes after all."""
+def topup_failed_event(*, user_id: str, data: TopupFailedData, time: datetime, cause: str) -> Event:
+    """The event of a top-up that failed or was stopped. Its id is made from that of its ``cause``: the purchase, which
+    fails once, and whose own id is that of another event where the payment comes after all; or the stop."""
     return Event(
-        id=str(uuid.uuid5(_TOPUP_FAILED_IDS, data.purchase_id)),
+        id=str(uuid.uuid5(_TOPUP_FAILED_IDS, cause)),
         type="credits.topup_failed",
         subject=user_id,
         time=time,

@@ -29,6 +29,7 @@ MailKind = Literal[
     "recovery_codes_renewed",
     "account_deleted",
     "topup_failed",
+    "topup_stopped",
 ]
 """What a mail is about. ``address_in_use`` is never ordered: ``change_requested`` becomes it where another user has the
 address."""

@@ -78,11 +78,14 @@ CREATE TABLE credits.topups (
     livemode                 boolean     NOT NULL,
     purchase_id              uuid,
     disabled_reason          text        CHECK (length(disabled_reason) <= 200),
+    money_back               text[]      NOT NULL DEFAULT '{}',
     created_at               timestamptz NOT NULL DEFAULT now(),
     updated_at               timestamptz NOT NULL DEFAULT now()
 );
 COMMENT ON TABLE credits.topups IS 'Who wants to have a package bought when their credits fall below a number.';
 COMMENT ON COLUMN credits.topups.purchase_id IS 'The purchase that is under way, of which there is one at most.';
+COMMENT ON COLUMN credits.topups.money_back IS
+    'Facts of credits.money_back that were known when it was switched on: one that is new switches it off.';
 
 -- ------------------------------------------------------------------------------------------------- who may do what
 
@@ -105,7 +108,8 @@ GRANT SELECT ON credits.package_prices TO mana_api, mana_readonly;
 GRANT INSERT (request_hash, client_key), UPDATE (checkout_attempt) ON credits.purchases TO mana_api;
 GRANT SELECT, INSERT ON credits.customers TO mana_api;
 GRANT SELECT, INSERT, DELETE,
-    UPDATE (below, package_id, most_per_month, enabled, stripe_payment_method_id, livemode, disabled_reason, updated_at)
+    UPDATE (below, package_id, most_per_month, enabled, stripe_payment_method_id, livemode, disabled_reason, money_back,
+        updated_at)
     ON credits.topups TO mana_api;
 GRANT SELECT ON credits.customers, credits.topups TO mana_readonly;
 
@@ -135,12 +139,14 @@ CREATE POLICY payments ON credits.stripe_events TO mana_payments USING (true);
 
 -- ---------------------------------------------------------------------------------------------------------- erasure
 
--- A user who is gone is topped up no more, and we forget who they are at Stripe.
+-- A user who is gone is topped up no more, and we forget who they are at Stripe. Whoever locks several of these takes the
+-- user's row first, then that of topups, then those of payments: else two would wait for each other.
 CREATE FUNCTION credits.forget_payer() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     DELETE FROM credits.topups WHERE account_id = NEW.user_id;
     DELETE FROM credits.topup_payments WHERE account_id = NEW.user_id;
+    DELETE FROM credits.topup_stops WHERE account_id = NEW.user_id;
     DELETE FROM credits.customers WHERE account_id = NEW.user_id;
     RETURN NULL;
 END $$;
@@ -202,7 +208,21 @@ CREATE INDEX stripe_events_with_body ON credits.stripe_events (done_at) WHERE bo
 
 -- ----------------------------------------------------------------------------------------------- top-ups, paid for
 
--- Whose credits are below their limit, of those who may be charged now, and for what. Months are UTC's.
+-- What has become known of purchases whose money goes back to the payer, or may. A word that only Stripe takes back.
+CREATE VIEW credits.money_back WITH (security_invoker = true) AS
+SELECT purchases.account_id, purchases.id AS purchase_id, 'refund' AS reason, known.key || known.value::text AS fact
+FROM credits.purchases CROSS JOIN jsonb_each(purchases.refunds) AS known
+WHERE purchases.refunds <> '{}' AND known.value ->> 1 <> 'failed'
+UNION ALL
+SELECT purchases.account_id, purchases.id, 'dispute', known.key || known.value::text
+FROM credits.purchases CROSS JOIN jsonb_each(purchases.disputes) AS known
+WHERE purchases.disputes <> '{}' AND known.value ->> 1 <> 'won';
+CREATE INDEX purchases_refunded ON credits.purchases (account_id) WHERE refunds <> '{}';
+CREATE INDEX purchases_disputed ON credits.purchases (account_id) WHERE disputes <> '{}';
+GRANT SELECT ON credits.money_back TO mana_api, mana_payments, mana_readonly;
+
+-- Whose credits are below their limit, of those who may be charged now, and for what. Months are UTC's. Who has got money
+-- back since is never among them, for these credits are low by our own hand.
 CREATE VIEW credits.topups_due WITH (security_invoker = true) AS
 SELECT topups.account_id, topups.livemode, customers.stripe_customer_id, topups.stripe_payment_method_id,
        packages.id AS package_id, packages.credits, packages.price_euro_cents
@@ -216,8 +236,38 @@ WHERE topups.enabled AND topups.purchase_id IS NULL AND NOT balances.frozen
   AND topups.most_per_month > (
       SELECT count(*) FROM credits.purchases
       WHERE purchases.account_id = topups.account_id AND purchases.origin = 'topup' AND purchases.status <> 'failed'
-        AND purchases.created_at >= date_trunc('month', now(), 'UTC'));
+        AND purchases.created_at >= date_trunc('month', now(), 'UTC'))
+  AND NOT EXISTS (
+      SELECT FROM credits.money_back AS known
+      WHERE known.account_id = topups.account_id AND known.fact <> ALL (topups.money_back));
 CREATE INDEX topups_ready ON credits.topups (account_id) WHERE enabled AND purchase_id IS NULL;
+CREATE INDEX topups_enabled ON credits.topups (account_id) WHERE enabled;
+
+-- One worker at a time looks for those who are due.
+CREATE TABLE credits.topup_rounds (
+    livemode boolean     NOT NULL PRIMARY KEY,
+    due_at   timestamptz NOT NULL DEFAULT now(),
+    ended_at timestamptz
+);
+INSERT INTO credits.topup_rounds (livemode) VALUES (false), (true);
+COMMENT ON COLUMN credits.topup_rounds.due_at IS 'When whichever worker asks first may begin; later while one is at it.';
+COMMENT ON COLUMN credits.topup_rounds.ended_at IS 'When the last that went well was over.';
+
+CREATE TABLE credits.topup_stops (
+    id          uuid        NOT NULL PRIMARY KEY,
+    account_id  uuid        NOT NULL,
+    purchase_id uuid        NOT NULL,
+    package_id  text        NOT NULL,
+    reason      text        NOT NULL CHECK (reason IN ('refund', 'dispute')),
+    stopped_at  timestamptz NOT NULL DEFAULT now(),
+    tries       integer     NOT NULL DEFAULT 0 CHECK (tries >= 0),
+    due_at      timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE credits.topup_stops IS
+    'Top-ups that were switched off because money went back, until subscribers have been told.';
+COMMENT ON COLUMN credits.topup_stops.purchase_id IS 'Whose money went back, or is disputed.';
+CREATE INDEX topup_stops_due ON credits.topup_stops (due_at);
+CREATE INDEX topup_stops_of_account ON credits.topup_stops (account_id);
 
 CREATE TABLE credits.topup_payments (
     purchase_id              uuid        NOT NULL PRIMARY KEY,
@@ -276,26 +326,91 @@ END $$;
 REVOKE ALL ON FUNCTION credits.begin_topup(uuid, uuid) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION credits.begin_topup(uuid, uuid) TO mana_payments;
 
--- The mail about a top-up that has failed, to its user. Its id is the purchase's: ordered once more it is the same one.
-CREATE FUNCTION auth.order_topup_mail(failed_purchase uuid) RETURNS void
+-- Before rows of the user's top-up are locked for what a mail tells of: their deletion begins with the user's row.
+CREATE FUNCTION auth.hold_payer(account uuid) RETURNS void
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$ BEGIN
+    PERFORM FROM auth.users WHERE id = account FOR KEY SHARE;
+END $$;
+-- The mail about a top-up that has failed (the purchase), or was stopped (the stop), to its user. It has the same id, so
+-- that ordered once more it is the same one.
+CREATE FUNCTION auth.order_topup_mail(failed_or_stopped uuid) RETURNS void
 LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     INSERT INTO auth.mails (id, kind, user_id, credential_epoch)
-    SELECT payments.purchase_id, 'topup_failed', users.id, users.credential_epoch
-    FROM credits.topup_payments AS payments JOIN auth.users ON users.id = payments.account_id
-    WHERE payments.purchase_id = failed_purchase AND payments.state = 'failed'
+    SELECT failed_or_stopped, told.kind, users.id, users.credential_epoch
+    FROM (
+        SELECT 'topup_failed' AS kind, account_id FROM credits.topup_payments
+        WHERE purchase_id = failed_or_stopped AND state = 'failed'
+        UNION ALL
+        SELECT 'topup_stopped', account_id FROM credits.topup_stops WHERE id = failed_or_stopped
+    ) AS told
+    JOIN auth.users ON users.id = told.account_id
     ON CONFLICT (id) DO NOTHING;
 END;
-REVOKE ALL ON FUNCTION auth.order_topup_mail(uuid) FROM PUBLIC;
+REVOKE ALL ON FUNCTION auth.hold_payer(uuid), auth.order_topup_mail(uuid) FROM PUBLIC;
 GRANT USAGE ON SCHEMA auth TO mana_payments;
-GRANT EXECUTE ON FUNCTION auth.order_topup_mail(uuid) TO mana_payments;
+GRANT EXECUTE ON FUNCTION auth.hold_payer(uuid), auth.order_topup_mail(uuid) TO mana_payments;
+
+-- A payment has failed: for the first that says so, top-up is off and the user's mail is ordered, all at once.
+CREATE FUNCTION credits.fail_topup(failed_purchase uuid, intent text, why text) RETURNS boolean
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    account CONSTANT uuid := (SELECT account_id FROM credits.topup_payments WHERE purchase_id = failed_purchase);
+BEGIN
+    PERFORM auth.hold_payer(account);
+    PERFORM FROM credits.topups WHERE account_id = account FOR UPDATE;
+    UPDATE credits.topup_payments
+    SET state = 'failed', stripe_payment_intent_id = coalesce(intent, stripe_payment_intent_id), reason = why,
+        failed_at = now(), due_at = now(), tries = 0
+    WHERE purchase_id = failed_purchase AND state IN ('asking', 'waiting', 'stuck');
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    UPDATE credits.topups SET enabled = false, disabled_reason = why, updated_at = now()
+    WHERE account_id = account AND purchase_id = failed_purchase;
+    PERFORM auth.order_topup_mail(failed_purchase);
+    RETURN true;
+END $$;
+
+-- Off, where money has gone back, or may, since it was switched on; false where that is not so, or was done before.
+CREATE FUNCTION credits.stop_topup(account uuid, new_stop uuid) RETURNS boolean
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    cause credits.money_back;
+BEGIN
+    PERFORM auth.hold_payer(account);
+    PERFORM FROM credits.topups WHERE account_id = account FOR UPDATE;
+    SELECT known.* INTO cause
+    FROM credits.topups JOIN credits.money_back AS known ON known.account_id = topups.account_id
+    WHERE topups.account_id = account AND topups.enabled AND known.fact <> ALL (topups.money_back)
+    ORDER BY known.reason, known.purchase_id DESC
+    LIMIT 1;
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    INSERT INTO credits.topup_stops (id, account_id, purchase_id, package_id, reason)
+    SELECT new_stop, account_id, cause.purchase_id, package_id, cause.reason
+    FROM credits.topups WHERE account_id = account;
+    UPDATE credits.topups SET enabled = false, disabled_reason = cause.reason, updated_at = now()
+    WHERE account_id = account;
+    PERFORM auth.order_topup_mail(new_stop);
+    RETURN true;
+END $$;
+REVOKE ALL ON FUNCTION credits.fail_topup(uuid, text, text), credits.stop_topup(uuid, uuid) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION credits.fail_topup(uuid, text, text), credits.stop_topup(uuid, uuid) TO mana_payments;
 
 GRANT SELECT ON credits.topups_due TO mana_payments, mana_readonly;
 GRANT SELECT, INSERT (purchase_id, account_id, livemode, stripe_customer_id, stripe_payment_method_id),
     UPDATE (state, stripe_payment_intent_id, reason, failed_at, told_at, tries, due_at)
     ON credits.topup_payments TO mana_payments;
 GRANT SELECT ON credits.topup_payments TO mana_api, mana_readonly;
+GRANT SELECT, UPDATE (due_at, ended_at) ON credits.topup_rounds TO mana_payments;
+GRANT SELECT, INSERT, UPDATE (tries, due_at), DELETE ON credits.topup_stops TO mana_payments;
+GRANT SELECT ON credits.topup_rounds, credits.topup_stops TO mana_readonly;
 ALTER TABLE credits.topup_payments ENABLE ROW LEVEL SECURITY;
+ALTER TABLE credits.topup_stops ENABLE ROW LEVEL SECURITY;
+CREATE POLICY payments ON credits.topup_stops TO mana_payments USING (true);
+CREATE POLICY all_rows ON credits.topup_stops FOR SELECT TO mana_readonly USING (true);
 CREATE POLICY payments ON credits.topup_payments TO mana_payments USING (true);
 CREATE POLICY all_rows ON credits.topup_payments FOR SELECT TO mana_readonly USING (true);
 CREATE POLICY own ON credits.topup_payments FOR SELECT TO mana_api

@@ -22,6 +22,7 @@ _NOTICES: Final[frozenset[str]] = frozenset(
         "recovery_code_used",
         "recovery_codes_renewed",
         "topup_failed",
+        "topup_stopped",
     }
 )
 _LANGUAGE: Final[Language] = "en"

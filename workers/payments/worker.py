@@ -23,6 +23,7 @@ from workers.payments.settings import PaymentsSettings
 from workers.payments.store import SCHEMA_NEEDED, EventStore
 from workers.payments.telling import Telling
 from workers.payments.topping_up.charging import Charging
+from workers.payments.topping_up.looking import Looking
 from workers.payments.topping_up.meters import TopupMeters
 from workers.payments.topping_up.store import TopupStore
 from workers.payments.topping_up.telling import FailureTelling
@@ -53,6 +54,7 @@ class PaymentsWorker:
         topups, counted = TopupStore(settings.database_url, application_name=f"{name} top-ups"), TopupMeters()
         self._topups = topups
         self._charging = Charging(topups, self._stripe, counted, settings.live)
+        self._looking = None if settings.live is None else Looking(topups, counted, settings.live)
         self._failures = FailureTelling(topups, self._sending, counted)
         self._upkeep = Upkeep(self._store, self._watching, meters)
         self._timer = Timer(settings, meters, ReconcilingMeters())
@@ -92,6 +94,8 @@ class PaymentsWorker:
             "failed top-ups told": self._failures.run(),
             "upkeep": self._upkeep.run(),
         }
+        if self._looking is not None:
+            lasting["top-ups looked for"] = self._looking.run()
         if self._settings.stripe_secret_key is not None:
             lasting["compared with Stripe"] = self._timer.run()
         background = Background(lasting, self.stop)

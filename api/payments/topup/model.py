@@ -17,7 +17,7 @@ class Wish(Struct, frozen=True):
 
 class Topup(Struct, frozen=True, rename="camel"):
     """What a user has set; ``null`` where nothing ever was. `disabledReason` is the code of the decline that switched
-    it off."""
+    it off, or `refund` or `dispute`."""
 
     enabled: bool = False
     below: int | None = None

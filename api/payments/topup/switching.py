@@ -33,7 +33,7 @@ class Switching:
         return await self._store.get(claims.user_id)
 
     async def switch_on(self, claims: Claims, wish: Wish, client: Client) -> Topup:
-        """Sets it, also where a decline has switched it off.
+        """Sets it, also where a decline, a refund or a dispute has switched it off.
 
         Raises ``Refusal`` (``payments_disabled``; ``invalid_request`` for a package that cannot be bought, and where no
         payment method is saved; ``unauthorized``), and ``Unavailable``.

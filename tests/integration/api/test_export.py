@@ -56,6 +56,7 @@ _WITH_OTHERS: Final = {
     "credits.postings": "with their transactions",
     "auth.erasures": "of those who are deleted: nobody is left to ask",
     "credits.stripe_events": "what Stripe told of the user's purchases: its facts are with these",
+    "credits.topup_stops": "until subscribers are told: the reason is with the top-up",
     "credits.suspensions": "of those who are deleted or banned: they cannot ask, and the ban itself is with the user",
 }
 _ROWS: Final = {

@@ -17,7 +17,13 @@ _USERS_ROWS = {
     "auth.refresh_tokens": "user_id",
     "auth.security_events": "user_id",
 }
-_NOBODYS_ROWS = {"credits.packages", "credits.package_prices", "credits.partitions", "credits.workers"}
+_NOBODYS_ROWS = {
+    "credits.packages",
+    "credits.package_prices",
+    "credits.partitions",
+    "credits.workers",
+    "credits.topup_rounds",
+}
 _CALLERS = {
     "mana_api": (
         *("find_sign_in", "find_refresh_token_owner", "find_token_owner", "list_ended_sessions", "is_session_live"),
@@ -27,7 +33,7 @@ _CALLERS = {
         *("admin_add_command", "list_acts_upon_this_user", "list_acts_of_this_user", "list_imports_of_this_user"),
         *("admin_lock_packages", "admin_put_package", "admin_retire_package", "admin_get_purchase"),
     ),
-    "mana_payments": ("order_topup_mail",),
+    "mana_payments": ("hold_payer", "order_topup_mail"),
     "mana_mail": ("find_mail_recipient", "add_mail_token"),
     "mana_relay": ("sweep", "sweep_events", "erase_some", "put_off_erasure"),
     "": ("require_admin", "admin_lock_other", "announce_end_of_session"),

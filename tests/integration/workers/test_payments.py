@@ -208,6 +208,7 @@ async def _at_least(process: Running, meter: str, number: float) -> bool:
 
 async def test_credits_that_run_low_are_bought_and_a_decline_is_told(seller: Seller, events: Subscriber) -> None:
     ada = await saver(seller)
+    await ada.is_looked_at()
     await until(ada.is_taken_on, "Stripe has taken it on")
     await ada.tell()
     await ada.ends("completed")
@@ -215,6 +216,7 @@ async def test_credits_that_run_low_are_bought_and_a_decline_is_told(seller: Sel
 
     await seller.remote.decline(ada.card, "insufficient_funds")
     await seller.client.use(ada.user, CREDITS)
+    await ada.is_looked_at()
     await ada.ends("failed")
     assert (await ada.topup())["disabled_reason"] == "insufficient_funds"
     assert [mail["kind"] for mail in await ada.mails()] == ["topup_failed"]
@@ -231,6 +233,7 @@ async def test_a_worker_that_is_killed_while_stripe_is_asked_leaves_one_payment(
     for _ in range(6):
         async with payments_worker(servers, logs, stand_in.url) as another:
             ada = await saver(seller)
+            await ada.is_looked_at()
             await until(ada.is_asked_for, "Stripe is asked")
             another.signal(signal.SIGKILL)
             await another.child.wait()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -11,14 +12,19 @@ from typing import Any
 import asyncpg
 from prometheus_client import CollectorRegistry
 
+from contracts.commands import Buy, ClawBack
+from contracts.payments import Disputed, Payment, Refunded
+from contracts.stripe import paid_key
 from contracts.topology import PAYMENTS_LOGIN
 from ops.instance import Instance
 from tests.integration.workers.payments import TEST_KEY, Seller
 from tests.integration.workers.running import until
 from workers.payments.asking import Stripe
 from workers.payments.meters import PaymentsMeters
+from workers.payments.model import Commands
 from workers.payments.sending import Sending
 from workers.payments.topping_up.charging import Charging
+from workers.payments.topping_up.looking import Looking
 from workers.payments.topping_up.meters import TopupMeters
 from workers.payments.topping_up.store import TopupStore
 from workers.payments.topping_up.telling import FailureTelling
@@ -32,10 +38,16 @@ class Worker:
     """The parts of a payments worker that top up, to be moved by hand. ``sending`` is not connected."""
 
     store: TopupStore
+    looking: Looking
     charging: Charging
     telling: FailureTelling
     sending: Sending
     registry: CollectorRegistry
+
+    async def round(self) -> None:
+        """All of it once, whoever's turn it is."""
+        await self.looking.look()
+        await self.charging.round()
 
     def counted(self, name: str, **labels: str) -> float:
         """A meter's figure."""
@@ -55,8 +67,9 @@ async def topping_up(servers: Instance, stripe_url: str, number: int = 1) -> Asy
             stack.push_async_callback(store.close)
             stack.push_async_callback(stripe.close)
             sending = Sending(servers.addresses.amqp_as(PAYMENTS_LOGIN), "sending of tests", meters)
-            charging = Charging(store, stripe, counted, live=False)
-            workers.append(Worker(store, charging, FailureTelling(store, sending, counted), sending, registry))
+            looking, charging = Looking(store, counted, live=False), Charging(store, stripe, counted, live=False)
+            telling = FailureTelling(store, sending, counted)
+            workers.append(Worker(store, looking, charging, telling, sending, registry))
         yield workers
 
 
@@ -103,6 +116,15 @@ class Saver:
         """What the user is to be written."""
         return await self.owner.fetch("SELECT * FROM auth.mails WHERE user_id = $1::text::uuid", self.user)
 
+    async def keys(self) -> set[str]:
+        """What the ledger holds of the user, but for the opening."""
+        rows = await self.owner.fetch(
+            "SELECT idempotency_key FROM credits.keys WHERE account_id = $1::text::uuid"
+            " UNION SELECT idempotency_key FROM credits.transactions WHERE account_id = $1::text::uuid",
+            self.user,
+        )
+        return {row["idempotency_key"] for row in rows} - {"open"}
+
     async def change(self, assignments: str, table: str = "topups") -> None:
         """Something about the user has changed."""
         await self.owner.execute(
@@ -122,6 +144,10 @@ class Saver:
             "SELECT state FROM credits.topup_payments WHERE account_id = $1::text::uuid", self.user
         )
         return [row["state"] for row in states] == ["waiting"]
+
+    async def is_looked_at(self) -> None:
+        """The next turn of a worker that runs by itself is now."""
+        await self.owner.execute("UPDATE credits.topup_rounds SET due_at = now()")
 
     async def tell(self) -> None:
         """Stripe tells of the newest payment."""
@@ -168,3 +194,81 @@ async def saver(seller: Seller, card: str = "pm_card_visa", most_per_month: int 
         method,
     )
     return Saver(seller, seller.owner, user, customer, method)
+
+
+async def pay(ada: Saver, worker: Worker) -> None:
+    """The ledger is told of the payment, as by Stripe's event."""
+    payment = await ada.payment()
+    intent = payment["stripe_payment_intent_id"]
+    paid = Payment(amount=500, currency="eur", payment_intent_id=intent)
+    purchase = str(payment["purchase_id"])
+    command = Buy(user_id=ada.user, idempotency_key=paid_key(intent), purchase_id=purchase, paid=paid)
+    await _send(worker, Commands(ada.user, (command,)))
+
+    async def is_paid() -> bool:
+        return (await ada.purchases())[-1] == "completed"
+
+    await until(is_paid, "the credits are there")
+
+
+async def claw_back(ada: Saver, worker: Worker, reason: str, name: str) -> None:
+    """The ledger is told of a refund or a dispute of the newest purchase, as by Stripe's event."""
+    purchase = str((await ada.payment())["purchase_id"])
+    if reason == "refund":
+        key, refund, dispute = f"stripe:refund:{name}:succeeded", Refunded(id=name, amount=500, state="succeeded"), None
+    else:
+        key, refund, dispute = f"stripe:dispute:{name}:500:open", None, Disputed(id=name, amount=500, state="open")
+    command = ClawBack(user_id=ada.user, idempotency_key=key, purchase_id=purchase, refund=refund, dispute=dispute)
+    await _send(worker, Commands(ada.user, (command,)))
+
+    async def is_known() -> bool:
+        return key in await ada.keys()
+
+    await until(is_known, f"the ledger holds {key}")
+
+
+async def tell_stops(ada: Saver, worker: Worker) -> None:
+    """Returns once the broker has the event."""
+    connected = asyncio.create_task(worker.sending.run())
+
+    async def told() -> bool:
+        await ada.change("due_at = now()", "topup_stops")
+        await worker.telling.round()
+        return not await ada.owner.fetch("SELECT FROM credits.topup_stops WHERE account_id = $1::text::uuid", ada.user)
+
+    try:
+        await until(told, "the stop is told")
+    finally:
+        await _ended(connected)
+
+
+async def tell_failures(ada: Saver, worker: Worker) -> None:
+    """Returns once the broker has the event, and the ledger the command."""
+    connected = asyncio.create_task(worker.sending.run())
+
+    async def told() -> bool:
+        await ada.change("due_at = now()", "topup_payments")
+        await worker.telling.round()
+        return (await ada.payment())["told_at"] is not None and await ada.purchases() == ["failed"]
+
+    try:
+        await until(told, "the failure is told")
+    finally:
+        await _ended(connected)
+
+
+async def _send(worker: Worker, commands: Commands) -> None:
+    connected = asyncio.create_task(worker.sending.run())
+
+    async def sent() -> bool:
+        return (await worker.sending.send([commands])) == [True]
+
+    try:
+        await until(sent, "the ledger is told")
+    finally:
+        await _ended(connected)
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.wait({task})

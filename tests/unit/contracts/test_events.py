@@ -81,7 +81,7 @@ def test_other_refusals_have_other_ids(change: dict[str, Any]) -> None:
 
 def topup_failed() -> Event:
     data = TopupFailedData(purchase_id=USAGE.id, package_id="credits-500", reason="insufficient_funds")
-    return topup_failed_event(user_id=USAGE.user_id, data=data, time=AT)
+    return topup_failed_event(user_id=USAGE.user_id, data=data, time=AT, cause=USAGE.id)
 
 
 def test_a_top_up_that_failed() -> None:

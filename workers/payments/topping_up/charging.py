@@ -1,4 +1,4 @@
-"""Begins top-ups that are due, and has Stripe take their payments."""
+"""Has Stripe take the payments of top-ups that have begun."""
 
 from __future__ import annotations
 
@@ -28,14 +28,13 @@ from workers.payments.topping_up.store import TopupStore
 
 _log = structlog.get_logger(__name__)
 
-ROUND_SECONDS: Final = 1.0
-_DUE_AT_ONCE: Final = 100
+_ROUND_SECONDS: Final = 1.0
 _CHARGES_AT_ONCE: Final = 16
 _UNEXPLAINED_AT_ONCE: Final = 10
 
 
 class Charging:
-    """``live``: whether our key moves real money; without a key nothing is begun."""
+    """``live``: whether our key moves real money; without a key nothing is asked."""
 
     def __init__(self, store: TopupStore, stripe: Stripe, meters: TopupMeters, live: bool | None) -> None:
         self._store = store
@@ -50,15 +49,12 @@ class Charging:
                 await self.round()
             except Fault as fault:
                 _log.warning("top-ups wait for the database", reason=str(fault))
-            await asyncio.sleep(ROUND_SECONDS)
+            await asyncio.sleep(_ROUND_SECONDS)
 
     async def round(self) -> None:
         """All of it once."""
         self._meters.count("paid", await self._store.end())
         if self._live is not None:
-            for account in await self._store.find_due(live=self._live, most=_DUE_AT_ONCE):
-                if await self._store.begin(account):
-                    self._meters.count("begun")
             charges = await self._store.claim(live=self._live, most=_CHARGES_AT_ONCE, lease=pauses.ASKING)
             await asyncio.gather(*map(self._charge, charges))
             await asyncio.gather(*map(self._explain, await self._store.find_unexplained(_UNEXPLAINED_AT_ONCE)))

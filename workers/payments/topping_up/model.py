@@ -69,3 +69,15 @@ class Failure(Struct, frozen=True, kw_only=True):
     told: bool
     pending: bool
     tries: int
+
+
+class Stop(Struct, frozen=True, kw_only=True):
+    """A top-up that was switched off because the money of a purchase went back, or may; it is to be told."""
+
+    id: str
+    account_id: str
+    purchase_id: str
+    package_id: str
+    reason: str
+    stopped_at: datetime
+    tries: int

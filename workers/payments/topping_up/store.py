@@ -4,14 +4,14 @@ workers may work side by side."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
 import uuid_utils.compat
 
 from workers.ledger.store.reopening import Reopening
-from workers.payments.topping_up.model import Charge, Failure, State, Unexplained
+from workers.payments.topping_up.model import Charge, Failure, State, Stop, Unexplained
 
 _FOLDER: Final = Path(__file__).parent / "sql"
 
@@ -21,6 +21,11 @@ def _statement(name: str) -> str:
 
 
 _END: Final = _statement("end")
+_TAKE_TURN: Final = _statement("take_turn")
+_END_TURN: Final = _statement("end_turn")
+_LAST_TURN: Final = _statement("last_turn")
+_FIND_STOPPED: Final = _statement("find_stopped")
+_STOP: Final = _statement("stop")
 _FIND_DUE: Final = _statement("find_due")
 _BEGIN: Final = _statement("begin")
 _CLAIM: Final = _statement("claim")
@@ -29,6 +34,8 @@ _FAIL: Final = _statement("fail")
 _FIND_UNEXPLAINED: Final = _statement("find_unexplained")
 _CLAIM_FAILURES: Final = _statement("claim_failures")
 _MARK_TOLD: Final = _statement("mark_told")
+_CLAIM_STOPS: Final = _statement("claim_stops")
+_FORGET_STOPS: Final = _statement("forget_stops")
 _MEASURE: Final = _statement("measure")
 
 
@@ -42,9 +49,29 @@ class TopupStore:
         """Sets those users free whose purchase has ended; answers how many of these were paid."""
         return sum(row["paid"] for row in await self._rows.fetch(_END))
 
-    async def find_due(self, *, live: bool, most: int) -> list[str]:
-        """Users whose credits are below their limit, and who may be charged now."""
-        return [row["account_id"] for row in await self._rows.fetch(_FIND_DUE, live, most)]
+    async def take_turn(self, *, live: bool, lease: timedelta) -> bool:
+        """Whether it is our turn to look for those who are due: for so long, unless it ends before."""
+        return bool(await self._rows.fetch(_TAKE_TURN, live, lease))
+
+    async def end_turn(self, *, live: bool, pause: timedelta) -> None:
+        """All were looked at; the next turn is after ``pause``."""
+        await self._rows.fetch(_END_TURN, live, pause)
+
+    async def last_turn(self, *, live: bool) -> datetime | None:
+        """When the last one ended that went well, whoever's."""
+        return await self._rows.fetch_value(_LAST_TURN, live)
+
+    async def find_stopped(self, after: str, *, live: bool, most: int) -> list[str]:
+        """Users who have got money back since they switched it on, or may get it; in order, behind ``after``."""
+        return [row["account_id"] for row in await self._rows.fetch(_FIND_STOPPED, live, after, most)]
+
+    async def stop(self, account_id: str) -> bool:
+        """Switches it off for money that went back, with all that follows; false where that was done before."""
+        return await self._rows.fetch_value(_STOP, account_id, uuid_utils.compat.uuid7())
+
+    async def find_due(self, after: str, *, live: bool, most: int) -> list[str]:
+        """Users whose credits are below their limit, and who may be charged now; in order, behind ``after``."""
+        return [row["account_id"] for row in await self._rows.fetch(_FIND_DUE, live, after, most)]
 
     async def begin(self, account_id: str) -> bool:
         """A purchase and its payment; false where none is due any more, or another worker is at it."""
@@ -62,7 +89,7 @@ class TopupStore:
 
     async def fail(self, purchase_id: str, intent: str | None, reason: str) -> bool:
         """Writes down that it failed, with all that follows; false where that was known."""
-        return bool(await self._rows.fetch(_FAIL, purchase_id, intent, reason))
+        return await self._rows.fetch_value(_FAIL, purchase_id, intent, reason)
 
     async def find_unexplained(self, most: int) -> list[Unexplained]:
         """Payments that the ledger holds for failed, and that are not marked so here."""
@@ -75,6 +102,14 @@ class TopupStore:
     async def mark_told(self, purchases: Sequence[str]) -> None:
         """The broker has confirmed the events of these."""
         await self._rows.fetch(_MARK_TOLD, purchases)
+
+    async def claim_stops(self, most: int) -> list[Stop]:
+        """Takes top-ups that were switched off and are still to be told; where they stay so, they come again later."""
+        return [Stop(**row) for row in await self._rows.fetch(_CLAIM_STOPS, most)]
+
+    async def forget_stops(self, stops: Sequence[str]) -> None:
+        """The broker has confirmed the events of these."""
+        await self._rows.fetch(_FORGET_STOPS, stops)
 
     async def measure(self) -> dict[str, int]:
         """How many are not over, by state."""

@@ -1,4 +1,5 @@
-"""Tells of top-ups that failed: subscribers by an event, the ledger by a command. Both again until they hold it."""
+"""Tells of top-ups that are off: subscribers by an event, and of a failed payment the ledger by a command; all again
+until they hold it."""
 
 from __future__ import annotations
 
@@ -17,7 +18,7 @@ from workers.payments.model import Commands
 from workers.payments.pauses import TRIES_MAX
 from workers.payments.sending import Sending
 from workers.payments.topping_up.meters import TopupMeters
-from workers.payments.topping_up.model import Failure
+from workers.payments.topping_up.model import Failure, Stop
 from workers.payments.topping_up.store import TopupStore
 
 _log = structlog.get_logger(__name__)
@@ -27,7 +28,7 @@ _AT_ONCE: Final = 100
 
 
 class FailureTelling:
-    """Each failure stays in its row until the broker has confirmed the event and the ledger holds the command."""
+    """Each stays in its row until the broker has confirmed the event, and the ledger holds the command."""
 
     def __init__(self, store: TopupStore, sending: Sending, meters: TopupMeters) -> None:
         self._store = store
@@ -45,6 +46,7 @@ class FailureTelling:
 
     async def round(self) -> None:
         """Tells what is due."""
+        await self._tell_stops()
         failures = await self._store.claim_failures(_AT_ONCE)
         if not failures:
             return
@@ -60,10 +62,30 @@ class FailureTelling:
                 held = "the ledger does not hold it" if failure.told else "the broker does not take it"
                 self._meters.alarm(failure.purchase_id, f"its failure was told {failure.tries} times: {held}")
 
+    async def _tell_stops(self) -> None:
+        stops = await self._store.claim_stops(_AT_ONCE)
+        if not stops:
+            return
+        confirmed = await self._sending.publish([_stop_event(stop) for stop in stops])
+        told = [stop.id for stop, safe in zip(stops, confirmed, strict=True) if safe]
+        if told:
+            await self._store.forget_stops(told)
+            self._meters.count("told", len(told))
+        for stop, safe in zip(stops, confirmed, strict=True):
+            if not safe and stop.tries >= TRIES_MAX:
+                self._meters.alarm(stop.purchase_id, f"that top-up is off was told {stop.tries} times in vain")
+
+
+def _stop_event(stop: Stop) -> Publication:
+    data = TopupFailedData(purchase_id=stop.purchase_id, package_id=stop.package_id, reason=stop.reason)
+    event = topup_failed_event(user_id=stop.account_id, data=data, time=stop.stopped_at, cause=stop.id)
+    return event_message(event, None)
+
 
 def _event(failure: Failure) -> Publication:
     data = TopupFailedData(purchase_id=failure.purchase_id, package_id=failure.package_id, reason=failure.reason)
-    return event_message(topup_failed_event(user_id=failure.account_id, data=data, time=failure.failed_at), None)
+    event = topup_failed_event(user_id=failure.account_id, data=data, time=failure.failed_at, cause=failure.purchase_id)
+    return event_message(event, None)
 
 
 def _command(failure: Failure) -> Commands:

@@ -93,6 +93,27 @@ async def test_after_a_decline_it_can_be_switched_on_again(shop: Shop, buyer: Bu
     assert again["createdAt"] == declined["createdAt"]
 
 
+async def test_who_switches_it_on_again_knows_of_the_money_that_went_back(shop: Shop, buyer: Buyer) -> None:
+    """Who only changes it may not have been told yet: it is to be switched off first."""
+    await _save(buyer)
+    facts = "UPDATE credits.purchases SET {} WHERE account_id = $1::text::uuid"
+    await shop.owner.execute(facts.format("""refunds = '{"re_1": [5, "succeeded"]}'"""), buyer.user.id)
+    await _put(buyer)
+    row = await _row(buyer)
+    assert row is not None
+    assert row["money_back"] == ['re_1[5, "succeeded"]']
+    await shop.owner.execute(facts.format("""disputes = '{"dp_1": [5, "open"]}'"""), buyer.user.id)
+    await _put(buyer, below=7)
+    changed = await _row(buyer)
+    assert changed is not None
+    assert (changed["below"], changed["enabled"], changed["money_back"]) == (7, True, row["money_back"])
+    await shop.http.delete(TOPUP, headers=buyer.user.headers)
+    await _put(buyer)
+    row = await _row(buyer)
+    assert row is not None
+    assert sorted(row["money_back"]) == ['dp_1[5, "open"]', 're_1[5, "succeeded"]']
+
+
 async def test_without_a_saved_payment_method_it_cannot_be_switched_on(shop: Shop, buyer: Buyer) -> None:
     assert "savePaymentMethod" in assert_problem(await _put(buyer), 422, "invalid_request")["detail"]
     opened = await buyer.buy()

@@ -15,7 +15,7 @@ from workers.mail.model import Letter, Recipient
 NOTICES = sorted(
     {
         *("password_changed", "address_changing", "address_changed", "second_factor_on", "second_factor_off"),
-        *("recovery_code_used", "recovery_codes_renewed", "topup_failed"),
+        *("recovery_code_used", "recovery_codes_renewed", "topup_failed", "topup_stopped"),
     }
 )
 PROVEN = msgspec.structs.replace(USER, verified=True)

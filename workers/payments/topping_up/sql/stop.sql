@@ -1,0 +1,1 @@
+SELECT credits.stop_topup($1, $2)
