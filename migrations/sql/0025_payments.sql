@@ -139,15 +139,33 @@ CREATE POLICY payments ON credits.stripe_events TO mana_payments USING (true);
 
 -- ---------------------------------------------------------------------------------------------------------- erasure
 
--- A user who is gone is topped up no more, and we forget who they are at Stripe. Whoever locks several of these takes the
--- user's row first, then that of topups, then those of payments: else two would wait for each other.
+CREATE TABLE credits.forgotten_customers (
+    stripe_customer_id text        NOT NULL PRIMARY KEY CHECK (length(stripe_customer_id) BETWEEN 1 AND 255),
+    livemode           boolean     NOT NULL,
+    forgotten_at       timestamptz NOT NULL DEFAULT now(),
+    tries              integer     NOT NULL DEFAULT 0 CHECK (tries >= 0),
+    due_at             timestamptz NOT NULL DEFAULT now() + interval '15 seconds'
+);
+COMMENT ON TABLE credits.forgotten_customers IS
+    'Customers of users who are gone, until they are deleted at Stripe. Whose they were is known to nobody.';
+COMMENT ON COLUMN credits.forgotten_customers.due_at IS
+    'At first later than a request of the user''s that was under way can still reach Stripe.';
+CREATE INDEX forgotten_customers_due ON credits.forgotten_customers (livemode, due_at);
+
+-- A user who is gone is topped up no more, and we forget who they are at Stripe once Stripe has forgotten them.
+-- Whoever locks several of these takes the user's row first, then that of topups, then those of payments: else two would
+-- wait for each other.
 CREATE FUNCTION credits.forget_payer() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     DELETE FROM credits.topups WHERE account_id = NEW.user_id;
     DELETE FROM credits.topup_payments WHERE account_id = NEW.user_id;
     DELETE FROM credits.topup_stops WHERE account_id = NEW.user_id;
-    DELETE FROM credits.customers WHERE account_id = NEW.user_id;
+    WITH gone AS (
+        DELETE FROM credits.customers WHERE account_id = NEW.user_id RETURNING stripe_customer_id, livemode
+    )
+    INSERT INTO credits.forgotten_customers (stripe_customer_id, livemode)
+    SELECT stripe_customer_id, livemode FROM gone ON CONFLICT DO NOTHING;
     RETURN NULL;
 END $$;
 CREATE TRIGGER erasures_forget_payer AFTER INSERT ON auth.erasures
@@ -479,3 +497,30 @@ GRANT SELECT ON credits.reconciliations TO mana_readonly;
 ALTER TABLE credits.reconciliations ENABLE ROW LEVEL SECURITY;
 CREATE POLICY payments ON credits.reconciliations TO mana_payments USING (true);
 CREATE POLICY all_rows ON credits.reconciliations FOR SELECT TO mana_readonly USING (true);
+
+-- ------------------------------------------------------------------------------------------- users who have left
+
+CREATE TABLE credits.late_payments (
+    purchase_id uuid        NOT NULL PRIMARY KEY,
+    found_at    timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE credits.late_payments IS
+    'Purchases that were paid after their users were deleted: somebody was told to refund them at Stripe.';
+
+CREATE INDEX suspensions_deleted ON credits.suspensions (account_id) WHERE reason = 'deleted';
+CREATE INDEX stripe_events_with_body_of_account ON credits.stripe_events (account_id)
+    WHERE body IS NOT NULL AND done_at IS NOT NULL;
+CREATE INDEX purchases_pending ON credits.purchases (created_at) WHERE status = 'pending';
+
+GRANT SELECT, UPDATE (tries, due_at), DELETE ON credits.forgotten_customers TO mana_payments;
+GRANT SELECT, INSERT (purchase_id) ON credits.late_payments TO mana_payments;
+-- A customer that was made while its user left.
+GRANT INSERT (stripe_customer_id, livemode) ON credits.forgotten_customers TO mana_api;
+GRANT SELECT ON credits.forgotten_customers, credits.late_payments TO mana_readonly;
+ALTER TABLE credits.forgotten_customers ENABLE ROW LEVEL SECURITY;
+ALTER TABLE credits.late_payments ENABLE ROW LEVEL SECURITY;
+CREATE POLICY payments ON credits.forgotten_customers TO mana_payments USING (true);
+CREATE POLICY api_forgets ON credits.forgotten_customers FOR INSERT TO mana_api WITH CHECK (true);
+CREATE POLICY all_rows ON credits.forgotten_customers FOR SELECT TO mana_readonly USING (true);
+CREATE POLICY payments ON credits.late_payments TO mana_payments USING (true);
+CREATE POLICY all_rows ON credits.late_payments FOR SELECT TO mana_readonly USING (true);

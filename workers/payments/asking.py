@@ -14,6 +14,7 @@ import stripe
 from msgspec import Raw, Struct
 
 from contracts.stripe import API_VERSION, PURCHASE_ID, USER_ID, checkout_key
+from workers.payments.leaving.model import Checkout
 from workers.payments.meters import PaymentsMeters
 from workers.payments.model import Ask, Asked, Dispute, Id, PaymentIntent, Refund
 from workers.payments.topping_up.model import Answer, Charge, NoAnswer, Refused
@@ -24,9 +25,11 @@ _RETRIES: Final = 2
 _PAGE: Final = 100
 _REFUNDS_MAX: Final = 1000
 """Of one payment, far more than there can be: no list of Stripe's keeps us for ever."""
+_EXPIRING_MAX: Final = 10
+"""Looks for the open checkouts of one customer."""
 _AWAY: Final = (stripe.APIConnectionError, stripe.RateLimitError)
 
-Kind = TypeVar("Kind", PaymentIntent, Dispute)
+Kind = TypeVar("Kind", PaymentIntent, Dispute, Checkout)
 Answered = TypeVar("Answered")
 Listed = Literal["events", "payment_intents", "refunds", "disputes"]
 
@@ -100,6 +103,18 @@ class Stripe:
         """A payment intent as Stripe writes it; ``None`` where it knows none. Raises as ``pages``."""
         return await self._counted("payment", self._found(name))
 
+    async def find_checkout(self, name: str) -> Checkout | None:
+        """A Checkout session; ``None`` where Stripe knows none. Raises as ``pages``."""
+        return await self._counted("checkout", self._checkout(name))
+
+    async def expire_checkouts(self, customer: str) -> None:
+        """Afterwards the customer has none that is open. Raises as ``pages``."""
+        await self._counted("expire", self._expire(customer))
+
+    async def delete_customer(self, customer: str) -> None:
+        """Also of one that is deleted already. Raises as ``pages``."""
+        await self._counted("customer", self._delete(customer))
+
     async def charge(self, charge: Charge) -> Answer:
         """Takes a payment while its payer is away. However often it is called for one purchase, within the life of
         Stripe's keys there is one payment."""
@@ -149,6 +164,28 @@ class Stripe:
         client = self._asked
         found = await _told(client.payment_intents.retrieve_async(name))
         return None if found is None else found.last_response.body.encode()
+
+    async def _checkout(self, name: str) -> Checkout | None:
+        client = self._asked
+        return await _one(client.checkout.sessions.retrieve_async(name), Checkout)
+
+    async def _expire(self, customer: str) -> None:
+        client = self._asked
+        refusal = DeniedError("the customer has more and more open checkouts")
+        for _ in range(_EXPIRING_MAX):
+            page = await _told(client.checkout.sessions.list_async({"customer": customer, "status": "open"}))
+            if page is None or not page.data:
+                return
+            for session in page.data:
+                try:
+                    await _told(client.checkout.sessions.expire_async(session.id))
+                except DeniedError as error:  # it may have ended a moment ago: the next look tells
+                    refusal = error
+        raise refusal
+
+    async def _delete(self, customer: str) -> None:
+        client = self._asked
+        await _told(client.customers.delete_async(customer))
 
     async def _answer(self, question: Ask, asked: Asked) -> Asked:
         client = self._asked

@@ -15,6 +15,11 @@ from workers.ledger.store.fitness import check_durability
 from workers.ledger.store.session import Session
 from workers.payments.asking import Stripe
 from workers.payments.keeping import IN_HAND, Keeping
+from workers.payments.leaving.abandoned import GivingUp
+from workers.payments.leaving.forgetting import Forgetting
+from workers.payments.leaving.meters import LeavingMeters
+from workers.payments.leaving.rounds import Leaving
+from workers.payments.leaving.store import LeavingStore
 from workers.payments.meters import PaymentsMeters
 from workers.payments.reconciling.meters import ReconcilingMeters
 from workers.payments.reconciling.timer import Timer
@@ -57,6 +62,11 @@ class PaymentsWorker:
         self._looking = None if settings.live is None else Looking(topups, counted, settings.live)
         self._failures = FailureTelling(topups, self._sending, counted)
         self._upkeep = Upkeep(self._store, self._watching, meters)
+        self._left, left = LeavingStore(settings.database_url, application_name=f"{name} leaving"), LeavingMeters()
+        self._leaving = Leaving(
+            Forgetting(self._left, self._stripe, left, settings.live),
+            GivingUp(self._left, self._stripe, self._sending, left, settings.live),
+        )
         self._timer = Timer(settings, meters, ReconcilingMeters())
         self.inflow = Inflow(settings.amqp_url, STRIPE_QUEUE, self._keeping.keep, at_once=IN_HAND)
         self._stopping = asyncio.Event()
@@ -83,6 +93,7 @@ class PaymentsWorker:
             await self._incoming.close()
             await self._store.close()
             await self._topups.close()
+            await self._left.close()
 
     async def _work(self) -> None:
         lasting = {
@@ -93,6 +104,7 @@ class PaymentsWorker:
             "top-ups charged": self._charging.run(),
             "failed top-ups told": self._failures.run(),
             "upkeep": self._upkeep.run(),
+            "put in order": self._leaving.run(),
         }
         if self._looking is not None:
             lasting["top-ups looked for"] = self._looking.run()

@@ -68,6 +68,8 @@ class Account:
     """By Checkout session."""
     intent_data: dict[str, JSON] = field(default_factory=dict[str, JSON])
     """By Checkout session: what its payment intent is to be like."""
+    deleted_customers: set[str] = field(default_factory=set[str])
+    """Their ids can still be asked for."""
     _objects: defaultdict[str, dict[str, JSON]] = field(default_factory=lambda: defaultdict(dict))
 
     def keep(self, made: JSON) -> JSON:

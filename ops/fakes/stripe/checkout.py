@@ -113,8 +113,8 @@ def pay(account: Account, session: JSON, buyer: Buyer) -> str | None:
     if buyer.method.kind not in session["payment_method_types"]:
         raise refused(f"This Checkout Session does not take {buyer.method.kind}.")
     intent = _intent(account, session)
-    known = account.get("customer", session["customer"])["email"] if session["customer"] else session["customer_email"]
-    email = buyer.email or known
+    customer = account.find(session["customer"]) if session["customer"] else None
+    email = buyer.email or (customer["email"] if customer else session["customer_email"])
     method = customers.new_method(account, buyer.method, email)
     payments.attempt(account, intent, method, BY_ITSELF)
     if intent["last_payment_error"] is not None:
@@ -152,7 +152,7 @@ def _remember(account: Account, session: JSON, intent: JSON, method: JSON, email
         emit(account, "customer.created", customer, BY_ITSELF)
         name = customer["id"]
         session["customer"] = intent["customer"] = name
-    if again and name is not None:
+    if again and name is not None and name not in account.deleted_customers:
         customers.keep_for(account, method, name, BY_ITSELF)
 
 

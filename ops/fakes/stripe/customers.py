@@ -82,7 +82,26 @@ def update(call: Call) -> JSON:
 
 def retrieve(call: Call) -> JSON:
     """GET /v1/customers/{id}"""
-    return call.account.get("customer", call.ids["id"])
+    name = call.ids["id"]
+    return _deleted(name) if name in call.account.deleted_customers else call.account.get("customer", name)
+
+
+def delete(call: Call) -> JSON:
+    """DELETE /v1/customers/{id}; its payment methods pay nothing any more, its Checkout sessions stay open"""
+    account = call.account
+    call.params.done()
+    customer = account.get("customer", call.ids["id"])
+    for method in account.all("payment_method"):
+        if method["customer"] == customer["id"]:
+            emit(account, "payment_method.detached", method, call.cause, change(method, customer=None))
+    account.drop(customer)
+    account.deleted_customers.add(customer["id"])
+    emit(account, "customer.deleted", customer, call.cause)
+    return _deleted(customer["id"])
+
+
+def _deleted(name: str) -> JSON:
+    return {"id": name, "object": "customer", "deleted": True}
 
 
 def listed(call: Call) -> JSON:

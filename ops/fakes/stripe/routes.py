@@ -37,6 +37,7 @@ _TABLE: list[tuple[str, str, Endpoint]] = [
     ("GET", "/v1/customers", customers.listed),
     ("GET", "/v1/customers/{id}", customers.retrieve),
     ("POST", "/v1/customers/{id}", customers.update),
+    ("DELETE", "/v1/customers/{id}", customers.delete),
     ("GET", "/v1/customers/{customer}/payment_methods", customers.list_methods),
     ("GET", "/v1/customers/{customer}/payment_methods/{id}", customers.retrieve_method),
     ("GET", "/v1/payment_methods", customers.list_methods),

@@ -231,3 +231,27 @@ async def test_lists_are_paged(shop: Shop) -> None:
     await shop.remote.advance(30 * 86_400)
     assert (await v1.events.list_async()).data == [], "Stripe lists the events of 30 days"
     assert (await v1.events.retrieve_async(own[0])).type == "customer.created"
+
+
+async def test_a_customer_who_is_deleted_pays_nothing_and_can_still_be_asked_for(shop: Shop) -> None:
+    """An open checkout stays open, as at Stripe."""
+    v1 = shop.client.v1
+    customer = await v1.customers.create_async({"email": "a@example.org"})
+    method = await v1.payment_methods.attach_async("pm_card_visa", {"customer": customer.id})
+    session = await shop.session(customer=customer.id)
+    gone = await v1.customers.delete_async(customer.id)
+    assert (gone.id, gone.deleted) == (customer.id, True)
+    assert (await v1.customers.retrieve_async(customer.id)).deleted
+    assert (await shop.types())[-2:] == ["payment_method.detached", "customer.deleted"]
+    assert (await v1.payment_methods.retrieve_async(method.id)).customer is None
+    refusals = [
+        v1.customers.delete_async(customer.id),
+        v1.customers.update_async(customer.id, {"email": "b@example.org"}),
+        v1.payment_methods.attach_async("pm_card_visa", {"customer": customer.id}),
+    ]
+    for refused in refusals:
+        with pytest.raises(stripe.InvalidRequestError) as error:
+            await refused
+        assert error.value.code == "resource_missing"
+    assert (await v1.checkout.sessions.retrieve_async(session.id)).status == "open"
+    assert await shop.remote.pay(session.id) is None

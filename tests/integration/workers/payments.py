@@ -76,7 +76,7 @@ class Seller:
         )
         return metadata
 
-    async def checkout(self, metadata: Event, price: int = PRICE) -> str:
+    async def checkout(self, metadata: Event, price: int = PRICE, **wish: str) -> str:
         """A Checkout session for a purchase; its id."""
         form = {
             "mode": "payment",
@@ -86,6 +86,7 @@ class Seller:
             "line_items[0][price_data][currency]": "eur",
             "line_items[0][price_data][unit_amount]": str(price),
             "line_items[0][price_data][product_data][name]": "500 credits",
+            **wish,
         }
         for name, value in metadata.items():
             form[f"metadata[{name}]"] = form[f"payment_intent_data[metadata][{name}]"] = value

@@ -1,9 +1,11 @@
 -- What has become of events by now. An event that is done stays as it is; so does a reason, until another comes.
+-- What is ignored names payers too, and nobody could say whose: its body is not kept.
 UPDATE credits.stripe_events AS event SET
     account_id = coalesce(step.account_id, event.account_id),
     keys = coalesce(string_to_array(step.keys, ' '), event.keys),
     tries = event.tries + step.tries,
     outcome = step.outcome,
+    body = CASE WHEN step.outcome = 'ignored' THEN NULL ELSE event.body END,
     reason = coalesce(step.reason, event.reason),
     due_at = CASE WHEN step.outcome IS NULL THEN now() + step.pause END,
     done_at = CASE WHEN step.outcome IS NOT NULL THEN now() END

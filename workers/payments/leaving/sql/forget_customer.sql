@@ -1,0 +1,1 @@
+DELETE FROM credits.forgotten_customers WHERE stripe_customer_id = $1
