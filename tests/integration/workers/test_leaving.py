@@ -36,6 +36,7 @@ NOBODY_THERE = "http://127.0.0.1:9"
 @pytest.fixture
 async def seller(servers: Instance, stand_in: StandIn, client: Client) -> AsyncGenerator[Seller]:
     async with selling(servers, stand_in.url, client) as one:
+        await one.owner.execute("DELETE FROM credits.forgotten_customers")  # other tests' users
         yield one
         await one.remote.switch(async_seconds=5)
         await one.owner.execute("UPDATE credits.purchases SET created_at = now() WHERE status = 'pending'")

@@ -149,7 +149,7 @@ async def test_one_that_the_database_does_not_take_harms_no_other(seller: Seller
 
 
 async def test_bodies_are_forgotten_when_they_are_old_and_done(seller: Seller, servers: Instance) -> None:
-    old, young, waiting = (event("product.updated", {}) for _ in range(3))
+    old, young, waiting = (event("charge.dispute.created", {}) for _ in range(3))
     names = [one["id"] for one in (old, young, waiting)]
     await seller.tell(old, young, waiting)
     await seller.done(*names)
