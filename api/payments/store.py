@@ -63,10 +63,14 @@ class PurchaseStore:
             return await connection.fetchval(_SQL["find_customer"], user_id, live)
 
     async def keep_customer(self, user_id: UUID, customer: str, *, live: bool) -> None:
-        """Raises ``Refusal`` (``unauthorized``) for who has gone meanwhile: of them nothing is kept."""
+        """Raises ``Refusal`` (``unauthorized``) for who has gone meanwhile: Stripe is to forget them then."""
         async with self._database.as_user(user_id) as connection:
-            _here(await standing.enter(connection, user_id))
-            await connection.execute(_SQL["keep_customer"], user_id, live, customer)
+            user = await standing.enter(connection, user_id)
+            if user is None or user.banned:
+                await connection.execute(_SQL["forget_customer"], customer, live)
+            else:
+                await connection.execute(_SQL["keep_customer"], user_id, live, customer)
+        _here(user)
 
 
 def _here(user: Standing | None) -> Standing:

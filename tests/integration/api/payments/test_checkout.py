@@ -15,7 +15,7 @@ from ops.fakes.stripe.running import StandIn
 from ops.instance import Instance
 from tests.integration.api.payments.shop import KEY, PACKAGE, PRICE, PURCHASES, Buyer, Shop
 from tests.integration.api.process import another_front
-from tests.integration.api.users import SignedIn, assert_problem, fields, sign_up
+from tests.integration.api.users import BASE, SignedIn, assert_problem, fields, sign_up
 
 OTHER_PACKAGE = "credits-1000"
 
@@ -318,3 +318,16 @@ async def _forget_session(shop: Shop, buyer: Buyer) -> None:
         " WHERE account_id = $1::text::uuid",
         buyer.user.id,
     )
+
+
+async def test_a_customer_who_is_made_while_the_user_leaves_is_forgotten(shop: Shop, buyer: Buyer) -> None:
+    await shop.remote.switch(answer_delay_seconds=1)
+    clicking = asyncio.create_task(buyer.click())
+    begun = "SELECT EXISTS (SELECT FROM credits.purchases WHERE account_id = $1::text::uuid)"
+    while not await shop.owner.fetchval(begun, buyer.user.id):
+        await asyncio.sleep(0.01)
+    assert (await shop.http.delete(f"{BASE}/auth/me", headers=buyer.user.headers)).status_code == 200
+    assert_problem(await clicking, 401, "unauthorized")
+    (customer,) = (await shop.at_stripe("customers", email=buyer.user.email))["data"]
+    forgotten = "SELECT livemode FROM credits.forgotten_customers WHERE stripe_customer_id = $1"
+    assert await shop.owner.fetchval(forgotten, customer["id"]) is False
