@@ -38,13 +38,15 @@ Outcome = Literal["done", "ignored", "refused"]
 
 
 class Claimed(Struct, frozen=True):
-    """An event that is ours to work off for a while. ``tries``: how often its commands were sent; ``sent``: ever."""
+    """An event that is ours to work off for a while. ``tries``: how often its commands were sent; ``sent``: ever;
+    ``alarmed``: somebody was told that it does not come to its end."""
 
     id: str
     type: str
     body: bytes | None
     tries: int
     sent: bool
+    alarmed: bool
 
 
 class Step(Struct, frozen=True, kw_only=True):
@@ -72,12 +74,13 @@ class Finished(Struct, frozen=True):
 
 
 class Refusal(Struct, frozen=True):
-    """What the ledger said to one of an event's commands."""
+    """What the ledger said to one of an event's commands. ``first``: no older event waits for the same command."""
 
     id: str
     key: str
     code: str
     message: str
+    first: bool
 
 
 class Figures(Struct, frozen=True):

@@ -72,12 +72,13 @@ def _sent(event: Claimed, commands: Commands) -> Step:
     """After so many sendings its commands are somewhere else than in the ledger: as a copy in ``credits.dead``."""
     overdue = event.tries >= pauses.TRIES_MAX
     keys = tuple(command.idempotency_key for command in commands.commands)
+    unsaid = overdue and not event.alarmed
     return Step(
         id=event.id,
         account_id=commands.account_id,
         keys=keys,
         tried=True,
-        reason=f"sent {event.tries} times, and the ledger does not hold all of {', '.join(keys)}" if overdue else None,
+        reason=f"sent {event.tries} times, and the ledger does not hold all of {', '.join(keys)}" if unsaid else None,
         pause=pauses.ALARMED if overdue else pauses.pause_after(event.tries + 1),
     )
 

@@ -104,6 +104,7 @@ class Watching:
             return
         told = {one.id: f"the ledger refused {one.key}: {one.code}, {one.message}" for one in refusals}
         await self._store.take([Step(id=event, reason=reason, pause=pauses.ALARMED) for event, reason in told.items()])
-        for event, reason in told.items():
-            self._looks.pop(event, None)
-            alarm(self._meters, "ledger", event, reason)
+        for one in refusals:
+            self._looks.pop(one.id, None)
+            if one.first:  # one alarm for a command, whatever number of events tells it
+                alarm(self._meters, "ledger", one.id, told[one.id])

@@ -7,6 +7,7 @@ import json
 import random
 import signal
 from collections.abc import AsyncGenerator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -200,6 +201,45 @@ async def test_money_that_is_not_the_price_credits_nothing_and_raises_an_alarm(
     assert any(line.get("event_id") == told["id"] and line["level"] == "error" for line in payments.output)
     await until(lambda: _at_least(payments, "mana_stripe_alarms", 1), "the gauge shows it")
     await seller.owner.execute("DELETE FROM credits.stripe_events WHERE id = $1", told["id"])
+
+
+async def test_a_payment_that_is_refused_is_one_alarm_however_many_events_tell_of_it(
+    seller: Seller, payments: Running
+) -> None:
+    metadata = await seller.begin()
+    session = session_of(metadata, amount_total=PRICE - 1)
+    kinds = ["completed", "async_payment_succeeded", "completed", "completed"]
+    told = [event(f"checkout.session.{kind}", session) for kind in kinds]
+    names = [one["id"] for one in told]
+
+    async def refused(number: int, tries: int) -> None:
+        """So many of them, after so many sendings."""
+
+        async def look() -> bool:
+            rows = (await seller.rows(names[:number])).values()
+            waiting = [row for row in rows if row["tries"] >= tries and "refused" in (row["reason"] or "")]
+            return len([row for row in waiting if row["due_at"] > row["received_at"] + timedelta(minutes=50)]) == number
+
+        await until(look, f"{number} are refused", payments.log)
+
+    def alarms() -> list[tuple[str, str]]:
+        return [(line["event_id"], line["kind"]) for line in payments.output if line.get("event_id") in names]
+
+    async def twice() -> bool:
+        return len(alarms()) >= 2
+
+    await seller.tell(told[0])
+    await refused(1, 1)
+    await seller.tell(*told[1:3])
+    await refused(3, 1)
+    again = "UPDATE credits.stripe_events SET due_at = now(), tries = $2 WHERE id = ANY ($1)"
+    await seller.owner.execute(again, names[:3], 10)
+    await refused(3, 11)
+    await until(twice, "it is told again", payments.log)
+    await seller.tell(told[3])
+    await refused(4, 1)
+    assert alarms() == [(names[0], "ledger")] * 2
+    await seller.owner.execute("DELETE FROM credits.stripe_events WHERE id = ANY ($1)", names)
 
 
 async def _at_least(process: Running, meter: str, number: float) -> bool:

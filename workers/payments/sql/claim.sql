@@ -9,4 +9,5 @@ WITH due AS MATERIALIZED (
 UPDATE credits.stripe_events AS event SET due_at = now() + $2::interval
 FROM due
 WHERE event.id = due.id
-RETURNING event.id, event.type, event.body, event.tries, event.keys IS NOT NULL AS sent
+RETURNING event.id, event.type, event.body, event.tries, event.keys IS NOT NULL AS sent,
+    event.reason IS NOT NULL AS alarmed
