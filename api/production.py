@@ -52,11 +52,12 @@ def _limits(settings: Settings) -> list[str]:
 
 
 def _payments(settings: Settings) -> list[str]:
-    if settings.stripe_api_url == stripe.API_URL:
-        return []
-    return [
-        f"STRIPE_API_URL is not {stripe.API_URL}: whoever is there could say that money has come in." + _OR_DEVELOPMENT
-    ]
+    found: list[str] = []
+    if settings.stripe_api_url != stripe.API_URL:
+        found.append(f"STRIPE_API_URL is not {stripe.API_URL}: whoever is there could say that money has come in.")
+    if settings.stripe_secret_key and not settings.stripe_webhook_secret:
+        found.append("STRIPE_WEBHOOK_SECRET is not set, and STRIPE_SECRET_KEY is: payments would not be heard of.")
+    return [sentence + _OR_DEVELOPMENT for sentence in found]
 
 
 def _plain(url: str) -> bool:

@@ -56,6 +56,7 @@ class Boot:
         self._wish = wish
         self._settings = settings
         self._board = board
+        board.status.stripe_settings = stand_in.settings_given()
         self._doors = Doors(os.environ.get("MANA_BIND_HOST") or "127.0.0.1")
         # Taken down stage by stage, what is inside one at the same time: nobody loses what it still needs.
         self._stages: dict[str, list[Child]] = {name: [] for name in (*_OURS, stand_in.NAME, "servers", "epmd")}

@@ -6,6 +6,7 @@ from ops.status import Status
 
 NAME = "stripe"
 _PAYMENTS = "payments"
+_KEY, _WEBHOOK_SECRET = "STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET"
 _WITH_DEMO = "./mana down, then ./mana up --demo"
 
 
@@ -14,21 +15,28 @@ def may_start() -> bool:
     return not _has_key() and _is_development()
 
 
+def settings_given() -> list[str]:
+    """Which of Stripe's own secrets the surroundings have, by name: those that an instance started here is told."""
+    return [name for name in (_KEY, _WEBHOOK_SECRET) if os.environ.get(name)]
+
+
 def url_of(told: Status | None) -> str | None:
     """Where the instance's stand-in is, None where it runs without one."""
     entries = told.processes if told else []
     return next((entry.url for entry in entries if entry.name == NAME), None)
 
 
-def told_of_buying(told: Status | None) -> str | None:
-    """A line for who starts the instance: where nothing can be bought, how to turn it on. None where Stripe itself is
-    asked."""
+def told_of_buying(told: Status | None) -> str:
+    """A line for who starts the instance: where it buys, and what is missing for that."""
     if url := url_of(told):
         return f"{url}  (a stand-in for Stripe: no money moves)"
-    if _buys(told):
-        return None
+    given = told.stripe_settings if told else []
+    if _KEY in given and _WEBHOOK_SECRET in given:
+        return "on, with Stripe's key"
+    if _KEY in given:
+        return f"on, but nothing that Stripe tells is heard: set {_WEBHOOK_SECRET}"
     trying = f"; to try it without them: {_WITH_DEMO}" if may_start() else ""
-    return f"off  (on after a start with STRIPE_SECRET_KEY and STRIPE_WEBHOOK_SECRET{trying})"
+    return f"off  (on after a start with {_KEY} and {_WEBHOOK_SECRET}{trying})"
 
 
 def why_the_demo_does_not_buy(told: Status | None) -> str:
@@ -45,7 +53,7 @@ def _buys(told: Status | None) -> bool:
 
 
 def _has_key() -> bool:
-    return bool(os.environ.get("STRIPE_SECRET_KEY"))
+    return bool(os.environ.get(_KEY))
 
 
 def _is_development() -> bool:

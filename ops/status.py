@@ -36,6 +36,8 @@ class Status(msgspec.Struct):
     phase: Phase = "starting"
     step: str = ""
     failure: str | None = None
+    stripe_settings: list[str] = msgspec.field(default_factory=list[str])
+    """The names of those that it was started with."""
     processes: list[ProcessStatus] = msgspec.field(default_factory=list[ProcessStatus])
 
 

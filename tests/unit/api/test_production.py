@@ -42,6 +42,7 @@ def test_nothing_is_dangerous_in_good_settings() -> None:
         ({"rate_limit_mail_addressee": "301/1h"}, "RATE_LIMIT_MAIL_ADDRESSEE is more than 100 times the default"),
         ({"rate_limit_max": 1_000_000, "rate_limit_ttl": "1s"}, "RATE_LIMIT_MAX is more than 100 times the default"),
         ({"stripe_api_url": "http://127.0.0.1:12111"}, "STRIPE_API_URL is not https://api.stripe.com"),
+        ({"stripe_secret_key": "sk_live_12345678"}, "STRIPE_WEBHOOK_SECRET is not set"),
     ],
     ids=str,
 )
@@ -54,3 +55,8 @@ def test_a_danger_is_told_in_a_sentence(change: dict[str, Any], begins: str) -> 
 
 def test_a_limit_may_be_raised_within_reason() -> None:
     assert dangers(_settings(rate_limit_max=10_000, rate_limit_login="3000/15m")) == []
+
+
+def test_a_key_with_a_webhook_secret_is_no_danger() -> None:
+    assert dangers(_settings(stripe_secret_key="sk_live_12345678", stripe_webhook_secret="whsec_12345678")) == []
+    assert dangers(_settings(stripe_webhook_secret="whsec_12345678")) == []
