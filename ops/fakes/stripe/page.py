@@ -48,6 +48,10 @@ $cancel
 _IBAN = Template("""<label for="iban">IBAN</label><input id="iban" name="iban" value="$iban">
 <p class="note">AT611904300234573201 succeeds later, AT861904300235473202 fails later.</p>""")
 _KINDS = {"card": "Card", "sepa_debit": "SEPA Direct Debit"}
+# Stripe's list of those without a smaller unit, but for UGX, which Stripe wants in hundredths all the same.
+_ZERO_DECIMAL = frozenset(
+    {"bif", "clp", "djf", "gnf", "jpy", "kmf", "krw", "mga", "pyg", "rwf", "vnd", "vuv", "xaf", "xof", "xpf"}
+)
 _FIELDS = ("email", "number", "expiry", "cvc", "name", "iban")
 
 
@@ -140,7 +144,9 @@ def _radio(kind: str, *, checked: bool) -> str:
 
 
 def _money(amount: int, of: JSON) -> str:
-    return f"{amount // 100}.{amount % 100:02d} {str(of['currency']).upper()}"
+    currency = str(of["currency"])
+    shown = str(amount) if currency in _ZERO_DECIMAL else f"{amount // 100}.{amount % 100:02d}"
+    return f"{shown} {currency.upper()}"
 
 
 def _missing() -> Response:

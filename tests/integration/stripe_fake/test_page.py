@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 
 import httpx
+import pytest
 import pytest_asyncio
 
 from tests.integration.stripe_fake.shop import Shop
@@ -42,6 +43,21 @@ async def test_a_buyer_pays(shop: Shop, browser: httpx.AsyncClient) -> None:
     assert completed.customer_details is not None
     assert completed.customer_details.email == "a@example.org"
     assert "complete" in (await browser.get(session.url)).text
+
+
+@pytest.mark.parametrize(
+    ("currency", "total"), [("jpy", "300 JPY"), ("usd", "3.00 USD"), ("ugx", "3.00 UGX")], ids=["yen", "dollars", "UGX"]
+)
+async def test_an_amount_is_shown_in_units_of_its_currency(
+    shop: Shop, browser: httpx.AsyncClient, currency: str, total: str
+) -> None:
+    """Some have no smaller unit; the shilling of Uganda is named in hundredths to Stripe all the same."""
+    price = {"currency": currency, "unit_amount": 300, "product_data": {"name": "300 credits"}}
+    session = await shop.session(line_items=[{"price_data": price, "quantity": 1}])
+    shown = (await browser.get(session.url)).text
+    assert f'id="total">{total}<' in shown
+    assert f", 1 of {total}</p>" in shown
+    assert f">Pay {total}</button>" in shown
 
 
 async def test_a_buyer_pays_by_bank_debit(shop: Shop, browser: httpx.AsyncClient) -> None:
