@@ -192,9 +192,13 @@ def apply_packages(
     file: Annotated[str, typer.Argument(metavar="FILE", help="All packages, in YAML.")],
     *,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would change, and change nothing.")] = False,
+    retire_all: Annotated[
+        bool, typer.Option("--retire-all", help="Take a FILE that declares none: nothing can be bought then.")
+    ] = False,
 ) -> None:
     """Make what can be bought what FILE declares: what it leaves out is retired, and nothing is deleted."""
-    _operate("packages", ["apply", *(["--dry-run"] if dry_run else []), "--", file], "mana_owner")
+    wished = [name for name, given in (("--dry-run", dry_run), ("--retire-all", retire_all)) if given]
+    _operate("packages", ["apply", *wished, "--", file], "mana_owner")
 
 
 @packages.command("list")
@@ -236,8 +240,8 @@ def _show_addresses(place: Place) -> None:
     front = env["MANA_API_URL"]
     screen.results.print(f"front  {front}  (docs: {front}/docs)" if front else "front  not asked for", markup=False)
     screen.results.print(f"state  {place.home}  (addresses and logins: {place.env})", markup=False)
-    if front and (buying := stand_in.told_of_buying(status.living(place.status))):
-        screen.results.print(f"buying  {buying}", markup=False)
+    if front:
+        screen.results.print(f"buying  {stand_in.told_of_buying(status.living(place.status))}", markup=False)
 
 
 def _become(module: str, arguments: list[str], env: dict[str, str]) -> NoReturn:

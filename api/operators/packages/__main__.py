@@ -1,4 +1,4 @@
-"""``python -m api.operators.packages apply FILE [--dry-run]``, or ``list``: what can be bought."""
+"""``python -m api.operators.packages apply FILE [--dry-run] [--retire-all]``, or ``list``: what can be bought."""
 
 from __future__ import annotations
 
@@ -42,6 +42,7 @@ def _asked(arguments: Sequence[str] | None) -> argparse.Namespace:
     applying = commands.add_parser("apply")
     applying.add_argument("file", metavar="FILE", type=Path)
     applying.add_argument("--dry-run", action="store_true")
+    applying.add_argument("--retire-all", action="store_true")
     return parser.parse_args(arguments)
 
 
@@ -53,7 +54,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if asked.command == "list":
             told = asyncio.run(_list(settings))
         else:
-            told = asyncio.run(_apply(settings, read(asked.file.read_text(encoding="utf-8-sig")), asked.dry_run))
+            declared = read(asked.file.read_text(encoding="utf-8-sig"))
+            if not (declared or asked.retire_all):
+                sys.stderr.write(f"{asked.file} declares no package, and would retire all: say so by --retire-all.\n")
+                return 2
+            told = asyncio.run(_apply(settings, declared, asked.dry_run))
     except ValidationError as error:
         sys.stderr.write("\n".join(complaints(error)) + "\n")
         return 2

@@ -137,6 +137,11 @@ def test_the_program_says_what_is_wrong_and_reaches_for_no_server(
     file.write_text(FILE.replace("credits: 50\n", "credits: 50\n  colour: red\n"))
     assert main(["apply", str(file)]) == 2
     assert capsys.readouterr().err == f"{file}, line 10: colour is not known\n"
+    file.write_text("[]\n")
+    assert main(["apply", str(file)]) == 2
+    assert capsys.readouterr().err == f"{file} declares no package, and would retire all: say so by --retire-all.\n"
+    assert main(["apply", "--retire-all", str(file)]) == 1
+    assert capsys.readouterr().err.startswith("Nothing was changed: the database cannot be reached")
     file.write_text(FILE)
     assert main(["apply", str(file)]) == 1
     assert capsys.readouterr().err.startswith("Nothing was changed: the database cannot be reached")
