@@ -29,7 +29,16 @@ async function decided(token, id) {
 }
 
 const [token, packageId] = process.argv.slice(2);
-const { purchase, checkoutUrl } = await begin(token, packageId, crypto.randomUUID());
-console.log(checkoutUrl); // a page: location.assign(checkoutUrl)
-const { status, credits } = await decided(token, purchase.id);
-console.log(`${status}: ${credits} credits`);
+if (!process.env.MANA_API_URL || !packageId) {
+  console.error("usage: MANA_API_URL=http://… node examples/buy.mjs TOKEN PACKAGE");
+  process.exit(2);
+}
+try {
+  const { purchase, checkoutUrl } = await begin(token, packageId, crypto.randomUUID());
+  console.log(checkoutUrl); // a page: location.assign(checkoutUrl)
+  const { status, credits } = await decided(token, purchase.id);
+  console.log(`${status}: ${credits} credits`);
+} catch (error) {
+  console.error(error.cause ? `${error.message}: ${error.cause.message || error.cause.code}` : error.message);
+  process.exitCode = 1;
+}

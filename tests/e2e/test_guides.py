@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import subprocess
 import sys
 from collections.abc import Generator, Mapping
 from pathlib import Path
@@ -13,6 +14,7 @@ import httpx
 import pytest
 
 from contracts.stripe import API_VERSION
+from ops import demo
 from ops.instance import UNHINDERED, Instance, private
 from tests.e2e import node
 from tests.e2e.starter import CHECKOUT
@@ -33,6 +35,7 @@ SHOWN_PROGRAMS = (
 BY_STRIPES_KEYS = ("stripe ", "./mana up ", "./mana down", "export STRIPE_SECRET_KEY=", "export STRIPE_WEBHOOK_SECRET=")
 """All that a guide may tell its reader to type, and nobody types here: it needs an account at Stripe, or is another
 start of the service."""
+NOWHERE = "http://127.0.0.1:1"
 _LAUNCHER = f"""#!/bin/sh
 exec {sys.executable} -P -m ops "$@"
 """
@@ -92,6 +95,7 @@ def test_what_it_shows_in_javascript_is_seen(checkout: Path, instance: Instance)
 
 
 def test_what_selling_shows_is_seen(checkout: Path, instance: Instance) -> None:
+    demo.run(instance.env, instance.status)  # as its first command does
     with_node = {"PATH": f"{node.programs(checkout / 'bin')}:{os.environ['PATH']}"}
     _walk([block for block in PAYMENTS if block.language == COMMANDS], checkout, instance, with_node)
 
@@ -144,6 +148,26 @@ def _calls_of_stripe() -> set[str]:
             assert len(calls) == len(re.findall(r"(?<!close)_async\(", text)), f"{file}: calls that are not understood"
             found.update(calls)
     return found
+
+
+def test_a_buyer_without_arguments_or_a_front_is_told_in_a_line() -> None:
+    for arguments, url, ended, said in (
+        ([], NOWHERE, 2, "usage: "),
+        (["a token"], NOWHERE, 2, "usage: "),
+        (["a token", "a-package"], "", 2, "usage: "),
+        (["a token", "a-package"], NOWHERE, 1, "fetch failed: "),
+    ):
+        done = subprocess.run(
+            [node.NODE, CHECKOUT / "examples" / "buy.mjs", *arguments],
+            env={"MANA_API_URL": url},
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+        assert (done.returncode, done.stdout) == (ended, "")
+        [line] = done.stderr.splitlines()
+        assert line.startswith(said)
 
 
 def test_what_differs_is_told() -> None:

@@ -35,7 +35,7 @@ async def reconcile(
     """One run; ``wait`` as for ``Run``. A dry one writes nothing anywhere. Raises one of ``UNABLE``, or a ``Fault``."""
     live = settings.live
     if live is None:
-        raise DeniedError("STRIPE_SECRET_KEY is not set: there is nothing to compare with")
+        raise DeniedError("STRIPE_SECRET_KEY is not set in this environment: export it as for ./mana up")
     report = Report(since, dry_run)
     async with AsyncExitStack() as stack:
         if not dry_run:
