@@ -141,9 +141,13 @@ def test_the_broker_has_no_guest_and_the_logins_least_rights(up: Starter) -> Non
         users = {user["name"]: user["tags"] for user in api.get("/api/users").json()}
         rights = {right["user"]: right for right in api.get("/api/permissions").json()}
         queues = {queue["name"] for queue in api.get("/api/queues").json()}
-    assert users == {"mana-admin": ["administrator"], "mana-front": [], "mana-mail": [], "mana-worker": []}
-    assert {rights[login]["configure"] for login in ("mana-front", "mana-mail")} == {"^$"}
-    assert queues == {*(f"credits.commands.{n}" for n in range(4)), "credits.dead", "credits.events.log", "mana.mail"}
+    ours = ("mana-front", "mana-mail", "mana-payments", "mana-worker")
+    assert users == {"mana-admin": ["administrator"], **{name: [] for name in ours}}
+    assert {rights[login]["configure"] for login in ("mana-front", "mana-mail", "mana-payments")} == {"^$"}
+    assert queues == {
+        *(f"credits.commands.{n}" for n in range(4)),
+        *("credits.dead", "credits.events.log", "mana.mail", "stripe.events"),
+    }
 
 
 def test_a_killed_server_is_started_again(up: Starter) -> None:

@@ -204,7 +204,7 @@ async def test_packages_and_purchases(http: httpx.AsyncClient, spender: SignedIn
     (purchase,) = await _get(http, spender, "/purchases")
     assert (purchase["debt"], purchase["status"]) == (30, "refunded")
     assert set(purchase) == {
-        *("id", "packageId", "credits", "priceEuroCents", "currency", "status"),
+        *("id", "packageId", "credits", "priceEuroCents", "amount", "currency", "status"),
         *("stripeCheckoutSessionId", "stripePaymentIntentId", "createdAt", "completedAt", "debt"),
     }
 

@@ -63,6 +63,8 @@ AGES: Final = ("empty", "grown unseen", "analysed")
 table the planner has no reason to prefer one, so of those plans less is asked: sessions make new ones soon."""
 
 Plans = dict[str, dict[str, Plan]]
+AS_GOOD = {"purchases_by_id": ("purchases_pkey", "id")}
+"""What may be searched instead: an id is of one purchase, and finds one row as well."""
 
 
 @pytest.fixture(
@@ -95,10 +97,11 @@ async def _all(session: Session) -> dict[str, Plan]:
 @pytest.mark.parametrize("name", SEARCHED)
 def test_rows_are_found_by_their_own_index(plans: Plans, name: str, age: str) -> None:
     found = plans[age][name]
-    assert {index for index, _ in found.searches} == set(SEARCHED[name]), found.text
+    assert {AS_GOOD.get(index, (index,))[0] for index, _ in found.searches} == set(SEARCHED[name]), found.text
     for index, condition in found.searches:
         searched = set(re.findall(r"\w+", condition))
-        assert searched >= set(SEARCHED[name][index].split()), found.text
+        _, columns = AS_GOOD.get(index, (index, SEARCHED[name].get(index, "")))
+        assert searched >= set(columns.split()), found.text
 
 
 @pytest.mark.parametrize("age", AGES)

@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
 
 from ops.fakes.stripe.running import running
@@ -23,14 +24,39 @@ from tests.integration.api.stripe_events import SECRET
 IN_BRIEF = ("--phases", "examples,coverage", "--generation-deterministic")
 IN_FULL = ("--generation-database", "none", "--max-time", "150")
 ADMINISTRATION = "/api/v1/admin/"
+_PUT_BACK = """
+INSERT INTO credits.packages (id, name, description, credits, price_euro_cents, stripe_price_id, sort_order, active)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+ON CONFLICT (id) DO UPDATE SET
+    name = excluded.name, description = excluded.description, credits = excluded.credits,
+    price_euro_cents = excluded.price_euro_cents, stripe_price_id = excluded.stripe_price_id,
+    sort_order = excluded.sort_order, active = excluded.active
+"""
+
+
+@pytest.fixture(scope="module")
+async def packages_kept(servers: Instance) -> AsyncGenerator[None]:
+    """An administrator's random requests change packages, which other tests buy: they are put back afterwards."""
+    owner = await asyncpg.connect(servers.addresses.database_as("mana_owner"))
+    try:
+        kept = [tuple(row) for row in await owner.fetch("SELECT * FROM credits.packages")]
+        prices = [tuple(row) for row in await owner.fetch("SELECT * FROM credits.package_prices")]
+        yield
+        async with owner.transaction():
+            await owner.execute("DELETE FROM credits.package_prices")
+            await owner.execute("UPDATE credits.packages SET active = false")
+            await owner.executemany(_PUT_BACK, kept)
+            await owner.copy_records_to_table("package_prices", schema_name="credits", records=prices)
+    finally:
+        await owner.close()
 
 
 @pytest.fixture(scope="module")
 async def tested(
-    servers: Instance, logs: Path, running_worker: Process
+    servers: Instance, logs: Path, running_worker: Process, packages_kept: None
 ) -> AsyncGenerator[tuple[Process, dict[str, Any]]]:
     """A front of its own, whose log tells of these runs alone, and its document; it sells at a stand-in for Stripe."""
-    assert running_worker.child.returncode is None
+    assert (running_worker.child.returncode, packages_kept) == (None, None)
     async with running(logs / "stripe-of-document.log") as stripe:
         settings = {"STRIPE_SECRET_KEY": KEY, "STRIPE_API_URL": stripe.url, "STRIPE_WEBHOOK_SECRET": SECRET}
         async with another_front(servers, logs, **settings) as (process, http):
