@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
@@ -15,14 +16,10 @@ import msgspec
 import uuid_utils.compat
 
 from workers.ledger.store.reopening import Reopening
+from workers.ledger.store.statements import statement
 from workers.mail.model import Order, Recipient
 
-_FOLDER: Final = Path(__file__).parent / "sql"
-
-
-def _statement(name: str) -> str:
-    return (_FOLDER / f"{name}.sql").read_text(encoding="utf-8")
-
+_statement = partial(statement, folder=Path(__file__).parent / "sql")
 
 _CLAIM: Final = _statement("claim_mail")
 _FIND_RECIPIENT: Final = _statement("find_recipient")

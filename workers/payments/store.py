@@ -5,24 +5,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Final, Literal
 
 from msgspec import Struct
 
 from workers.ledger.store.reopening import Reopening
+from workers.ledger.store.statements import statement
 from workers.payments.model import Known, Named, Purchase
 from workers.payments.reading import Incoming
 
 SCHEMA_NEEDED: Final = 25
 """The last migration that this room's statements were written with."""
-_FOLDER: Final = Path(__file__).parent / "sql"
+_statement = partial(statement, folder=Path(__file__).parent / "sql")
 _REASON_MAX: Final = 2000
-
-
-def _statement(name: str) -> str:
-    return (_FOLDER / f"{name}.sql").read_text(encoding="utf-8")
-
 
 _KEEP: Final = _statement("keep")
 _CLAIM: Final = _statement("claim")

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import timedelta
 from typing import Final
 
 import structlog
 
-from workers.ledger.faults import Fault
 from workers.payments.meters import PaymentsMeters
+from workers.payments.rounds import rounds
 from workers.payments.store import EventStore
 from workers.payments.watching import Watching
 
@@ -32,12 +31,7 @@ class Upkeep:
 
     async def run(self) -> None:
         """Round after round."""
-        while True:
-            try:
-                await self.round()
-            except Fault as fault:
-                _log.warning("upkeep waits for the database", reason=str(fault))
-            await asyncio.sleep(_ROUND_SECONDS)
+        await rounds(self.round, _ROUND_SECONDS, waiting="upkeep waits for the database")
 
     async def round(self) -> None:
         """All of it once."""

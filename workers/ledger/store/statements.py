@@ -8,6 +8,6 @@ from typing import Final
 _FOLDER: Final = Path(__file__).parent / "sql"
 
 
-def statement(name: str) -> str:
-    """The text of ``sql/NAME.sql``."""
-    return (_FOLDER / f"{name}.sql").read_text(encoding="utf-8")
+def statement(name: str, folder: Path = _FOLDER) -> str:
+    """The text of ``NAME.sql``: the ledger's, or of another store's folder."""
+    return (folder / f"{name}.sql").read_text(encoding="utf-8")

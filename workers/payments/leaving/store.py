@@ -4,20 +4,17 @@ used; several workers may work side by side."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from msgspec import Struct
 
 from workers.ledger.store.reopening import Reopening
+from workers.ledger.store.statements import statement
 from workers.payments.leaving.model import Abandoned, LatePayment
 
-_FOLDER: Final = Path(__file__).parent / "sql"
-
-
-def _statement(name: str) -> str:
-    return (_FOLDER / f"{name}.sql").read_text(encoding="utf-8")
-
+_statement = partial(statement, folder=Path(__file__).parent / "sql")
 
 _FORGET_BODIES: Final = _statement("forget_bodies")
 _FIND_LATE_PAYMENTS: Final = _statement("find_late_payments")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Literal, Self
 
@@ -12,19 +13,15 @@ import msgspec
 from msgspec import Struct
 
 from workers.ledger.store.session import Session
+from workers.ledger.store.statements import statement
 from workers.payments.model import Named
 from workers.payments.reconciling.model import Here, Known
 
-_FOLDER: Final = Path(__file__).parent / "sql"
+_statement = partial(statement, folder=Path(__file__).parent / "sql")
 _PAGE: Final = 200
 _ZERO: Final = "00000000-0000-0000-0000-000000000000"
 _SILENCE: Final[Mapping[str, str]] = {"idle_session_timeout": "10min"}
 """Stripe is asked in between; but who is gone for good must not keep the lock."""
-
-
-def _statement(name: str) -> str:
-    return (_FOLDER / f"{name}.sql").read_text(encoding="utf-8")
-
 
 _FIND_UNKNOWN: Final = _statement("find_unknown")
 _LOOK: Final = _statement("look")

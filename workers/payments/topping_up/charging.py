@@ -11,6 +11,7 @@ from workers.ledger.faults import Fault
 from workers.payments import pauses
 from workers.payments.asking import DeniedError, Stripe, StripeAwayError
 from workers.payments.model import Ask, Asked
+from workers.payments.rounds import rounds
 from workers.payments.topping_up.deciding import (
     UNEXPLAINED,
     Again,
@@ -44,12 +45,7 @@ class Charging:
 
     async def run(self) -> None:
         """Round after round, until cancelled; one that fails is followed by the next."""
-        while True:
-            try:
-                await self.round()
-            except Fault as fault:
-                _log.warning("top-ups wait for the database", reason=str(fault))
-            await asyncio.sleep(_ROUND_SECONDS)
+        await rounds(self.round, _ROUND_SECONDS, waiting="top-ups wait for the database")
 
     async def round(self) -> None:
         """All of it once."""

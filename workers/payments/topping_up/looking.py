@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from datetime import timedelta
 from typing import Final, Protocol
 
 import structlog
 
-from workers.ledger.faults import BatchRejected, Fault, TryAgain
+from workers.ledger.faults import BatchRejected, TryAgain
+from workers.payments.rounds import rounds
 from workers.payments.topping_up.meters import TopupMeters
 from workers.payments.topping_up.store import TopupStore
 
@@ -38,12 +38,7 @@ class Looking:
 
     async def run(self) -> None:
         """Turn after turn, until cancelled; one that fails is followed by the next."""
-        while True:
-            try:
-                await self.round()
-            except Fault as fault:
-                _log.warning("users who are due wait for the database", reason=str(fault))
-            await asyncio.sleep(_ASK_SECONDS)
+        await rounds(self.round, _ASK_SECONDS, waiting="users who are due wait for the database")
 
     async def round(self) -> None:
         """One turn, where it is ours."""

@@ -5,20 +5,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 import uuid_utils.compat
 
 from workers.ledger.store.reopening import Reopening
+from workers.ledger.store.statements import statement
 from workers.payments.topping_up.model import Charge, Failure, State, Stop, Unexplained
 
-_FOLDER: Final = Path(__file__).parent / "sql"
-
-
-def _statement(name: str) -> str:
-    return (_FOLDER / f"{name}.sql").read_text(encoding="utf-8")
-
+_statement = partial(statement, folder=Path(__file__).parent / "sql")
 
 _END: Final = _statement("end")
 _TAKE_TURN: Final = _statement("take_turn")

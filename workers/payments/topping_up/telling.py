@@ -3,7 +3,6 @@ until they hold it."""
 
 from __future__ import annotations
 
-import asyncio
 from typing import Final
 
 import structlog
@@ -13,9 +12,9 @@ from contracts.events import TopupFailedData, topup_failed_event
 from contracts.stripe import failed_key
 from workers.broker.publisher import Publication
 from workers.events.messages import event_message
-from workers.ledger.faults import Fault
 from workers.payments.model import Commands
 from workers.payments.pauses import TRIES_MAX
+from workers.payments.rounds import rounds
 from workers.payments.sending import Sending
 from workers.payments.topping_up.meters import TopupMeters
 from workers.payments.topping_up.model import Failure, Stop
@@ -37,12 +36,7 @@ class FailureTelling:
 
     async def run(self) -> None:
         """Round after round, until cancelled; one that fails is followed by the next."""
-        while True:
-            try:
-                await self.round()
-            except Fault as fault:
-                _log.warning("failed top-ups wait for the database", reason=str(fault))
-            await asyncio.sleep(_ROUND_SECONDS)
+        await rounds(self.round, _ROUND_SECONDS, waiting="failed top-ups wait for the database")
 
     async def round(self) -> None:
         """Tells what is due."""
