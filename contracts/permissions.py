@@ -8,7 +8,7 @@ from typing import Final
 from contracts.commands import OUR_OWN, Command, Freeze, Grant, OfPurchase, Open, ReadBalance, Refund, Unfreeze, Use
 from contracts.errors import Error
 from contracts.replies import Origin
-from contracts.topology import ADMIN_LOGIN, FRONT_LOGIN, PAYMENTS_LOGIN, WORKER_LOGIN
+from contracts.topology import ADMIN_LOGIN, FRONT_LOGIN, PAYMENTS_LOGIN, RELAY_LOGIN, WORKER_LOGIN
 
 _APP_COMMANDS: Final = (Use, Refund, ReadBalance)
 _FRONTS_OWN_COMMANDS: Final = (Open, Freeze, Unfreeze)
@@ -21,7 +21,7 @@ class Logins:
     """The logins that are not apps. Any other login is the app whose id is its name."""
 
     admin: frozenset[str] = frozenset({ADMIN_LOGIN})
-    front: frozenset[str] = frozenset({FRONT_LOGIN})
+    front: frozenset[str] = frozenset({FRONT_LOGIN, RELAY_LOGIN})
     system: frozenset[str] = frozenset({WORKER_LOGIN})
     payments: frozenset[str] = frozenset({PAYMENTS_LOGIN})
 

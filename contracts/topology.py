@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
+
+from contracts.apps import Permission, own_names
 
 COMMANDS_EXCHANGE: Final = "credits.commands"
 EVENTS_EXCHANGE: Final = "credits.events"
@@ -128,6 +131,8 @@ FRONT_LOGIN: Final = "mana-front"
 WORKER_LOGIN: Final = "mana-worker"
 MAIL_LOGIN: Final = "mana-mail"
 PAYMENTS_LOGIN: Final = "mana-payments"
+RELAY_LOGIN: Final = "mana-relay"
+USAGE_LOGIN: Final = "mana-usage"
 
 _COMMAND_QUEUES: Final = r"credits\.commands\.[0-9]+"
 _KEEPING_QUEUES: Final = r"credits\.dead|credits\.events\.log"
@@ -135,6 +140,10 @@ _KEEPING_QUEUES: Final = r"credits\.dead|credits\.events\.log"
 LOGINS: Final = (
     BrokerLogin(ADMIN_LOGIN, configure=".*", write=".*", read=".*", tags=("administrator",)),
     BrokerLogin(FRONT_LOGIN, configure="^$", write=r"^(credits\.commands|mana\.mail|stripe\.events)$", read="^$"),
+    # It sends what the front's outbox holds: commands, events of users, bells of mails.
+    BrokerLogin(RELAY_LOGIN, configure="^$", write=r"^(credits\.commands|credits\.events|mana\.mail)$", read="^$"),
+    # A subscriber like any other, but that it counts for all apps.
+    BrokerLogin(USAGE_LOGIN, configure="^$", write="^$", read=r"^credits\.events\.log$"),
     BrokerLogin(MAIL_LOGIN, configure="^$", write="^$", read=r"^mana\.mail$"),
     # It tells the ledger what Stripe told, tells subscribers of top-ups that failed, and feeds what never arrived.
     BrokerLogin(
@@ -153,6 +162,43 @@ LOGINS: Final = (
         read=rf"^(amq\.default|credits\.commands|{_COMMAND_QUEUES})$",
     ),
 )
+
+
+CONNECTIONS_MAX: Final = 200
+"""Of one login of an app; each may have so many channels as well."""
+
+
+@dataclass(frozen=True)
+class AppRights:
+    """What a login of an app may do at the broker: names, and on the topic exchange of events also routing keys."""
+
+    configure: str
+    write: str
+    read: str
+    topics_write: str
+    topics_read: str
+
+
+def app_rights(app_id: str, permissions: Collection[Permission]) -> AppRights:
+    """Its rights: commands in, queues and exchanges of its own, events of its own where it may read events.
+
+    A topic permission judges the binding's pattern itself: what ends in the app's own word matches no other app's
+    events, whatever stands before it.
+    """
+    own = re.escape(own_names(app_id)) + ".*"
+    sources: list[str] = []
+    topics = "^$"
+    if "admin" in permissions:
+        sources, topics = [re.escape(EVENTS_EXCHANGE), re.escape(EVENTS_LOG)], ".*"
+    elif "events:read" in permissions:
+        sources, topics = [re.escape(EVENTS_EXCHANGE)], rf"^([a-z_*#]+\.)+{re.escape(app_id)}$"
+    return AppRights(
+        configure=f"^{own}$",
+        write=f"^({'|'.join([re.escape(COMMANDS_EXCHANGE), own])})$",
+        read=f"^({'|'.join([*sources, own])})$",
+        topics_write="^$",
+        topics_read=topics,
+    )
 
 
 _OUR_QUEUES: Final = (COMMANDS_EXCHANGE, EVENTS_EXCHANGE, DEAD_QUEUE, "stripe.", "mana.")

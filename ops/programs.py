@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from contracts import handed_sockets
-from contracts.topology import FRONT_LOGIN, MAIL_LOGIN, PAYMENTS_LOGIN, WORKER_LOGIN
+from contracts.topology import FRONT_LOGIN, MAIL_LOGIN, PAYMENTS_LOGIN, RELAY_LOGIN, USAGE_LOGIN, WORKER_LOGIN
 from ops import ports, probes, stand_in
 from ops.addresses import Addresses
 from ops.doors import Door, Doors
@@ -91,7 +91,7 @@ class ProcessSettings:
             "AMQP_URL": self.addresses.amqp_as(WORKER_LOGIN),
             "MANA_PARTITIONS": str(self.partitions),
             "MANA_ADMIN_LOGINS": self.addresses.administrator,
-            "MANA_FRONT_LOGINS": FRONT_LOGIN,
+            "MANA_FRONT_LOGINS": f"{FRONT_LOGIN},{RELAY_LOGIN}",
             "MANA_SYSTEM_LOGINS": WORKER_LOGIN,
             "MANA_PAYMENTS_LOGINS": PAYMENTS_LOGIN,
         }
@@ -100,7 +100,7 @@ class ProcessSettings:
         """The relay's."""
         return {
             "DATABASE_URL": self.addresses.database_as("mana_relay"),
-            "AMQP_URL": self.addresses.amqp_as(FRONT_LOGIN),
+            "AMQP_URL": self.addresses.amqp_as(RELAY_LOGIN),
         }
 
     def api(self) -> dict[str, str]:
@@ -124,6 +124,21 @@ class ProcessSettings:
         return {
             "DATABASE_URL": self.addresses.database_as("mana_payments"),
             "AMQP_URL": self.addresses.amqp_as(PAYMENTS_LOGIN),
+        }
+
+    def usage(self) -> dict[str, str]:
+        """That of the worker which counts usages."""
+        return {
+            "DATABASE_URL": self.addresses.database_as("mana_usage"),
+            "AMQP_URL": self.addresses.amqp_as(USAGE_LOGIN),
+        }
+
+    def apps(self) -> dict[str, str]:
+        """Of the worker that makes apps' logins: the one process of ours that is an administrator at the broker."""
+        return {
+            "DATABASE_URL": self.addresses.database_as("mana_apps"),
+            "AMQP_URL": self.addresses.amqp,
+            "RABBITMQ_MANAGEMENT_URL": self.addresses.management,
         }
 
     def operator(self, role: DatabaseRole) -> dict[str, str]:
@@ -228,6 +243,14 @@ class Programs:
         told = {name: value for name, value in self._told_of_stripe().items() if name in PAYMENTS_OWN}
         own = {**self._settings.payments(), **told}
         return self._behind_metrics("payments", "workers.payments", own, *PAYMENTS_OWN)
+
+    def usage(self) -> Program:
+        """Counts usages by the events."""
+        return self._behind_metrics("usage", "workers.usage", self._settings.usage())
+
+    def apps(self) -> Program:
+        """Makes apps' logins at the broker."""
+        return self._behind_metrics("apps", "workers.apps", self._settings.apps())
 
     def hears_stripe(self) -> bool:
         """Whether there is anything of Stripe's to hear: a key to buy with, or an endpoint that Stripe knows."""

@@ -11,7 +11,15 @@ from ops import private_file
 from ops.errors import LauncherError
 
 DatabaseRole = Literal[
-    "mana_owner", "mana_api", "mana_worker", "mana_relay", "mana_mail", "mana_payments", "mana_readonly"
+    "mana_owner",
+    "mana_api",
+    "mana_worker",
+    "mana_relay",
+    "mana_mail",
+    "mana_payments",
+    "mana_apps",
+    "mana_usage",
+    "mana_readonly",
 ]
 DATABASE_ROLES: tuple[DatabaseRole, ...] = get_args(DatabaseRole)
 
@@ -29,6 +37,8 @@ PortName = Literal[
     "clock",
     "mail",
     "payments",
+    "apps",
+    "usage",
     "stripe",
 ]
 

@@ -15,6 +15,7 @@ from contracts.topology import (
     PARTITIONS_DEFAULT,
     PARTITIONS_MAX,
     PAYMENTS_LOGIN,
+    RELAY_LOGIN,
     WORKER_LOGIN,
 )
 from workers.ledger.purchases import RefundPolicy
@@ -33,7 +34,7 @@ class Settings(ProcessSettings):
     credits_daily_free: int = Field(default=5, ge=0, le=AMOUNT_MAX)
     credits_refund_policy: RefundPolicy = "debt"
     mana_admin_logins: _Logins = frozenset({ADMIN_LOGIN})
-    mana_front_logins: _Logins = frozenset({FRONT_LOGIN})
+    mana_front_logins: _Logins = frozenset({FRONT_LOGIN, RELAY_LOGIN})
     mana_system_logins: _Logins = frozenset({WORKER_LOGIN})
     mana_payments_logins: _Logins = frozenset({PAYMENTS_LOGIN})
 

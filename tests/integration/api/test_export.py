@@ -54,6 +54,8 @@ _SECTIONS: Final = {
 """Where an export holds the rows of each table that has a user's rows."""
 _WITH_OTHERS: Final = {
     "credits.postings": "with their transactions",
+    "auth.outbox_events": "what subscribers are about to be told: it is with the user and the sessions",
+    "auth.api_keys": "nobody can make any yet",
     "auth.erasures": "of those who are deleted: nobody is left to ask",
     "credits.stripe_events": "what Stripe told of the user's purchases: its facts are with these",
     "credits.topup_stops": "until subscribers are told: the reason is with the top-up",

@@ -23,6 +23,8 @@ _NOBODYS_ROWS = {
     "credits.partitions",
     "credits.workers",
     "credits.topup_rounds",
+    "credits.apps",
+    "auth.app_secrets",
 }
 _CALLERS = {
     "mana_api": (
@@ -36,7 +38,7 @@ _CALLERS = {
     "mana_payments": ("hold_payer", "order_topup_mail"),
     "mana_mail": ("find_mail_recipient", "add_mail_token"),
     "mana_relay": ("sweep", "sweep_events", "erase_some", "put_off_erasure"),
-    "": ("require_admin", "admin_lock_other", "announce_end_of_session"),
+    "": ("require_admin", "admin_lock_other", "announce_end_of_session", "tell_of_user", "tell_of_session"),
 }
 """Which role may call a function that runs with the owner's rights; "": none but the owner's own functions."""
 _LEDGER = {

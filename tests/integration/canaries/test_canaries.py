@@ -26,7 +26,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from api.auth.keystore import KeyStore
 from api.database import Database
 from contracts.mails import MailKind
-from contracts.topology import ADMIN_LOGIN, FRONT_LOGIN, MAIL_LOGIN, PAYMENTS_LOGIN, WORKER_LOGIN
+from contracts.topology import LOGINS
 from ops.instance import Instance, private
 from tests.integration.api.operators import operate
 from tests.integration.api.process import PARTITIONS, front, relay, until_ready, worker
@@ -45,7 +45,7 @@ from tests.integration.workers.payments import payments_worker
 from tests.integration.workers.running import running, until
 
 _INSIDE = re.compile(r"select |insert |relation|auth\\.|asyncpg|traceback|\\.py\\b|/home|@", re.IGNORECASE)
-_LOGINS = (ADMIN_LOGIN, FRONT_LOGIN, WORKER_LOGIN, MAIL_LOGIN, PAYMENTS_LOGIN)
+_LOGINS = tuple(login.name for login in LOGINS)
 FOLDERS = ("logs", "answers", "tables", "servers")
 """What is searched; mails are for their readers."""
 

@@ -253,7 +253,7 @@ async def test_every_key_of_the_ledger_holds_the_account(one_account: asyncpg.Co
     others = {
         *("credits.partitions", "credits.workers", "credits.packages", "credits.package_prices"),
         *("credits.stripe_events", "credits.reconciliations", "credits.forgotten_customers", "credits.late_payments"),
-        *("credits.topup_payments", "credits.topup_rounds", "credits.topup_stops"),
+        *("credits.topup_payments", "credits.topup_rounds", "credits.topup_stops", "credits.apps"),
     }
     assert without.keys() == others | {"credits.purchases"}
     assert [column.startswith("stripe_") for column in without["credits.purchases"]] == [True]

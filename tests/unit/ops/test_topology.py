@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from contracts.topology import LOGINS, broker_topology
+from contracts.topology import ADMIN_LOGIN, LOGINS, broker_topology
 from ops import topology
 from ops.errors import LauncherError
 from ops.management import Management
@@ -48,7 +48,7 @@ async def test_everything_of_the_contract_is_made() -> None:
     await declare(broker)
     assert {queue["name"] for queue in broker.held["queues"]} == {queue.name for queue in wanted.queues}
     assert broker.made.count("policies") == len(wanted.policies)
-    assert set(broker.permissions) == {"mana-front", "mana-worker", "mana-mail", "mana-payments"}
+    assert set(broker.permissions) == {login.name for login in LOGINS} - {ADMIN_LOGIN}
 
 
 async def test_bindings_are_made_in_the_order_of_the_partitions() -> None:
