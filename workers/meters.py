@@ -40,6 +40,11 @@ class Meters:
         self.poisoned = Counter(
             "mana_commands_poisoned", "Commands kept in credits.dead for our fault", registry=registry
         )
+        self.mistakes_lost = Counter(
+            "mana_unreadable_lost",
+            "Unreadable messages of which no copy was kept: their login has sent too many, or credits.dead is full",
+            registry=registry,
+        )
         self.late_replies_lost = Counter(
             "mana_late_replies_lost", "Replies to suspicious deliveries that found no way out", registry=registry
         )

@@ -16,11 +16,11 @@ from workers.broker.late import LateReplies
 from workers.broker.publisher import Publisher
 from workers.broker.publishing import Publishing
 from workers.checks import await_broker, await_ledger, check_ledger
-from workers.intake.answering import Kept
 from workers.intake.batching import Ready
 from workers.intake.commandlink import CommandLink
 from workers.intake.inlet import Desk
 from workers.intake.inlets import Inlets
+from workers.intake.keeping import Keeping
 from workers.intake.term import Station, Term
 from workers.ledger.faults import Broken, ConnectionLost, Fault, LeaseLost, NotDurable, TryAgain
 from workers.ledger.model import Terms
@@ -50,8 +50,9 @@ class Worker:
         self.publishing = Publishing(settings.amqp_url, f"{name} events", self._attach)
         self.late = LateReplies(settings.amqp_url, meters.late_replies_lost.inc)
         ready = Ready()
+        keeping = Keeping(self.publishing, meters)
         desk = Desk(
-            settings.logins, ready.arrived, self._keep, self.late.send_later, meters, lambda: self.link.reply_nodes
+            settings.logins, ready.arrived, keeping.keep, self.late.send_later, meters, lambda: self.link.reply_nodes
         )
         self.inlets = Inlets(self.link, desk, meters)
         meters.blocked.set_function(lambda: self.link.blocked or self.publishing.blocked)
@@ -170,9 +171,6 @@ class Worker:
         else:
             working.cancel()
             await asyncio.wait({working})
-
-    async def _keep(self, kept: Kept) -> None:
-        await self.publishing.keep(kept.message, kept.otherwise)
 
     def _attach(self, publisher: Publisher) -> None:
         self._publisher = publisher

@@ -76,6 +76,10 @@ class Publishing:
         if verdict is not Verdict.CONFIRMED:
             await self._insist(message, verdict)
 
+    async def offer(self, message: Publication) -> bool:
+        """Publishes until the broker has said what becomes of it: whether it has confirmed it."""
+        return await self._verdict(message) is Verdict.CONFIRMED
+
     async def once(self, messages: Sequence[Publication], within: float) -> list[Verdict]:
         """Publishes these once, in this order. ``LOST`` too is what has no verdict after ``within`` seconds, and all
         where there is no publisher now."""

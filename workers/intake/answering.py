@@ -27,11 +27,21 @@ _DEFAULT_EXCHANGE: Final = ""
 _INTERNAL: Final = Error("internal", "the command could not be carried out; it is kept, and nothing was changed")
 
 
+class Blame(Struct, frozen=True):
+    """Who sent what cannot be read; ``None`` for who did not say so."""
+
+    login: str | None
+
+
 class Kept(Struct, frozen=True):
-    """What has no other memory: published until confirmed; ``otherwise`` where the broker refuses the first."""
+    """What has no other memory: published until confirmed; ``otherwise`` where the broker refuses the first.
+
+    ``blame``: the login whose own mistake it is, so that nobody waits for it where the broker refuses it.
+    """
 
     message: Publication
     otherwise: Publication | None = None
+    blame: Blame | None = None
 
 
 class Answer(Struct, frozen=True):
@@ -59,7 +69,8 @@ def refused(item: Item, rejected: Rejected, now: datetime) -> Answer:
     """What was refused without the ledger: a reply where possible; a dead copy of what nobody could read."""
     reply = None if item.reply_to is None else _reply(item, item.reply_to, Refused(rejected.error))
     if rejected.keep:
-        return Answer(reply, Kept(dead_copy(item, rejected.error.message)))
+        blame = Blame(item.delivery.envelope.login)
+        return Answer(reply, Kept(dead_copy(item, rejected.error.message), blame=blame))
     return Answer(reply) if reply is not None else Answer(kept=refusal(item, rejected, now))
 
 

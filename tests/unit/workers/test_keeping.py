@@ -1,0 +1,94 @@
+"""What clients send wrongly is kept as long as it leaves room for the others, and holds up nobody."""
+
+from __future__ import annotations
+
+import asyncio
+
+from prometheus_client import CollectorRegistry
+
+from workers.broker.publisher import Publication
+from workers.intake.answering import Blame, Kept
+from workers.intake.dead_allowance import BURST_BYTES, BYTES_PER_SECOND, COPY_BYTES, DeadAllowance
+from workers.intake.keeping import Keeping
+from workers.meters import Meters
+
+
+class Clock:
+    """Stands still."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Queue:
+    """Takes messages, or refuses them; insisting on a full one would never end."""
+
+    def __init__(self, *, full: bool = False) -> None:
+        self.full = full
+        self.taken: list[Publication] = []
+
+    async def keep(self, message: Publication, otherwise: Publication | None = None) -> None:
+        assert otherwise is None
+        while not await self.offer(message):
+            await asyncio.sleep(0)
+
+    async def offer(self, message: Publication) -> bool:
+        if not self.full:
+            self.taken.append(message)
+        return not self.full
+
+
+def kept(login: str | None, size: int = 0) -> Kept:
+    """The copy of an unreadable message."""
+    return Kept(Publication("", "credits.dead", "m", b"", b"x" * size), blame=Blame(login))
+
+
+def lost(registry: CollectorRegistry) -> float | None:
+    return registry.get_sample_value("mana_unreadable_lost_total")
+
+
+async def test_a_clients_mistake_does_not_wait_for_a_full_queue() -> None:
+    registry = CollectorRegistry()
+    async with asyncio.timeout(5):
+        await Keeping(Queue(full=True), Meters(registry)).keep(kept("chat"))
+    assert lost(registry) == 1
+
+
+async def test_our_own_fault_is_kept_however_long_that_takes() -> None:
+    queue = Queue(full=True)
+    keeping = asyncio.create_task(
+        Keeping(queue, Meters(CollectorRegistry())).keep(Kept(Publication("", "credits.dead", "m", b"", b"")))
+    )
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert not keeping.done()
+    queue.full = False
+    await keeping
+    assert len(queue.taken) == 1
+
+
+async def test_one_login_cannot_fill_the_queue_for_another() -> None:
+    registry, queue, clock = CollectorRegistry(), Queue(), Clock()
+    keeping = Keeping(queue, Meters(registry), clock)
+    big = BURST_BYTES // 4 - COPY_BYTES
+    for _ in range(5):
+        await keeping.keep(kept("flood", big))
+    await keeping.keep(kept("chat", big))
+    await keeping.keep(kept(None, big))
+    assert len(queue.taken) == 6
+    assert lost(registry) == 1
+
+
+def test_the_store_fills_up_again_with_time_and_no_further_than_it_was() -> None:
+    clock = Clock()
+    allowance = DeadAllowance(clock)
+    assert allowance.take("chat", BURST_BYTES - COPY_BYTES)
+    assert not allowance.take("chat", 0)
+    clock.now += COPY_BYTES / BYTES_PER_SECOND
+    assert allowance.take("chat", 0)
+    assert not allowance.take("chat", 0)
+    clock.now += 1_000_000
+    assert not allowance.take("chat", BURST_BYTES)
+    assert allowance.take("chat", BURST_BYTES - COPY_BYTES)

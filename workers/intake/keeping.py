@@ -1,0 +1,52 @@
+"""What has no other memory is kept; of what clients send wrongly, only as much as leaves room for the others'."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Final, Protocol
+
+import structlog
+
+from workers.broker.publisher import Publication
+from workers.intake.answering import Kept
+from workers.intake.dead_allowance import DeadAllowance
+from workers.meters import Meters
+
+_log = structlog.get_logger(__name__)
+
+_TOLD_EVERY_SECONDS: Final = 10.0
+
+
+class _Publishing(Protocol):
+    async def keep(self, message: Publication, otherwise: Publication | None = None) -> None: ...
+
+    async def offer(self, message: Publication) -> bool: ...
+
+
+class Keeping:
+    """Publishes what an acknowledgement waits for."""
+
+    def __init__(self, publishing: _Publishing, meters: Meters, clock: Callable[[], float] = time.monotonic) -> None:
+        self._publishing = publishing
+        self._meters = meters
+        self._clock = clock
+        self._allowance = DeadAllowance(clock)
+        self._told_at: float | None = None
+
+    async def keep(self, kept: Kept) -> None:
+        """Returns once it is confirmed, or, for a client's mistake, given up: that must hold up nobody else."""
+        if kept.blame is None:
+            await self._publishing.keep(kept.message, kept.otherwise)
+        elif not self._allowance.take(kept.blame.login, len(kept.message.body)):
+            self._lose(kept.blame.login, "its login has sent too much of the kind")
+        elif not await self._publishing.offer(kept.message):
+            self._lose(kept.blame.login, "the queue does not take it")
+
+    def _lose(self, login: str | None, reason: str) -> None:
+        """Counts each, and tells of one now and then: the log must not be filled instead."""
+        self._meters.mistakes_lost.inc()
+        now = self._clock()
+        if self._told_at is None or now - self._told_at >= _TOLD_EVERY_SECONDS:
+            self._told_at = now
+            _log.error("no copy of an unreadable message is kept", login=login, reason=reason)
