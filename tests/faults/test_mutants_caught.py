@@ -55,8 +55,7 @@ TRAPS = list(dict.fromkeys(trap for trap, _ in CAUGHT.values()))
 ALWAYS = traps.killed_before_commit
 """Each commit meets this play, and the four mutants that it catches; ``./mana test --all`` plays the others too."""
 EMPTY = """
-TRUNCATE credits.balances, credits.lots, credits.transactions, credits.postings, credits.keys, credits.refusals,
-    credits.usage_stats;
+TRUNCATE credits.balances, credits.lots, credits.transactions, credits.postings, credits.keys, credits.refusals;
 UPDATE credits.partitions SET position = 0, confirmed = 0
 """
 

@@ -16,7 +16,7 @@ from workers.ledger.store.statements import statement
 from workers.payments.model import Known, Named, Purchase
 from workers.payments.reading import Incoming
 
-SCHEMA_NEEDED: Final = 25
+SCHEMA_NEEDED: Final = 30
 """The last migration that this room's statements were written with."""
 _statement = partial(statement, folder=Path(__file__).parent / "sql")
 _REASON_MAX: Final = 2000

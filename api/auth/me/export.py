@@ -73,7 +73,7 @@ SECTIONS: Final = (
     Section("transactions", "export_transactions", ("sequence",)),
     Section("operations", "export_keys", ("idempotency_key",)),
     Section("refusals", "export_refusals", ("idempotency_key", "_identity")),
-    Section("usage", "export_usage", ("day", "app_id")),
+    Section("usage", "export_usage", ("day", "hour", "app_id", "model")),
     Section("purchases", "export_purchases", ("created_at", "id")),
     Section("stripeCustomers", "export_customers"),
     Section("topUp", "export_topup", many=False),

@@ -54,6 +54,7 @@ _SECTIONS: Final = {
 """Where an export holds the rows of each table that has a user's rows."""
 _WITH_OTHERS: Final = {
     "credits.postings": "with their transactions",
+    "credits.usage_progress": "how many of the transactions the statistics know",
     "auth.outbox_events": "what subscribers are about to be told: it is with the user and the sessions",
     "auth.api_keys": "nobody can make any yet",
     "auth.erasures": "of those who are deleted: nobody is left to ask",
@@ -78,7 +79,8 @@ _ROWS: Final = {
     " total_spent, created_at) VALUES ($1, 'k', 'op', 0, 0, 0, 0, now())",
     "credits.refusals": "(account_id, idempotency_key, identity, code, message, details, created_at)"
     " VALUES ($1, 'k', 'i', 'forbidden', 'no', '{}', now())",
-    "credits.usage_stats": "(account_id, app_id, day, uses, credits) VALUES ($1, 'chat', current_date, 1, 2)",
+    "credits.usage_stats": "(account_id, day, hour, app_id, model, uses, credits, refunds, refunded)"
+    " VALUES ($1, current_date, 9, 'chat', 'small', 1, 2, 0, 0)",
     "credits.purchases": "(account_id, id, package_id, credits, price_euro_cents, amount, status, created_at)"
     " VALUES ($1, gen_random_uuid(), 'credits-500', 500, 500, 500, 'pending', now())",
     "credits.customers": "(account_id, livemode, stripe_customer_id) VALUES ($1, false, 'cus_1')",
@@ -107,10 +109,10 @@ refusals AS (
 mails AS (
     INSERT INTO auth.mails (id, kind, user_id, credential_epoch, due_at)
     SELECT gen_random_uuid(), 'verify', $1, 0, 'infinity' FROM many)
-INSERT INTO credits.usage_stats (account_id, app_id, day, uses, credits)
-SELECT $1, 'app' || n % 10, current_date - n / 10, 1, 1 FROM generate_series(1, 1100) AS n
+INSERT INTO credits.usage_stats (account_id, day, hour, app_id, model, uses, credits, refunds, refunded)
+SELECT $1, current_date - n / 12, n % 2, 'app' || n % 3, 'm' || n % 4 - 1, 1, 1, 0, 0 FROM generate_series(1, 1100) AS n
 """
-"""Lists that are in order of one column and of two, of which one is not told."""
+"""Lists that are in order of one column and of several, of which one is not told."""
 _POSTINGS: Final = """
 INSERT INTO credits.postings (partition, position, number, account_id, source, destination, lot_id, amount)
 SELECT partition, position, 1, account_id, account_id::text, 'system:usage', gen_random_uuid(), 1

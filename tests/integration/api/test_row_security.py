@@ -24,6 +24,7 @@ _NOBODYS_ROWS = {
     "credits.workers",
     "credits.topup_rounds",
     "credits.apps",
+    "credits.usage_reader",
     "auth.app_secrets",
 }
 _CALLERS = {

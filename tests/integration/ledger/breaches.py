@@ -107,6 +107,11 @@ BREAKS: dict[str, list[str]] = {
         "UPDATE credits.usage_stats SET credits = credits - 1 WHERE account_id = '{user}'",
         "DELETE FROM credits.usage_stats WHERE account_id = '{user}'",
         "UPDATE credits.usage_stats SET day = day - 1 WHERE account_id = '{user}'",
+        "UPDATE credits.usage_stats SET hour = 23 - hour WHERE account_id = '{user}'",
+        "UPDATE credits.usage_stats SET model = 'x' WHERE account_id = '{user}'",
+        "UPDATE credits.usage_stats SET refunds = 0 WHERE account_id = '{user}'",
+        "UPDATE credits.usage_stats SET refunded = refunded + 1 WHERE account_id = '{user}'",
+        "UPDATE credits.usage_progress SET sequence = sequence + 1 WHERE account_id = '{user}'",
     ],
     "answers_of_accounts": [
         (

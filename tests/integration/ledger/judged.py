@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 _EMPTY: Final = """
 TRUNCATE credits.balances, credits.lots, credits.transactions, credits.postings, credits.keys, credits.refusals,
-    credits.usage_stats, credits.suspensions, credits.purchases;
+    credits.suspensions, credits.purchases;
 UPDATE credits.partitions SET position = 0, confirmed = 0;
 """
 _SUSPEND: Final = "INSERT INTO credits.suspensions (account_id, reason) VALUES ($1, 'banned') ON CONFLICT DO NOTHING"

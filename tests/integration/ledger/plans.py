@@ -14,7 +14,7 @@ from workers.ledger.store import statements
 from workers.ledger.store.session import Session
 
 _TABLES: Final = (
-    *("balances", "lots", "transactions", "postings", "refusals", "keys", "usage_stats", "suspensions"),
+    *("balances", "lots", "transactions", "postings", "refusals", "keys", "suspensions"),
     "purchases",
 )
 
@@ -37,7 +37,6 @@ FROM generate_series(0, $3 - 1) AS n;
 INSERT INTO credits.refusals
 SELECT md5('a' || n)::uuid, 'k', '', 'x', 'x', '{}', now() - n * interval '1 s' FROM generate_series(0, $2 - 1) AS n;
 INSERT INTO credits.keys SELECT md5('a' || n)::uuid, 'k', '', 0, 0, 0, 0, now() FROM generate_series(0, $2 - 1) AS n;
-INSERT INTO credits.usage_stats SELECT md5('a' || n)::uuid, 'chat', now(), 1, 1 FROM generate_series(0, $2 - 1) AS n;
 INSERT INTO credits.purchases (account_id, id, package_id, credits, price_euro_cents, amount, status, created_at)
 SELECT md5('a' || n % $2)::uuid, md5('l' || n)::uuid, 'credits-500', 500, 500, 500, 'pending', now()
 FROM generate_series(0, 2 * $2 - 1) AS n;

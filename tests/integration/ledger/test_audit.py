@@ -19,6 +19,15 @@ from workers.ledger.audit.looking import Finding, audit, invariants, look
 from workers.ledger.model import Terms
 from workers.ledger.store.session import Session
 
+# The user's history, by hour: a usage of 50 and a refund of 20.
+_COUNTED = """
+INSERT INTO credits.usage_stats
+SELECT account_id, (created_at AT TIME ZONE 'UTC')::date, date_part('hour', created_at AT TIME ZONE 'UTC'), 'chat', '',
+    count(*) FILTER (WHERE type = 'usage'), coalesce(50 * count(*) FILTER (WHERE type = 'usage'), 0),
+    count(*) FILTER (WHERE type = 'refund'), coalesce(20 * count(*) FILTER (WHERE type = 'refund'), 0)
+FROM credits.transactions WHERE account_id = $1 AND type IN ('usage', 'refund') GROUP BY 1, 2, 3
+"""
+_KNOWN = "INSERT INTO credits.usage_progress SELECT account_id, sequence FROM credits.balances WHERE account_id = $1"
 _UNBIND = """
 DO $$
 DECLARE bound record;
@@ -47,6 +56,10 @@ async def user(shared: Database) -> str:
             request("credits.adjust", user, "adjust", partition=3, amount=10, description="x", reason="y"),
             request("account.freeze", user, "freeze", partition=3, reason="y"),
         )
+    by_hand = await asyncpg.connect(shared.admin)
+    for each in (_COUNTED, _KNOWN):
+        await by_hand.execute(each, user)
+    await by_hand.close()
     return user
 
 

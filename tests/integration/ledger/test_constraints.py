@@ -121,7 +121,17 @@ REFUSED = [
     "UPDATE credits.partitions SET confirmed = position + 1",
     "UPDATE credits.partitions SET confirmed = -1, position = 0",
     "INSERT INTO credits.partitions (partition) VALUES (0)",
-    "INSERT INTO credits.usage_stats SELECT account_id, 'chat', current_date, 0, 1 FROM credits.balances",
+    *(
+        f"INSERT INTO credits.usage_stats SELECT account_id, now(), {wrong} FROM credits.balances"
+        for wrong in (
+            *("24, 'chat', '', 1, 1, 0, 0", "-1, 'chat', '', 1, 1, 0, 0", "9, '', '', 1, 1, 0, 0"),
+            *("9, 'chat', repeat('m', 101), 1, 1, 0, 0", "9, 'chat', '', 2, 1, 0, 0", "9, 'chat', '', -1, 1, 0, 0"),
+            *("9, 'chat', '', 0, 0, 2, 1", "9, 'chat', '', 0, 0, -1, 0"),
+        )
+    ),
+    "INSERT INTO credits.usage_progress SELECT account_id, -1 FROM credits.balances",
+    "INSERT INTO credits.usage_reader (stream_offset, event_id) VALUES (-1, '')",
+    "INSERT INTO credits.usage_reader VALUES (false, 0, '')",
     (
         "INSERT INTO credits.packages (id, name, description, credits, price_euro_cents, sort_order)"
         " VALUES ('x', 'x', 'x', 0, 1, 1)"
@@ -254,6 +264,7 @@ async def test_every_key_of_the_ledger_holds_the_account(one_account: asyncpg.Co
         *("credits.partitions", "credits.workers", "credits.packages", "credits.package_prices"),
         *("credits.stripe_events", "credits.reconciliations", "credits.forgotten_customers", "credits.late_payments"),
         *("credits.topup_payments", "credits.topup_rounds", "credits.topup_stops", "credits.apps"),
+        "credits.usage_reader",
     }
     assert without.keys() == others | {"credits.purchases"}
     assert [column.startswith("stripe_") for column in without["credits.purchases"]] == [True]

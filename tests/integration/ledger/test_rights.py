@@ -11,7 +11,8 @@ from ops.state import DatabaseRole
 from tests.integration.ledger.owner import Owner, fresh_user, request
 from tests.integration.ledger.server import Database
 
-OF_USERS = ["balances", "lots", "transactions", "postings", "keys", "refusals", "usage_stats", "purchases"]
+OF_THE_LEDGER = ["balances", "lots", "transactions", "postings", "keys", "refusals", "purchases"]
+OF_USERS = [*OF_THE_LEDGER, "usage_stats", "usage_progress"]
 OF_NOBODY = ["partitions", "workers", "stripe_events"]
 
 
@@ -28,7 +29,9 @@ async def users(shared: Database) -> list[str]:
     await by_hand.execute(
         "INSERT INTO credits.purchases (account_id, id, package_id, credits, price_euro_cents, amount, status,"
         " created_at)"
-        " SELECT account_id, gen_random_uuid(), 'credits-500', 500, 500, 500, 'pending', now() FROM credits.balances"
+        " SELECT account_id, gen_random_uuid(), 'credits-500', 500, 500, 500, 'pending', now() FROM credits.balances;"
+        "INSERT INTO credits.usage_progress SELECT account_id, 1 FROM credits.balances;"
+        "INSERT INTO credits.usage_stats SELECT account_id, now(), 9, 'chat', '', 1, 1, 0, 0 FROM credits.balances"
     )
     await by_hand.close()
     return both
@@ -127,11 +130,19 @@ async def test_the_front_sees_the_packages(front: asyncpg.Connection) -> None:
     assert prices == sorted(prices, reverse=True), "the larger the cheaper"
 
 
-@pytest.mark.parametrize("role", ["mana_owner", "mana_readonly", "mana_worker"])
-async def test_who_sees_all(users: list[str], shared: Database, role: DatabaseRole) -> None:
+@pytest.mark.parametrize(
+    ("role", "tables"),
+    [
+        ("mana_owner", OF_USERS),
+        ("mana_readonly", OF_USERS),
+        ("mana_worker", OF_THE_LEDGER),
+        ("mana_usage", ["usage_stats", "usage_progress", "transactions", "balances"]),
+    ],
+)
+async def test_who_sees_all(users: list[str], shared: Database, role: DatabaseRole, tables: list[str]) -> None:
     connection = await asyncpg.connect(shared.url(role))
     try:
-        assert [await _owners(connection, table) for table in OF_USERS] == [set(users)] * len(OF_USERS)
+        assert [await _owners(connection, table) for table in tables] == [set(users)] * len(tables)
     finally:
         await connection.close()
 
@@ -164,12 +175,34 @@ async def test_the_worker_cannot_change_what_is_written(
         "UPDATE credits.purchases SET amount = 1",
         "DELETE FROM credits.purchases",
         "INSERT INTO credits.purchases SELECT * FROM credits.purchases",
+        "SELECT FROM credits.usage_stats",
         "CREATE TABLE credits.mine ()",
         "UPDATE mana.migrations SET name = ''",
     ],
 )
 async def test_the_worker_cannot(users: list[str], shared: Database, command: str) -> None:
     connection = await asyncpg.connect(shared.url("mana_worker"))
+    try:
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await connection.execute(command)
+    finally:
+        await connection.close()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "SELECT description FROM credits.transactions",
+        "SELECT balance FROM credits.balances",
+        "UPDATE credits.balances SET sequence = 0",
+        "INSERT INTO credits.balances (account_id, sequence) VALUES (gen_random_uuid(), 1)",
+        "DELETE FROM credits.transactions",
+        "SELECT FROM credits.lots",
+        "CREATE TABLE credits.mine ()",
+    ],
+)
+async def test_who_counts_uses_cannot(users: list[str], shared: Database, command: str) -> None:
+    connection = await asyncpg.connect(shared.url("mana_usage"))
     try:
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await connection.execute(command)

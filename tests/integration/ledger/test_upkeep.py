@@ -85,7 +85,7 @@ async def test_burning_a_part_of_a_lot_is_a_hot_update(owner: Owner, by_hand: as
     for number in range(20):
         await owner.use(user, 1, f"k{number}")
     await owner.session.fetch("SELECT pg_stat_force_next_flush()")
-    for table in ("lots", "balances", "usage_stats", "partitions"):
+    for table in ("lots", "balances", "partitions"):
         row = await by_hand.fetchrow(
             "SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables WHERE schemaname = 'credits' AND relname = $1",
             table,

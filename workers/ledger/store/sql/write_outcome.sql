@@ -58,16 +58,6 @@ changed_account AS (
     WHERE account.account_id = change.account_id
     RETURNING 1
 ),
-counted_usage AS (
-    INSERT INTO credits.usage_stats AS stats (account_id, app_id, day, uses, credits)
-    SELECT account_id, app_id, (now() AT TIME ZONE 'UTC')::date, count(*), -sum(amount)
-    FROM entry
-    WHERE type = 'usage'
-    GROUP BY 1, 2, 3
-    ON CONFLICT (account_id, day, app_id) DO UPDATE
-    SET uses = stats.uses + excluded.uses,
-        credits = stats.credits + excluded.credits
-),
 moved_partition AS (
     UPDATE credits.partitions AS partition
     SET position = progress.position,
