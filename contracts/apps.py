@@ -27,6 +27,8 @@ SECRET_PREFIX: Final = "mana_app_"  # noqa: S105 - no secret, but how one begins
 """Begins each secret of an app, so that scanners of leaked secrets know it."""
 CHANGES_CHANNEL: Final = "mana_apps"
 """Where the database announces that apps or their secrets have changed."""
+ON_BEHALF_HEADER: Final = "mana-app"
+"""The header by which the front says for which app it sends a command: believed from the front's logins alone."""
 
 _ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _RESERVED: Final = frozenset({"credits", "mana", "stripe", "amq", "system", "user", "session"})

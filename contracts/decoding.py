@@ -14,16 +14,17 @@ import msgspec
 from msgspec import Struct
 
 from contracts.addresses import is_reply_address
+from contracts.apps import NO_APPS, Apps
 from contracts.commands import COMMANDS, NO_METADATA, Adjust, Buy, ClawBack, Command, Grant, Keyed, Thaw
 from contracts.errors import Error, FieldError, invalid, invalid_field
 from contracts.explaining import field_problems, read_object, valid_text
 from contracts.fields import COMMAND_BYTES_MAX, is_reserved_key
 from contracts.metadata import metadata_problem
 from contracts.moments import in_utc, read_moment
-from contracts.permissions import Actor, Logins, authorise
+from contracts.permissions import Actor, Logins, authorise, may_be_answered_at
 from contracts.text import ESCAPED_NUL, text_problem
 
-__all__ = ["Accepted", "Envelope", "Rejected", "decode"]
+__all__ = ["Accepted", "Envelope", "Rejected", "decode", "is_answerable"]
 
 _DECODERS: Final[dict[str, msgspec.json.Decoder[Command]]] = {
     name: msgspec.json.Decoder(command) for name, command in COMMANDS.items()
@@ -36,7 +37,7 @@ _TRACEPARENT: Final = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{
 class Envelope(Struct, frozen=True, kw_only=True):
     """A delivery's properties as text, ``None`` where none was set; ``login`` is the property ``user_id``.
 
-    ``deadline`` and ``traceparent`` are headers, so they may be of any type.
+    ``deadline``, ``traceparent`` and ``on_behalf`` (``mana-app``) are headers, so they may be of any type.
     """
 
     routing_key: str
@@ -48,6 +49,7 @@ class Envelope(Struct, frozen=True, kw_only=True):
     message_id: str | None = None
     deadline: object = None
     traceparent: object = None
+    on_behalf: object = None
     redelivered: bool = False
 
 
@@ -85,13 +87,17 @@ class Rejected(Struct, frozen=True):
 
 
 def decode(
-    envelope: Envelope, body: bytes, logins: Logins, reply_nodes: Collection[int] | None = None
+    envelope: Envelope,
+    body: bytes,
+    logins: Logins,
+    reply_nodes: Collection[int] | None = None,
+    apps: Apps = NO_APPS,
 ) -> Accepted | Rejected:
-    """Reads a message and decides whether it is a command that its sender may give.
+    """Reads a message and decides whether it is a command that its sender may give, ``apps`` being registered.
 
     ``reply_nodes`` is for brokers that forged direct reply-to tokens hurt: see ``contracts.addresses``.
     """
-    if not is_reply_address(envelope.reply_to, reply_nodes):
+    if not is_answerable(envelope, logins, reply_nodes, apps):
         return Rejected(invalid_field("reply_to", "is no address that replies may be sent to"), False, None)
     command = _read(envelope, body)
     if isinstance(command, Rejected):
@@ -99,11 +105,17 @@ def decode(
     problem = _problem(envelope, body, command, logins)
     if problem is not None:
         return _refuse(envelope, command, invalid(problem))
-    actor = authorise(envelope.login, command, logins)
+    actor = authorise(envelope.login, command, logins, apps, envelope.on_behalf)
     if isinstance(actor, Error):
         return _refuse(envelope, command, actor)
     deadline = None if envelope.deadline is None else read_moment(envelope.deadline)
     return Accepted(command, actor, deadline, _traceparent(envelope), envelope.reply_to or None)
+
+
+def is_answerable(envelope: Envelope, logins: Logins, reply_nodes: Collection[int] | None, apps: Apps) -> bool:
+    """Whether a reply may be sent to where the message wants it, if anywhere: a real address, and its sender's own."""
+    reply_to = envelope.reply_to
+    return is_reply_address(reply_to, reply_nodes) and may_be_answered_at(reply_to, envelope.login, logins, apps)
 
 
 def _read(envelope: Envelope, body: bytes) -> Command | Rejected:
@@ -175,7 +187,7 @@ def _nul_problem(command: Command) -> FieldError | None:
 def _reserved_key_problem(command: Command, envelope: Envelope, logins: Logins) -> FieldError | None:
     if not isinstance(command, Keyed) or not is_reserved_key(command.idempotency_key):
         return None
-    if logins.may_use_reserved_keys(envelope.login):
+    if logins.may_use_reserved_keys(envelope.login, envelope.on_behalf):
         return None
     return FieldError("idempotencyKey", "begins with a prefix that is reserved")
 

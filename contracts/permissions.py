@@ -5,29 +5,53 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from contracts.commands import OUR_OWN, Command, Freeze, Grant, OfPurchase, Open, ReadBalance, Refund, Unfreeze, Use
+from contracts.apps import NO_APPS, App, Apps, Permission, app_named, app_of, own_names
+from contracts.commands import (
+    OUR_OWN,
+    Adjust,
+    Command,
+    Freeze,
+    Grant,
+    OfPurchase,
+    Open,
+    ReadBalance,
+    Refund,
+    Unfreeze,
+    Use,
+)
 from contracts.errors import Error
 from contracts.replies import Origin
-from contracts.topology import ADMIN_LOGIN, FRONT_LOGIN, PAYMENTS_LOGIN, RELAY_LOGIN, WORKER_LOGIN
+from contracts.topology import ADMIN_LOGIN, DIRECT_REPLY_TO, FRONT_LOGIN, PAYMENTS_LOGIN, RELAY_LOGIN, WORKER_LOGIN
 
-_APP_COMMANDS: Final = (Use, Refund, ReadBalance)
+_USERS_COMMANDS: Final = (Use, Refund, ReadBalance)
 _FRONTS_OWN_COMMANDS: Final = (Open, Freeze, Unfreeze)
+_NEEDED: Final[dict[type[Command], Permission]] = {
+    Use: "credits:use",
+    Refund: "credits:refund",
+    Grant: "credits:grant",
+    Adjust: "credits:adjust",
+}
+"""What an app needs for a command. Reading a balance needs nothing; what else there is needs ``admin``."""
 SIGNUP_BONUS_KEY: Final = "mana:signup-bonus"
 """The one key that the front may grant under: so once for each user, however often it is asked."""
 
 
 @dataclass(frozen=True)
 class Logins:
-    """The logins that are not apps. Any other login is the app whose id is its name."""
+    """The logins that are not apps'. Any other login is that of the app which stands before its first dot."""
 
     admin: frozenset[str] = frozenset({ADMIN_LOGIN})
     front: frozenset[str] = frozenset({FRONT_LOGIN, RELAY_LOGIN})
     system: frozenset[str] = frozenset({WORKER_LOGIN})
     payments: frozenset[str] = frozenset({PAYMENTS_LOGIN})
 
-    def may_use_reserved_keys(self, login: str | None) -> bool:
-        """True for our own processes, which alone may use keys with our prefixes."""
-        return login in self.front or login in self.system or login in self.payments
+    def may_use_reserved_keys(self, login: str | None, on_behalf: object = None) -> bool:
+        """True for our own processes speaking for themselves, which alone may use keys with our prefixes."""
+        return login in self.system or login in self.payments or (login in self.front and on_behalf is None)
+
+    def are_apps(self, login: str) -> bool:
+        """Whether the login is an app's: neither an administrator's nor one of our own."""
+        return not (login in self.admin or login in self.front or login in self.system or login in self.payments)
 
 
 @dataclass(frozen=True)
@@ -38,25 +62,68 @@ class Actor:
     app_id: str | None = None
 
 
-def authorise(login: str | None, command: Command, logins: Logins) -> Actor | Error:
-    """Decides whether the login, which the broker proved, may send the command."""
+def authorise(
+    login: str | None, command: Command, logins: Logins, apps: Apps = NO_APPS, on_behalf: object = None
+) -> Actor | Error:
+    """Decides whether the login, which the broker proved, may send the command.
+
+    ``on_behalf`` is the app for which it says to ask: believed of the front alone, and meaningless from all others.
+    """
     if not login:
         return Error("forbidden", "the property user_id, which proves the login, is missing")
     if login in logins.system:
         return Actor("system")
+    if login in logins.front and on_behalf is not None:
+        return _of_named_app(apps, on_behalf, command)
+    if logins.are_apps(login):
+        return _of_app(app_named(apps, app_of(login)), command)
     if login in logins.payments and isinstance(command, OfPurchase):
         return Actor("system")
     if login in logins.front and _is_fronts_own(command):
         return Actor("system")
-    if login in logins.front and isinstance(command, _APP_COMMANDS):
+    if login in logins.front and isinstance(command, _USERS_COMMANDS):
         return Actor("user")
     if login in logins.admin and not isinstance(command, OUR_OWN):
         return Actor("app")
-    if login in logins.front or login in logins.payments or not isinstance(command, _APP_COMMANDS):
-        return Error("forbidden", f"the login may not send {command.type}")
-    if isinstance(command, Use) and command.app_id != login:
+    return Error("forbidden", f"the login may not send {command.type}")
+
+
+def _of_named_app(apps: Apps, app_id: object, command: Command) -> Actor | Error:
+    """What the front asks for an app: only a registered one has services that the front can know."""
+    app = apps.get(app_id) if isinstance(app_id, str) else None
+    return Error("forbidden", "the app is not registered") if app is None else _of_app(app, command)
+
+
+def _of_app(app: App, command: Command) -> Actor | Error:
+    if app.revoked:
+        return Error("forbidden", "the app's rights have been revoked")
+    if "admin" in app.permissions and not isinstance(command, OUR_OWN):
+        return Actor("app")
+    needed = _NEEDED.get(type(command))
+    if not isinstance(command, ReadBalance) and (needed is None or not app.may(needed)):
+        return Error("forbidden", f"the app may not send {command.type}")
+    if isinstance(command, Use) and command.app_id != app.id:
         return Error("app_mismatch", "the login belongs to another app than appId")
-    return Actor("app", app_id=login)
+    return Actor("app", app_id=app.id)
+
+
+def may_be_answered_at(reply_to: str | None, login: str | None, logins: Logins, apps: Apps) -> bool:
+    """Whether the login may have its replies sent there: a worker's own rights reach every queue, a client's must not.
+
+    A direct reply goes to who asked, wherever that is. Else a registered app has its own prefix, and so has every login
+    that is shaped like one of its secrets; a plain login that is no registered app's has all names but theirs. Who
+    proves no login might be any of these.
+    """
+    if not reply_to or reply_to.startswith(DIRECT_REPLY_TO):
+        return True
+    if not login:
+        return False
+    if not logins.are_apps(login):
+        return True
+    app_id = app_of(login)
+    if reply_to.startswith(own_names(app_id)):
+        return True
+    return app_id == login and login not in apps and app_of(reply_to) not in apps
 
 
 def _is_fronts_own(command: Command) -> bool:

@@ -24,6 +24,7 @@ from workers.intake.keeping import Keeping
 from workers.intake.term import Station, Term
 from workers.ledger.faults import Broken, ConnectionLost, Fault, LeaseLost, NotDurable, TryAgain
 from workers.ledger.model import Terms
+from workers.ledger.store.apps import Directory
 from workers.ledger.store.journal import Journal
 from workers.ledger.store.session import Session
 from workers.meters import Meters
@@ -49,10 +50,16 @@ class Worker:
         self.link = CommandLink(settings.amqp_url, f"{name} commands", single_node=settings.mana_single_broker_node)
         self.publishing = Publishing(settings.amqp_url, f"{name} events", self._attach)
         self.late = LateReplies(settings.amqp_url, meters.late_replies_lost.inc)
-        ready = Ready()
+        ready, directory = Ready(), Directory()
         keeping = Keeping(self.publishing, meters)
         desk = Desk(
-            settings.logins, ready.arrived, keeping.keep, self.late.send_later, meters, lambda: self.link.reply_nodes
+            settings.logins,
+            ready.arrived,
+            keeping.keep,
+            self.late.send_later,
+            meters,
+            reply_nodes=lambda: self.link.reply_nodes,
+            apps=lambda: directory.apps,
         )
         self.inlets = Inlets(self.link, desk, meters)
         meters.blocked.set_function(lambda: self.link.blocked or self.publishing.blocked)
@@ -75,6 +82,7 @@ class Worker:
             link=self.link,
             inlets=self.inlets,
             ready=ready,
+            directory=directory,
             read_after=self._journal.read_after,
             meters=meters,
         )

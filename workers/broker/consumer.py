@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
+from contracts.apps import ON_BEHALF_HEADER
 from contracts.decoding import Envelope
 from contracts.replies import CONTENT_TYPE, REPLY_TYPE
 from workers.broker import lenient, methods
@@ -151,6 +152,7 @@ def _delivery(deliver: bytes, header: bytes, body: bytes) -> Delivery:
         message_id=given[lenient.MESSAGE_ID],
         deadline=headers.get("deadline"),
         traceparent=headers.get("traceparent"),
+        on_behalf=headers.get(ON_BEHALF_HEADER),
         redelivered=bool(redelivered),
     )
     if routing_key.__class__ is lenient.Damaged:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterable
 
 from msgspec import Struct
 
+from contracts.apps import NO_APPS, Apps
 from contracts.permissions import Logins
 from contracts.topology import PREFETCH, command_queue
 from workers.broker.consumer import Consumer, Delivery, Reply
@@ -22,7 +23,7 @@ from workers.meters import Meters
 class Desk(Struct, frozen=True):
     """What all inlets of a worker share. ``arrived`` is told of an inlet that has something.
 
-    ``reply_nodes``: those whose reply-to tokens may be answered, ``None`` where any may.
+    ``reply_nodes``: those whose reply-to tokens may be answered, ``None`` where any may; ``apps``: the registered ones.
     """
 
     logins: Logins
@@ -31,6 +32,7 @@ class Desk(Struct, frozen=True):
     send_late: Callable[[Reply], None]
     meters: Meters
     reply_nodes: Callable[[], Collection[int] | None] = lambda: None
+    apps: Callable[[], Apps] = lambda: NO_APPS
 
 
 class Inlet:
@@ -116,7 +118,8 @@ class Inlet:
         crash("after_deliver")
         if delivery.envelope.redelivered:
             self._desk.meters.redelivered.inc()
-        item = read(delivery, self.partition, self._desk.logins, self._desk.reply_nodes())
+        desk = self._desk
+        item = read(delivery, self.partition, desk.logins, desk.reply_nodes(), desk.apps())
         crash("after_decode")
         self._inbox.append(item)
         self._desk.arrived(self)

@@ -8,9 +8,9 @@ from typing import Final
 import structlog
 from msgspec import Struct
 
-from contracts.addresses import is_reply_address
-from contracts.decoding import Accepted, Rejected, decode
-from contracts.errors import invalid_field
+from contracts.apps import NO_APPS, Apps
+from contracts.decoding import Accepted, Rejected, decode, is_answerable
+from contracts.errors import FieldError, invalid
 from contracts.permissions import Logins
 from workers.broker.consumer import Delivery
 from workers.broker.lenient import Damaged
@@ -20,6 +20,7 @@ _log = structlog.get_logger(__name__)
 
 SUSPICIOUS_RETURNS: Final = 3
 """After so many returns to the queue, a delivery may be what breaks connections: its reply goes out alone."""
+_UNREAD: Final = FieldError("body", "cannot be read")
 
 
 class Item(Struct, frozen=True):
@@ -38,18 +39,20 @@ class Item(Struct, frozen=True):
         return self.delivery.returns >= SUSPICIOUS_RETURNS
 
 
-def read(delivery: Delivery, partition: int, logins: Logins, nodes: Collection[int] | None = None) -> Item:
-    """Reads a delivery. Never raises. ``nodes``: see ``contracts.addresses``."""
+def read(
+    delivery: Delivery, partition: int, logins: Logins, nodes: Collection[int] | None = None, apps: Apps = NO_APPS
+) -> Item:
+    """Reads a delivery. Never raises. ``nodes``: see ``contracts.addresses``; ``apps`` are the registered ones."""
     envelope = delivery.envelope
-    if (problem := _unfit(delivery, nodes)) is not None:
-        return _rejected(delivery, partition, problem)
+    if (unfit := _unfit(delivery)) is not None:
+        return _unreadable(delivery, partition, unfit, is_answerable(envelope, logins, nodes, apps))
     try:
-        decoded = decode(envelope, delivery.body, logins, nodes)
+        decoded = decode(envelope, delivery.body, logins, nodes, apps)
     except MemoryError:  # says nothing about the message: unread, it comes again
         raise
     except Exception:  # a defect of ours must not take the connection down, and come again with it
         _log.exception("decoding failed", queue_partition=partition)
-        return _rejected(delivery, partition, _unreadable(delivery, "body", "cannot be read", nodes))
+        return _unreadable(delivery, partition, _UNREAD, is_answerable(envelope, logins, nodes, apps))
     if isinstance(decoded, Rejected):
         return _rejected(delivery, partition, decoded)
     return Item(delivery, partition, decoded.reply_to, decoded.traceparent, _request(delivery, partition, decoded))
@@ -67,19 +70,19 @@ def _request(delivery: Delivery, partition: int, accepted: Accepted) -> Request:
     )
 
 
-def _unfit(delivery: Delivery, nodes: Collection[int] | None) -> Rejected | None:
+def _unfit(delivery: Delivery) -> FieldError | None:
     """What the contract's decoding cannot see: bytes behind the text, and what the database cannot hold."""
     if delivery.damaged is not None:
-        return _unreadable(delivery, delivery.damaged, "cannot be read", nodes)
+        return FieldError(delivery.damaged, "cannot be read")
     if "\0" in (delivery.envelope.message_id or ""):
-        return _unreadable(delivery, "message_id", "holds the character NUL", nodes)
+        return FieldError("message_id", "holds the character NUL")
     return None
 
 
-def _unreadable(delivery: Delivery, name: str, message: str, nodes: Collection[int] | None) -> Rejected:
+def _unreadable(delivery: Delivery, partition: int, problem: FieldError, answerable: bool) -> Item:
     reply_to = delivery.envelope.reply_to
-    usable = name != "reply_to" and not isinstance(reply_to, Damaged) and is_reply_address(reply_to, nodes)
-    return Rejected(invalid_field(name, message), False, reply_to if usable else None)
+    usable = answerable and problem.field != "reply_to" and not isinstance(reply_to, Damaged)
+    return _rejected(delivery, partition, Rejected(invalid(problem), False, reply_to if usable else None))
 
 
 def _rejected(delivery: Delivery, partition: int, rejected: Rejected) -> Item:

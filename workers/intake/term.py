@@ -23,6 +23,7 @@ from workers.intake.settling import Settler
 from workers.ledger.execute import Executor
 from workers.ledger.faults import Fault, LeaseLost, TryAgain
 from workers.ledger.model import Terms
+from workers.ledger.store.apps import Directory
 from workers.ledger.store.leases import Leases
 from workers.ledger.store.pruning import PRUNED_AT_ONCE, prune_refusals
 from workers.ledger.store.session import Session
@@ -50,6 +51,7 @@ class Station(Struct, frozen=True):
     link: CommandLink
     inlets: Inlets
     ready: Ready
+    directory: Directory
     read_after: ReadAfter
     meters: Meters
 
@@ -83,13 +85,15 @@ class Term:
     async def run(self, stopping: asyncio.Event) -> None:
         """Works until told to stop, then gives everything back in good order.
 
-        Raises a group of the ledger's faults; channels are closed then, and the session is gone.
+        Raises the ledger's faults, also as a group; channels are closed then, and the session is gone.
         """
         try:
+            await self._station.directory.load(self._session)
             async with asyncio.TaskGroup() as group:
                 rounds = group.create_task(self.rounds.run(Spawner(group)))
                 engine = group.create_task(self._engine.run())
-                chores = [group.create_task(self._write_marks()), group.create_task(self._tidy())]
+                following = self._station.directory.follow(self._session)
+                chores = [group.create_task(work) for work in (self._write_marks(), self._tidy(), following)]
                 await stopping.wait()
                 crash("drain_start")
                 self.rounds.stop()

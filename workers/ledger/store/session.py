@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final, Self
 
@@ -146,6 +146,16 @@ class Session:
                 # Half an answer is on the line, and perhaps a COMMIT under way: nobody may go on from here.
                 self.abort()
                 raise
+
+    async def hear(self, channel: str, called: Callable[[], None]) -> None:
+        """Calls ``called`` whenever the database announces something there, for as long as the session lives."""
+
+        def on_announcement(*_: object) -> None:
+            called()
+
+        async with self._alone():
+            with translated(self._connection):
+                await self._connection.add_listener(channel, on_announcement)
 
     async def close(self) -> None:
         """Ends the connection in good order, and the leases with it."""
