@@ -1,10 +1,11 @@
-"""What the ledger tells the world: CloudEvents 1.0 in structured JSON, on the topic exchange ``credits.events``."""
+"""What the ledger and sign-in tell the world: CloudEvents 1.0 in structured JSON, on the topic exchange
+``credits.events``."""
 
 from __future__ import annotations
 
 import uuid
 from datetime import datetime
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
@@ -13,9 +14,11 @@ from contracts.errors import Error
 from contracts.fields import Moment
 from contracts.payments import DISPUTE_KEY, OPEN
 from contracts.replies import Balance, Transaction, TransactionType
+from contracts.user_events import SessionData, UserData, UserEventType
 
 EVENT_CONTENT_TYPE: Final = "application/cloudevents+json"
 SOURCE: Final = "/mana/credits"
+USERS_SOURCE: Final = "/mana/users"
 SYSTEM_APP: Final = "system"
 
 EventType = Literal[
@@ -29,7 +32,92 @@ EventType = Literal[
     "credits.clawed_back",
     "credits.disputed",
     "credits.topup_failed",
+    "user.registered",
+    "user.verified",
+    "user.banned",
+    "user.unbanned",
+    "user.deleted",
+    "session.revoked",
 ]
+
+
+class Meaning(NamedTuple):
+    """What an event tells, and when it is sent: sentences for the published contract, in Markdown."""
+
+    means: str
+    when: str
+
+
+MEANINGS: Final[dict[EventType, Meaning]] = {
+    "credits.used": Meaning(
+        "Credits were taken.",
+        "After each `credits.use` that was carried out, over AMQP or REST.",
+    ),
+    "credits.granted": Meaning(
+        "Free credits came.",
+        "When an account opens with its bonus, after each `credits.grant`, and when a day's free credits are granted.",
+    ),
+    "credits.adjusted": Meaning(
+        "An administrator corrected the balance, upwards or downwards.",
+        "After each `credits.adjust` that was carried out.",
+    ),
+    "credits.refunded": Meaning(
+        "A usage was given back, whole or in part; `transaction.refersTo` is the usage.",
+        "After each `credits.refund` that was carried out.",
+    ),
+    "credits.expired": Meaning(
+        "Credits reached the end of their life, and are gone.",
+        "When that is noticed: at the user's next command, or by the clock, within minutes.",
+    ),
+    "credits.refused": Meaning(
+        "A command was refused that asked for no reply.",
+        "For readable commands without `reply_to`; whoever asked for a reply is told there, and there is no event.",
+    ),
+    "credits.purchased": Meaning(
+        "A purchase was paid, and its credits came.",
+        "Once for each purchase, when Stripe has told of its payment.",
+    ),
+    "credits.clawed_back": Meaning(
+        "What a refund or a dispute of a purchase changed: credits were taken, or came back; or a purchase paid what"
+        " was owed of an earlier one. `transaction.amount` may be 0: then all had been used before.",
+        "When Stripe tells of a refund, of one that failed, or of a dispute's end.",
+    ),
+    "credits.disputed": Meaning(
+        "A dispute began: what is left of the purchase cannot be used until it ends.",
+        "When Stripe tells of the dispute.",
+    ),
+    "credits.topup_failed": Meaning(
+        "Automatic top-up is off: a payment of it was declined, or money of a purchase went back or may.",
+        "Once for each top-up that failed; with the reason `refund` or `dispute` when that stopped it.",
+    ),
+    "user.registered": Meaning(
+        "There is a new user.",
+        "Once for each: registered, imported, or made by `./mana admin create`.",
+    ),
+    "user.verified": Meaning(
+        "The user's address is proven for the first time.",
+        "When a link in a mail is followed. An imported user whose address was proven before is registered with"
+        " `emailVerified` true, and there is no event.",
+    ),
+    "user.banned": Meaning(
+        "An administrator has shut the user out, and uses of credits are refused.",
+        "With the ban; `session.revoked` tells of each session that it ended.",
+    ),
+    "user.unbanned": Meaning(
+        "The user's ban is lifted.",
+        "When an administrator lifts it. Sessions that the ban ended stay ended.",
+    ),
+    "user.deleted": Meaning(
+        "The user is gone. What you keep of the user is to be deleted too.",
+        "When the user deletes the account, behind `session.revoked` of each session.",
+    ),
+    "session.revoked": Meaning(
+        "A session ended before its time: its access tokens are refused from now on.",
+        "With the end of each session that was not over by itself. `reason` is `logout`, `password` (it was changed or"
+        " reset), `reuse` (a spent refresh token was shown), `banned`, `deleted`, or `revoked`: by the user, by an"
+        " administrator, or to make room for a newer one.",
+    ),
+}
 
 EVENT_OF_TRANSACTION: Final[dict[TransactionType, EventType]] = {
     "usage": "credits.used",
@@ -80,7 +168,7 @@ class Event(Struct, frozen=True):
     type: EventType
     subject: str
     time: Moment
-    data: TransactionData | RefusedData | TopupFailedData
+    data: TransactionData | RefusedData | TopupFailedData | UserData | SessionData
     sequence: int | UnsetType = UNSET
     traceparent: str | UnsetType = UNSET
     specversion: Literal["1.0"] = "1.0"
@@ -148,6 +236,13 @@ def topup_failed_event(*, user_id: str, data: TopupFailedData, time: datetime, c
         time=time,
         data=data,
     )
+
+
+def user_event(
+    *, event_id: str, event_type: UserEventType, user_id: str, data: UserData | SessionData, time: datetime
+) -> Event:
+    """The event of what happened to a user, or to one of the user's sessions."""
+    return Event(id=event_id, type=event_type, subject=user_id, time=time, data=data, source=USERS_SOURCE)
 
 
 def event_routing_key(event_type: str, app_id: str | None) -> str:

@@ -140,8 +140,11 @@ _KEEPING_QUEUES: Final = r"credits\.dead|credits\.events\.log"
 LOGINS: Final = (
     BrokerLogin(ADMIN_LOGIN, configure=".*", write=".*", read=".*", tags=("administrator",)),
     BrokerLogin(FRONT_LOGIN, configure="^$", write=r"^(credits\.commands|mana\.mail|stripe\.events)$", read="^$"),
-    # It sends what the front's outbox holds: commands, events of users, bells of mails.
-    BrokerLogin(RELAY_LOGIN, configure="^$", write=r"^(credits\.commands|credits\.events|mana\.mail)$", read="^$"),
+    # It sends what the front's outbox holds: commands, events of users, bells of mails; what a full queue of a
+    # subscriber's refused, to the log alone, by the default exchange.
+    BrokerLogin(
+        RELAY_LOGIN, configure="^$", write=r"^(amq\.default|credits\.commands|credits\.events|mana\.mail)$", read="^$"
+    ),
     # A subscriber like any other, but that it counts for all apps.
     BrokerLogin(USAGE_LOGIN, configure="^$", write="^$", read=r"^credits\.events\.log$"),
     BrokerLogin(MAIL_LOGIN, configure="^$", write="^$", read=r"^mana\.mail$"),

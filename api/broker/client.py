@@ -10,7 +10,7 @@ from typing import Final
 
 import structlog
 
-from api.broker.commands import NoAnswer, NotAccepted, Notice, OutgoingCommand
+from api.broker.commands import Full, NoAnswer, NotAccepted, Notice, OutgoingCommand
 from api.broker.link import Link, Lost, Rejected
 from api.metrics import BrokerMetrics
 
@@ -150,7 +150,8 @@ class BrokerClient:
     async def _confirmed(self, what: str, within: float, publish: Callable[[Link], Awaitable[None]]) -> None:
         """Publishes over the present connection, and returns once the broker has confirmed it.
 
-        Raises ``NotAccepted``, ``NoAnswer`` where no confirm came within so many seconds, and ``Lost``.
+        Raises ``NotAccepted`` (``Full`` where a queue refused it), ``NoAnswer`` where no confirm came within so many
+        seconds, and ``Lost``.
         """
         link = self._link
         if link is None or self._must_wait():
@@ -165,7 +166,7 @@ class BrokerClient:
             raise NoAnswer from error
         except Rejected as error:
             self._metrics.outcome(what, "refused")
-            raise NotAccepted("the queue is full") from error
+            raise Full from error
 
     def _must_wait(self) -> bool:
         """Whether the broker is silent and was tried just now; else the caller is the one that tries it."""

@@ -9,6 +9,7 @@ from typing import Protocol, TypeAlias
 import uuid_utils
 
 from api.errors import Unavailable
+from contracts.replies import CONTENT_TYPE
 
 
 @dataclass(frozen=True)
@@ -26,12 +27,16 @@ class OutgoingCommand:
 
 @dataclass(frozen=True)
 class Notice:
-    """JSON that is told and wants no answer: ``name`` among what is counted, ``exchange`` where it goes."""
+    """JSON that is told and wants no answer: ``name`` among what is counted, ``exchange`` where it goes, ``type`` the
+    property of that name."""
 
     name: str
     exchange: str
     body: bytes
     message_id: str | None = None
+    routing_key: str = ""
+    content_type: str = CONTENT_TYPE
+    type: str | None = None
 
 
 class NotAccepted(Unavailable):
@@ -39,6 +44,13 @@ class NotAccepted(Unavailable):
 
     def __init__(self, message: str) -> None:
         super().__init__("rabbitmq", message)
+
+
+class Full(NotAccepted):
+    """A queue that the message goes to did not take it, or there is none: others may have it."""
+
+    def __init__(self) -> None:
+        super().__init__("the queue is full")
 
 
 class NoAnswer(Exception):  # noqa: N818 - an outcome, not a fault

@@ -85,13 +85,14 @@ class Link:
     async def put(self, notice: Notice) -> None:
         """Returns and raises as ``publish`` does."""
         properties = Basic.Properties(
-            content_type=CONTENT_TYPE,
+            content_type=notice.content_type,
             delivery_mode=_PERSISTENT,
             message_id=notice.message_id,
             timestamp=datetime.now(UTC),
+            message_type=notice.type,
             user_id=self._login,
         )
-        await self._send(notice.exchange, "", notice.body, properties)
+        await self._send(notice.exchange, notice.routing_key, notice.body, properties)
 
     async def _send(self, exchange: str, routing_key: str, body: bytes, properties: Basic.Properties) -> None:
         with _translated():

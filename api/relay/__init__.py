@@ -1,1 +1,2 @@
-"""The relay: delivers the commands that the front committed and did not deliver itself, and rings for mails."""
+"""The relay: delivers the commands that the front committed and did not deliver itself, tells users' events, and rings
+for mails."""

@@ -1,4 +1,5 @@
-"""``python -m api.relay``: delivers the outbox's commands, rings for mails that are due, and takes away what is over.
+"""``python -m api.relay``: delivers the outbox's commands, tells users' events, rings for mails that are due, and takes
+away what is over.
 
 Health and metrics are on ``METRICS_PORT``.
 """
@@ -26,12 +27,13 @@ from api.listening import CannotListen, opened
 from api.metrics import BrokerMetrics, HttpMetrics
 from api.relay.forwarding import Forwarding, RelayMetrics
 from api.relay.ringing import Ringing, RingingMetrics
+from api.relay.telling import Telling, TellingMetrics
 from api.running import running
 from api.serving import serve
 from api.settings import RelaySettings, complaints
 from api.upkeep.sweeping import Sweeping, SweepingMetrics
 
-_CONNECTIONS = 4
+_CONNECTIONS = 5
 """One for each loop, one for the look at health."""
 
 
@@ -40,10 +42,12 @@ async def _run(settings: RelaySettings, sockets: Sequence[socket.socket]) -> Non
     async with Database.connected(settings.database_url, _CONNECTIONS, "mana-relay") as database:
         broker = BrokerClient(settings.amqp_url, BrokerMetrics(registry))
         forwarding = Forwarding(database, broker, RelayMetrics(registry))
+        telling = Telling(database, broker.put, TellingMetrics(registry))
         ringing = Ringing(database, broker.put, RingingMetrics(registry))
         sweeping = Sweeping(database, settings.security_events_expiry, SweepingMetrics(registry))
         health = Health({"postgresql": partial(schema.check, database), "rabbitmq": broker.check}, registry)
-        async with running(broker.keep_connected(), forwarding.follow(), ringing.follow(), sweeping.follow()):
+        loops = (forwarding.follow(), telling.follow(), ringing.follow(), sweeping.follow())
+        async with running(broker.keep_connected(), *loops):
             await serve(_application(health, registry), sockets)
 
 

@@ -37,7 +37,7 @@ END $$;
 CREATE TRIGGER users_told AFTER INSERT OR DELETE OR UPDATE OF email_verified, banned_at ON auth.users
 FOR EACH ROW EXECUTE FUNCTION auth.tell_of_user();
 
--- A session that was deleted alive has ended too: its user is gone.
+-- A session that was deleted alive has ended too: its user is gone. One whose time was over had ended before.
 CREATE FUNCTION auth.tell_of_session() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$ BEGIN
     INSERT INTO auth.outbox_events (user_id, type, data)
@@ -46,9 +46,11 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$ BE
     RETURN NULL;
 END $$;
 CREATE TRIGGER session_end_told AFTER UPDATE OF ended_at ON auth.sessions
-FOR EACH ROW WHEN (OLD.ended_at IS NULL AND NEW.ended_at IS NOT NULL) EXECUTE FUNCTION auth.tell_of_session();
+FOR EACH ROW WHEN (OLD.ended_at IS NULL AND NEW.ended_at IS NOT NULL AND OLD.expires_at > clock_timestamp())
+EXECUTE FUNCTION auth.tell_of_session();
 CREATE TRIGGER session_loss_told AFTER DELETE ON auth.sessions
-FOR EACH ROW WHEN (OLD.ended_at IS NULL AND OLD.expires_at > now()) EXECUTE FUNCTION auth.tell_of_session();
+FOR EACH ROW WHEN (OLD.ended_at IS NULL AND OLD.expires_at > clock_timestamp())
+EXECUTE FUNCTION auth.tell_of_session();
 
 REVOKE ALL ON FUNCTION auth.tell_of_user(), auth.tell_of_session() FROM PUBLIC;
 ALTER TABLE auth.outbox_events ENABLE ROW LEVEL SECURITY;

@@ -42,7 +42,12 @@ FRONT_POINTS: Final = (
     "outbox_before_send",  # a waiting opening goes out before its user's first command
     "outbox_after_send",  # the broker has the command, its row is still there
 )
-RELAY_POINTS: Final = ("outbox_before_send", "outbox_after_send")
+RELAY_POINTS: Final = (
+    "outbox_before_send",
+    "outbox_after_send",
+    "events_before_send",  # a user's event is read; the broker does not have it
+    "events_after_send",  # the broker has confirmed it, its row is still there
+)
 POINTS: Final = frozenset((*WORKER_POINTS, *FRONT_POINTS, *RELAY_POINTS))
 
 SENT: Final = frozenset(

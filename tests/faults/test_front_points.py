@@ -7,6 +7,7 @@ import signal
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from uuid import uuid4
 
 import asyncpg
 import httpx
@@ -16,12 +17,14 @@ from ops import ports
 from ops.instance import Instance
 from ops.programs import ProcessSettings
 from tests.integration.api.users import BASE, PASSWORD, new_email
+from tests.integration.workers.events import subscribed
 from tests.integration.workers.running import PARTITIONS, Running, running, until
 
 _OPENED = (
     "SELECT count(*) FROM auth.users AS u JOIN credits.balances AS b ON b.account_id = u.id"
     " JOIN credits.transactions AS t ON t.account_id = u.id WHERE u.email = $1"
 )
+_UNTOLD = "SELECT count(*) FROM auth.outbox_events"
 
 
 @asynccontextmanager
@@ -89,6 +92,31 @@ async def test_what_a_killed_relay_had_begun_the_next_one_ends(
             await _died(doomed)
         async with _relay(servers, logs):
             await _opened_once(email, owner)
+
+
+@pytest.mark.parametrize("point", [pytest.param("events_before_send", marks=pytest.mark.slow), "events_after_send"])
+async def test_an_event_that_a_killed_relay_had_begun_the_next_one_tells(
+    point: str, servers: Instance, logs: Path, owner: asyncpg.Connection
+) -> None:
+    """Told by both it is one event, the same to the byte."""
+    user_id = str(uuid4())
+    async with subscribed(servers.addresses.amqp, "user.#") as subscriber:
+        await owner.execute(
+            "INSERT INTO auth.users (id, email, email_key) VALUES ($1::text::uuid, $2, $2)", user_id, new_email()
+        )
+        async with _relay(servers, logs, f"{point}:1") as doomed:
+            await _died(doomed)
+        assert await owner.fetchval(_UNTOLD) == 1
+        async with _relay(servers, logs):
+            await until(lambda: _is_told(owner), "the outbox of events is empty")
+            (event,) = await subscriber.has(user_id, 1)
+    assert (event["type"], event["subject"]) == ("user.registered", user_id)
+    told = [one for one in subscriber.events if one["subject"] == user_id]
+    assert told == [event] * (2 if point == "events_after_send" else 1)
+
+
+async def _is_told(owner: asyncpg.Connection) -> bool:
+    return await owner.fetchval(_UNTOLD) == 0
 
 
 async def _opened_once(email: str, owner: asyncpg.Connection) -> None:

@@ -40,9 +40,9 @@ async def register(http: httpx.AsyncClient, email: str | None = None) -> dict[st
     return answer.json()
 
 
-async def login(http: httpx.AsyncClient, email: str) -> SignedIn:
+async def login(http: httpx.AsyncClient, email: str, password: str = PASSWORD) -> SignedIn:
     """A session of a registered user."""
-    answer = await http.post(f"{BASE}/auth/login", json={"email": email, "password": PASSWORD})
+    answer = await http.post(f"{BASE}/auth/login", json={"email": email, "password": password})
     assert answer.status_code == 200, answer.text
     given = answer.json()
     return SignedIn(given["user"]["id"], email, given["accessToken"], given["refreshToken"])

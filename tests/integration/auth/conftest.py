@@ -13,7 +13,8 @@ from tests.integration.ledger.server import Database, Server, running_server
 _EMPTY = """
 DELETE FROM auth.sessions; DELETE FROM auth.users; DELETE FROM auth.revocations; DELETE FROM auth.signing_keys;
 DELETE FROM auth.mails; DELETE FROM auth.outbox; DELETE FROM auth.security_events; DELETE FROM auth.erasures;
-DELETE FROM auth.imports; DELETE FROM credits.suspensions; DELETE FROM credits.transactions; DELETE FROM credits.keys;
+DELETE FROM auth.imports; DELETE FROM auth.outbox_events; DELETE FROM credits.suspensions;
+DELETE FROM credits.transactions; DELETE FROM credits.keys;
 """
 
 

@@ -42,13 +42,14 @@ class Subscriber:
 
 
 @asynccontextmanager
-async def subscribed(url: str, pattern: str = "#", **arguments: Any) -> AsyncGenerator[Subscriber]:
-    """Subscribes with a queue of its own, removed at the end."""
+async def subscribed(url: str, *patterns: str, **arguments: Any) -> AsyncGenerator[Subscriber]:
+    """Subscribes, to everything where no pattern is given, with a queue of its own that is removed at the end."""
     subscriber = Subscriber()
     async with await aio_pika.connect(url) as connection:
         channel = await connection.channel()
         await channel.set_qos(prefetch_count=500)
         queue = await channel.declare_queue(f"test.{uuid.uuid4()}", auto_delete=True, arguments=arguments or None)
-        await queue.bind("credits.events", pattern)
+        for pattern in patterns or ("#",):
+            await queue.bind("credits.events", pattern)
         await queue.consume(subscriber.take)
         yield subscriber

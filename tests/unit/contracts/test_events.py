@@ -10,6 +10,7 @@ import pytest
 from contracts.errors import Error
 from contracts.events import (
     EVENT_OF_TRANSACTION,
+    MEANINGS,
     OF_TRANSACTIONS,
     Event,
     EventType,
@@ -20,8 +21,10 @@ from contracts.events import (
     refused_event,
     topup_failed_event,
     transaction_event,
+    user_event,
 )
 from contracts.replies import TransactionType
+from contracts.user_events import DATA_OF, USER_EVENTS, SessionData, ToldUser, UserData, UserEventType
 from tests.unit.contracts.test_replies import AT, BALANCE, BALANCE_JSON, USAGE, USAGE_JSON
 
 TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
@@ -105,7 +108,7 @@ def test_routing_keys() -> None:
 
 def test_every_kind_of_transaction_has_its_event() -> None:
     assert EVENT_OF_TRANSACTION.keys() == set(get_args(TransactionType))
-    assert OF_TRANSACTIONS | {"credits.refused", "credits.topup_failed"} == set(get_args(EventType))
+    assert OF_TRANSACTIONS | {"credits.refused", "credits.topup_failed", *USER_EVENTS} == set(get_args(EventType))
     assert {*EVENT_OF_TRANSACTION.values(), "credits.disputed"} == OF_TRANSACTIONS
 
 
@@ -124,3 +127,29 @@ def test_every_kind_of_transaction_has_its_event() -> None:
 def test_what_payments_are_told_as(type_: TransactionType, key: str, event: str) -> None:
     row = msgspec.structs.replace(USAGE, type=type_, idempotency_key=key, app_id=None)
     assert transaction_event(row, BALANCE, None).type == event
+
+
+def happened_to_user(event_type: UserEventType) -> Event:
+    user: UserData | SessionData = UserData(ToldUser(USAGE.user_id, "admin", email_verified=True, created_at=AT))
+    data = SessionData(USAGE.id, "logout") if event_type == "session.revoked" else user
+    return user_event(event_id=USAGE.id, event_type=event_type, user_id=USAGE.user_id, data=data, time=AT)
+
+
+def test_an_event_of_a_user() -> None:
+    assert encode_event(happened_to_user("user.banned")).decode() == (
+        f'{{"id":"{USAGE.id}","type":"user.banned","subject":"{USAGE.user_id}","time":"2026-01-02T03:04:05.678000Z",'
+        f'"data":{{"user":{{"id":"{USAGE.user_id}","role":"admin","emailVerified":true,'
+        '"createdAt":"2026-01-02T03:04:05.678000Z"}},"specversion":"1.0","source":"/mana/users",'
+        '"datacontenttype":"application/json"}'
+    )
+
+
+@pytest.mark.parametrize("event_type", USER_EVENTS)
+def test_events_of_users_say_nothing_but_what_their_type_says(event_type: UserEventType) -> None:
+    event = decode_event(encode_event(happened_to_user(event_type)))
+    assert (event["type"], "sequence" in event) == (event_type, False)
+    assert msgspec.convert(event["data"], DATA_OF[event_type])
+
+
+def test_every_event_is_described() -> None:
+    assert MEANINGS.keys() == set(get_args(EventType))

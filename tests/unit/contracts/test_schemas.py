@@ -18,8 +18,9 @@ from contracts.moments import read_moment
 from contracts.permissions import Logins
 from contracts.replies import BalanceRead, Done, Refused, Reply, encode_reply
 from contracts.schema_documents import EVENT_TYPES, PUBLIC_COMMANDS
+from contracts.user_events import USER_EVENTS
 from tests.unit.contracts.examples import INVALID, USER, VALID, Case, body_of
-from tests.unit.contracts.test_events import TRACEPARENT, refused_with, topup_failed
+from tests.unit.contracts.test_events import TRACEPARENT, happened_to_user, refused_with, topup_failed
 from tests.unit.contracts.test_replies import BALANCE, USAGE
 
 FORMATS = FormatChecker(formats=())
@@ -108,7 +109,8 @@ def test_events_fit_their_own_schema_and_no_other() -> None:
     granted = json.loads(encode_event(transaction_event(bonus, BALANCE, None)))
     refused = json.loads(encode_event(refused_with()))
     failed = json.loads(encode_event(topup_failed()))
-    for event in (used, granted, refused, failed):
+    of_users = [json.loads(encode_event(happened_to_user(name))) for name in USER_EVENTS]
+    for event in (used, granted, refused, failed, *of_users):
         assert [name for name in EVENT_TYPES if fits(f"event.{name}", event)] == [event["type"]]
     assert not fits("event.credits.used", {name: value for name, value in used.items() if name != "sequence"})
 

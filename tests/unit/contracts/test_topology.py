@@ -81,6 +81,7 @@ def login(name: str) -> BrokerLogin:
     [
         ("mana-front", set[str](), {"credits.commands", "mana.mail", "stripe.events"}, set[str]()),
         ("mana-mail", set[str](), set[str](), {"mana.mail"}),
+        ("mana-relay", set[str](), {"amq.default", "credits.commands", "credits.events", "mana.mail"}, set[str]()),
         ("mana-payments", set[str](), {"credits.commands", "credits.events", "stripe.events"}, {"stripe.events"}),
         (
             "mana-worker",

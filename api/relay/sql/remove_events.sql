@@ -1,0 +1,2 @@
+DELETE FROM auth.outbox_events
+WHERE number = ANY($1::bigint[])
