@@ -1,0 +1,179 @@
+"""The client: credits of users, by commands to the ledger."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from datetime import datetime
+from types import TracebackType
+from typing import Any, Final, Literal, Self
+
+from mana_client import commands
+from mana_client.asking import Asker
+from mana_client.link import login_of
+from mana_client.replies import balance_of, result_of
+from mana_client.results import Balance, Result
+
+TIMEOUT_SECONDS: Final = 10.0
+
+UserId = str | uuid.UUID
+
+
+class Mana:
+    """Uses, gives back, grants and reads credits, by RabbitMQ.
+
+        async with Mana("amqp://chat.k3f9x0a2b7c1:mana_app_…@broker/") as mana:
+            result = await mana.use(user_id, 3, description="GPT answer")
+
+    One client is enough for a whole process: any number of tasks may call it together. It connects again by itself.
+
+    ``app`` is the app under which credits are used, unless a call names another: by default what stands before the
+    first dot of the login. ``timeout``: for how many seconds a call tries, unless it says otherwise.
+
+    Each method that writes makes an idempotency key before its first try, and keeps it through all of them, so that
+    whatever is lost on the way, it is done once at most. Where no answer comes in time, ``OutcomeUnknown`` carries the
+    key. With a ``key`` of your own (a key belongs to a user, over all apps: begin it with your app's id) the call can
+    be repeated also after your process has ended. A task that is cancelled leaves its command to its fate, and the key
+    that was made for it is gone: give one where that matters.
+
+    All of them raise a subclass of ``ManaError``: ``Refused`` with the contract's ``code``, such as
+    ``InsufficientCredits``; ``OutcomeUnknown``, or ``NoAnswer`` from ``balance``; ``LoginRefused``. What is wrong with
+    an argument is raised as ``InvalidRequest`` before anything is sent.
+
+    ``deadline``: a command that the ledger first sees after it is refused with ``DeadlineExceeded``.
+    """
+
+    def __init__(self, amqp_url: str, *, app: str | None = None, timeout: float = TIMEOUT_SECONDS) -> None:
+        self._url = amqp_url
+        self._app = commands.app(app or login_of(amqp_url).partition(".")[0])
+        self._timeout = commands.seconds(timeout, "timeout")
+        self._asker = Asker(amqp_url)
+
+    async def __aenter__(self) -> Self:
+        """Connects. Raises ``LoginRefused``, and ``NotConnected`` where it does not succeed within the timeout."""
+        await self._asker.open(self._timeout)
+        return self
+
+    async def __aexit__(
+        self, error_type: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Hangs up. Calls of other tasks that still wait end with ``OutcomeUnknown``."""
+        await self._asker.close()
+
+    async def use(
+        self,
+        user_id: UserId,
+        amount: int,
+        *,
+        description: str,
+        app: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        key: str | None = None,
+        deadline: datetime | None = None,
+        timeout: float | None = None,
+    ) -> Result:
+        """Takes credits, free ones first. Raises ``InsufficientCredits`` where the account holds less.
+
+        ``metadata`` (at most 8 KiB as JSON) is kept with the transaction; by ``metadata["model"]`` usage is counted.
+        """
+        fields = {
+            "amount": commands.amount(amount),
+            "appId": self._app if app is None else commands.app(app),
+            "description": commands.text(description, "description"),
+            "metadata": commands.metadata(metadata),
+        }
+        return await self._write("credits.use", user_id, fields, key, deadline=deadline, timeout=timeout)
+
+    async def refund(
+        self,
+        user_id: UserId,
+        transaction_id: UserId,
+        *,
+        amount: int | None = None,
+        description: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        key: str | None = None,
+        deadline: datetime | None = None,
+        timeout: float | None = None,
+    ) -> Result:
+        """Gives a usage back: ``amount`` of it, or all that was not given back before.
+
+        Without a ``key``, each call is a refund of its own. Raises ``InvalidRequest`` where less is left.
+        """
+        fields = {
+            "transactionId": commands.identifier(transaction_id, "transactionId"),
+            "amount": None if amount is None else commands.amount(amount),
+            "description": None if description is None else commands.text(description, "description"),
+            "metadata": commands.metadata(metadata),
+        }
+        return await self._write("credits.refund", user_id, fields, key, deadline=deadline, timeout=timeout)
+
+    async def grant(
+        self,
+        user_id: UserId,
+        amount: int,
+        *,
+        description: str,
+        source: Literal["promotion", "bonus"] = "bonus",
+        expires_at: datetime | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        key: str | None = None,
+        deadline: datetime | None = None,
+        timeout: float | None = None,
+    ) -> Result:
+        """Gives free credits, for ever or until ``expires_at``. The app needs the permission ``credits:grant``."""
+        fields = {
+            "amount": commands.amount(amount),
+            "description": commands.text(description, "description"),
+            "source": commands.one_of(source, "source", ("promotion", "bonus")),
+            "expiresAt": None if expires_at is None else commands.moment(expires_at, "expiresAt"),
+            "metadata": commands.metadata(metadata),
+        }
+        return await self._write("credits.grant", user_id, fields, key, deadline=deadline, timeout=timeout)
+
+    async def adjust(
+        self,
+        user_id: UserId,
+        amount: int,
+        *,
+        description: str,
+        reason: str,
+        metadata: Mapping[str, Any] | None = None,
+        key: str | None = None,
+        deadline: datetime | None = None,
+        timeout: float | None = None,
+    ) -> Result:
+        """Corrects an account, upwards or downwards. The app needs the permission ``credits:adjust``.
+
+        Raises ``InsufficientCredits`` where it would come to less than none.
+        """
+        fields = {
+            "amount": commands.amount(amount, signed=True),
+            "description": commands.text(description, "description"),
+            "reason": commands.text(reason, "reason"),
+            "metadata": commands.metadata(metadata),
+        }
+        return await self._write("credits.adjust", user_id, fields, key, deadline=deadline, timeout=timeout)
+
+    async def balance(self, user_id: UserId, *, timeout: float | None = None) -> Balance:
+        """What the account holds, behind every command of this user that was sent before."""
+        command = commands.command("credits.balance", commands.identifier(user_id, "userId"), None, None, {})
+        return balance_of(await self._asker.ask(command, self._seconds(timeout)))
+
+    async def _write(
+        self,
+        type_: str,
+        user_id: UserId,
+        fields: dict[str, Any],
+        key: str | None,
+        *,
+        deadline: datetime | None,
+        timeout: float | None,
+    ) -> Result:
+        user = commands.identifier(user_id, "userId")
+        used_key = str(uuid.uuid4()) if key is None else commands.key_of(key)
+        command = commands.command(type_, user, used_key, deadline, fields)
+        return result_of(await self._asker.ask(command, self._seconds(timeout)))
+
+    def _seconds(self, timeout: float | None) -> float:
+        return self._timeout if timeout is None else commands.seconds(timeout, "timeout")
