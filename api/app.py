@@ -20,6 +20,14 @@ Layer: TypeAlias = Callable[[ASGIApp], ASGIApp]
 
 def build(routers: Iterable[APIRouter], guard: Guard, throttle: Throttle, layers: Sequence[Layer]) -> ASGIApp:
     """The whole application as uvicorn serves it; of ``layers`` the first is the outermost."""
+    around: ASGIApp = application(routers, guard, throttle)
+    for layer in reversed(layers):
+        around = layer(around)
+    return around
+
+
+def application(routers: Iterable[APIRouter], guard: Guard, throttle: Throttle) -> FastAPI:
+    """The routes, which know what OpenAPI says of them, with nothing around them."""
     app = FastAPI(
         title="Mana",
         version="1",
@@ -38,7 +46,4 @@ def build(routers: Iterable[APIRouter], guard: Guard, throttle: Throttle, layers
         refuse_bodies(router)
         app.include_router(router)
     app.include_router(Documentation(app).router())
-    around: ASGIApp = app
-    for layer in reversed(layers):
-        around = layer(around)
-    return around
+    return app

@@ -62,12 +62,17 @@ class Documentation:
     async def document(self) -> Response:
         """OpenAPI 3.1."""
         if self._document is None:
-            self._document = msgspec.json.encode(complete(self._app.openapi()))
+            self._document = msgspec.json.encode(document_of(self._app))
         return Response(self._document, media_type="application/json")
 
     async def page(self) -> Response:
         """The same for people: it loads nothing but the document."""
         return Response(_PAGE, media_type="text/html; charset=utf-8", headers={"content-security-policy": _POLICY})
+
+
+def document_of(app: FastAPI) -> dict[str, Any]:
+    """The whole document of an application."""
+    return complete(app.openapi())
 
 
 def complete(document: dict[str, Any]) -> dict[str, Any]:

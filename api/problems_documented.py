@@ -23,7 +23,7 @@ SCHEMA: Final[dict[str, Any]] = {
         "title": {"type": "string"},
         "status": {"type": "integer"},
         "detail": {"type": "string"},
-        "code": {"type": "string", "enum": _CODES},
+        "code": {"type": "string", "enum": _CODES, "x-open": True},
         "details": {"type": "object"},
     },
 }

@@ -7,9 +7,10 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 import structlog
+from fastapi import APIRouter
 from prometheus_client import CollectorRegistry
 from starlette.types import ASGIApp
 
@@ -36,6 +37,7 @@ from api.credits.tries import Tries
 from api.database import Database
 from api.errors import Unavailable
 from api.metrics import BrokerMetrics, count_hashes
+from api.openapi import document_of
 from api.outbox.delivery import Delivery
 from api.payments.stripe_client import Stripe
 from api.running import running
@@ -89,15 +91,8 @@ def imported_key(settings: Settings) -> SigningKey | None:
 async def front(settings: Settings) -> AsyncGenerator[Front]:
     """The running front. It starts while its servers are away, and says so at ``/health/ready``."""
     _log.info(webhooks.buying(settings))
-    imported, registry = imported_key(settings), CollectorRegistry()
-    async with (
-        Database.connected(settings.database_url, settings.database_pool_size, "mana-api") as database,
-        Tries.connected(settings.redis_address) as tries,
-        limits(settings, database, registry) as limited,
-        payments.stripe(settings, registry) as stripe,
-    ):
-        parts = _parts(settings, database, tries, limited, stripe, registry=registry, imported=imported)
-        count_hashes(registry, lambda: parts.hasher.started)
+    async with _made(settings) as parts:
+        count_hashes(parts.registry, lambda: parts.hasher.started)
         await _look_at(parts.keyring)
         care = KeyCare(parts.keyring)
         announcements = Announcements(settings.database_url, [parts.ended, care])
@@ -106,6 +101,28 @@ async def front(settings: Settings) -> AsyncGenerator[Front]:
                 yield Front(_application(parts), parts.broker.stop_waiting)
             finally:
                 parts.hasher.close()
+
+
+async def openapi(settings: Settings) -> dict[str, Any]:
+    """What the front serves at ``/openapi.json``; no server is asked for anything."""
+    async with _made(settings) as parts:
+        try:
+            return document_of(app.application(_routers(parts), _guard(parts), parts.throttle))
+        finally:
+            parts.hasher.close()
+
+
+@asynccontextmanager
+async def _made(settings: Settings) -> AsyncGenerator[Parts]:
+    """The parts, each of which connects when it is first needed."""
+    imported, registry = imported_key(settings), CollectorRegistry()
+    async with (
+        Database.connected(settings.database_url, settings.database_pool_size, "mana-api") as database,
+        Tries.connected(settings.redis_address) as tries,
+        limits(settings, database, registry) as limited,
+        payments.stripe(settings, registry) as stripe,
+    ):
+        yield _parts(settings, database, tries, limited, stripe, registry=registry, imported=imported)
 
 
 def _parts(
@@ -172,5 +189,12 @@ async def _look_at(keyring: Keyring) -> None:
 
 
 def _application(parts: Parts) -> ASGIApp:
-    routers = [room.router(parts) for room in _ROOMS]
-    return app.build(routers, Guard(parts.tokens, parts.sessions), parts.throttle, layers(parts))
+    return app.build(_routers(parts), _guard(parts), parts.throttle, layers(parts))
+
+
+def _routers(parts: Parts) -> list[APIRouter]:
+    return [room.router(parts) for room in _ROOMS]
+
+
+def _guard(parts: Parts) -> Guard:
+    return Guard(parts.tokens, parts.sessions)

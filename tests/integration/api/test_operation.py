@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+from typing import Final
 
 import asyncpg
 import httpx
 
+from ops.place import CHECKOUT
 from tests.integration.api.users import BASE, assert_problem
+
+PUBLISHED: Final = CHECKOUT / "docs" / "contract" / "openapi.json"
 
 
 async def test_live_and_ready(http: httpx.AsyncClient) -> None:
@@ -111,6 +115,11 @@ async def test_operations_have_short_names_and_groups(http: httpx.AsyncClient) -
     assert re.findall(r'"title": "[^"]*"', text) == []
     assert document["info"]["title"] == "Mana"
     assert "title" in document["components"]["schemas"]["Problem"]["properties"]
+
+
+async def test_openapi_is_the_published_one(http: httpx.AsyncClient) -> None:
+    """Made without a server and with other settings, by `.venv/bin/python -m ops.contract write`."""
+    assert (await http.get("/openapi.json")).json() == json.loads(PUBLISHED.read_text())
 
 
 async def test_openapi_refers_to_nothing_that_is_missing(http: httpx.AsyncClient) -> None:
