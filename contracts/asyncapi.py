@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from contracts.events import EVENT_CONTENT_TYPE, EventType
+from contracts.events import EVENT_CONTENT_TYPE, MEANINGS, EventType
 from contracts.fields import COMMAND_BYTES_MAX
 from contracts.replies import CONTENT_TYPE, REPLY_TYPE, BalanceReadBody, DoneBody, RefusedBody
 from contracts.schema_documents import EVENT_TYPES, PUBLIC_COMMANDS, Json, components, event_model
@@ -114,6 +114,8 @@ def _event_operations() -> Json:
         _event_message_name(event): {
             "action": "send",
             "channel": {"$ref": "#/channels/events"},
+            "summary": MEANINGS[event].means,
+            "description": MEANINGS[event].when,
             "messages": [{"$ref": f"#/channels/events/messages/{_event_message_name(event)}"}],
         }
         for event in EVENT_TYPES
@@ -186,6 +188,7 @@ def _event_messages() -> Json:
         _event_message_name(event): {
             "name": event,
             "title": f"The CloudEvent {event}",
+            "summary": MEANINGS[event].means,
             "contentType": EVENT_CONTENT_TYPE,
             "bindings": _message_type(event),
             _PROPERTIES: _event_properties(event),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from msgspec import Struct
+
+from contracts.fields import OPEN
 
 LedgerErrorCode = Literal[
     "invalid_request",
@@ -54,7 +56,7 @@ REST_STATUS: Final[dict[ErrorCode, int]] = {
 class Error(Struct, frozen=True, rename="camel"):
     """Why something was refused: a stable code, a sentence for people, and figures for programs."""
 
-    code: ErrorCode
+    code: Annotated[ErrorCode, OPEN]
     message: str
     details: dict[str, Any] = {}
 

@@ -43,6 +43,8 @@ Reason = Annotated[str, Meta(min_length=1, max_length=500, extra_json_schema=_NO
 IdempotencyKey = Annotated[
     str, Meta(min_length=1, max_length=KEY_LENGTH_MAX, extra_json_schema={**_NO_NUL, **_NOT_RESERVED})
 ]
+OPEN: Final = Meta(extra_json_schema={"x-open": True})
+"""Of an enumeration that clients receive: it may get more values without notice. The contract's check knows it."""
 Moment = Annotated[datetime, Meta(tz=True, description="RFC 3339 time")]
 Metadata = Annotated[
     Raw,

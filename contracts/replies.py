@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from contracts.errors import Error
-from contracts.fields import Metadata, Moment
+from contracts.fields import OPEN, Metadata, Moment
 
 REPLY_TYPE: Final = "credits.result"
 CONTENT_TYPE: Final = "application/json"
@@ -32,7 +32,7 @@ class Transaction(Struct, frozen=True, rename="camel"):
 
     id: str
     user_id: str
-    type: TransactionType
+    type: Annotated[TransactionType, OPEN]
     status: Literal["completed"]
     amount: int
     balance_before: int
@@ -52,7 +52,7 @@ class Lot(Struct, frozen=True, rename="camel"):
     """Credits of one origin: what is left of them, and when that ends, if it does."""
 
     id: str
-    kind: LotKind
+    kind: Annotated[LotKind, OPEN]
     granted: int
     remaining: int
     free: bool

@@ -68,6 +68,7 @@ def error_codes_document() -> Json:
         "$id": "error-codes.json",
         "title": "The code of an error",
         "enum": list(codes),
+        "x-open": True,
         "x-codes": {code: {"restStatus": REST_STATUS[code], "amqp": code in over_amqp} for code in codes},
     }
 

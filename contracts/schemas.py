@@ -11,7 +11,6 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from contracts.asyncapi import asyncapi_document
 from contracts.replies import REPLY_TYPE
 from contracts.schema_documents import (
     EVENT_TYPES,
@@ -33,7 +32,6 @@ def documents() -> dict[str, Json]:
         f"{REPLY_TYPE}.json": reply_document(),
         **{f"event.{event}.json": event_document(event) for event in EVENT_TYPES},
         "error-codes.json": error_codes_document(),
-        "asyncapi.json": asyncapi_document(),
     }
 
 

@@ -155,6 +155,12 @@ def bench(context: typer.Context) -> None:
     _become("bench", context.args, {})
 
 
+@app.command(context_settings=_PASS_ON, add_help_option=False)
+def contract(context: typer.Context) -> None:
+    """Make the published contract anew, or hold it to the code or to the last release (--help: how)."""
+    _become("ops.contract", context.args, {})
+
+
 @app.command()
 def migrate() -> None:
     """Apply the migrations, and say what was applied."""

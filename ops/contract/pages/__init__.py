@@ -1,0 +1,1 @@
+"""The contract for people: static pages without a script, and without anything from elsewhere."""
