@@ -73,10 +73,11 @@ def authorise(
         return Error("forbidden", "the property user_id, which proves the login, is missing")
     if login in logins.system:
         return Actor("system")
+    app = app_asking(login, logins, apps, on_behalf)
+    if app is not None:
+        return _of_app(app, command)
     if login in logins.front and on_behalf is not None:
-        return _of_named_app(apps, on_behalf, command)
-    if logins.are_apps(login):
-        return _of_app(app_named(apps, app_of(login)), command)
+        return Error("forbidden", "the app is not registered")
     if login in logins.payments and isinstance(command, OfPurchase):
         return Actor("system")
     if login in logins.front and _is_fronts_own(command):
@@ -88,10 +89,11 @@ def authorise(
     return Error("forbidden", f"the login may not send {command.type}")
 
 
-def _of_named_app(apps: Apps, app_id: object, command: Command) -> Actor | Error:
-    """What the front asks for an app: only a registered one has services that the front can know."""
-    app = apps.get(app_id) if isinstance(app_id, str) else None
-    return Error("forbidden", "the app is not registered") if app is None else _of_app(app, command)
+def app_asking(login: str | None, logins: Logins, apps: Apps, on_behalf: object = None) -> App | None:
+    """The app that asks; ``None`` for an administrator and for our own. The front can ask for registered apps alone."""
+    if login in logins.front and on_behalf is not None:
+        return apps.get(on_behalf) if isinstance(on_behalf, str) else None
+    return app_named(apps, app_of(login)) if login and logins.are_apps(login) else None
 
 
 def _of_app(app: App, command: Command) -> Actor | Error:

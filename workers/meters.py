@@ -20,6 +20,12 @@ class Meters:
             ("type", "result"),
             registry=registry,
         )
+        self.excess = Counter(
+            "mana_app_commands_refused",
+            "Commands refused because their app has sent too many (rate), or too many without an answer (unanswered)",
+            ("app", "limit"),
+            registry=registry,
+        )
         self.batch_size = Histogram(
             "mana_batch_commands", "Deliveries settled together", buckets=_BATCH_SIZES, registry=registry
         )

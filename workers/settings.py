@@ -30,6 +30,8 @@ class Settings(ProcessSettings):
     mana_partitions: int = Field(default=PARTITIONS_DEFAULT, ge=1, le=PARTITIONS_MAX)
     mana_single_broker_node: bool = False
     mana_batch_max: int = Field(default=256, ge=1, le=4096)
+    app_commands_per_second: int = Field(default=10_000, ge=1, le=1_000_000)
+    app_unanswered_max: int = Field(default=10_000, ge=1, le=1_000_000)
     credits_signup_bonus: int = Field(default=150, ge=0, le=AMOUNT_MAX)
     credits_daily_free: int = Field(default=5, ge=0, le=AMOUNT_MAX)
     credits_refund_policy: RefundPolicy = "debt"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import Coroutine
 from typing import Final
 from uuid import uuid4
@@ -18,6 +19,7 @@ from workers.broker.publishing import Publishing
 from workers.checks import await_broker, await_ledger, check_ledger
 from workers.intake.batching import Ready
 from workers.intake.commandlink import CommandLink
+from workers.intake.fairness import Fairness, Limits
 from workers.intake.inlet import Desk
 from workers.intake.inlets import Inlets
 from workers.intake.keeping import Keeping
@@ -51,6 +53,8 @@ class Worker:
         self.publishing = Publishing(settings.amqp_url, f"{name} events", self._attach)
         self.late = LateReplies(settings.amqp_url, meters.late_replies_lost.inc)
         ready, directory = Ready(), Directory()
+        limits = Limits(settings.app_commands_per_second, settings.app_unanswered_max)
+        fairness = Fairness(limits, settings.mana_partitions)
         keeping = Keeping(self.publishing, meters)
         desk = Desk(
             settings.logins,
@@ -60,6 +64,8 @@ class Worker:
             meters,
             reply_nodes=lambda: self.link.reply_nodes,
             apps=lambda: directory.apps,
+            admit=lambda app: fairness.admit(app, self._owned, time.monotonic()),
+            let_go=fairness.answered,
         )
         self.inlets = Inlets(self.link, desk, meters)
         meters.blocked.set_function(lambda: self.link.blocked or self.publishing.blocked)
@@ -86,6 +92,11 @@ class Worker:
             read_after=self._journal.read_after,
             meters=meters,
         )
+
+    @property
+    def _owned(self) -> int:
+        """How many partitions are ours."""
+        return 0 if self.term is None else len(self.term.holdings.epochs)
 
     def stop(self) -> None:
         """Begins to drain; :meth:`run` returns when it is done. May be repeated."""

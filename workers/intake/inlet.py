@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterable
 
+import msgspec
 from msgspec import Struct
 
-from contracts.apps import NO_APPS, Apps
+from contracts.apps import NO_APPS, App, Apps
 from contracts.permissions import Logins
 from contracts.topology import PREFETCH, command_queue
 from workers.broker.consumer import Consumer, Delivery, Reply
 from workers.broker.link import Link
 from workers.crash import crash
 from workers.intake.answering import Answer
+from workers.intake.fairness import Excess
 from workers.intake.outbox import Keep, Outbox
 from workers.intake.reading import Item, read
 from workers.meters import Meters
@@ -24,6 +26,7 @@ class Desk(Struct, frozen=True):
     """What all inlets of a worker share. ``arrived`` is told of an inlet that has something.
 
     ``reply_nodes``: those whose reply-to tokens may be answered, ``None`` where any may; ``apps``: the registered ones.
+    ``admit`` takes one more command of an app on, or says why not; ``let_go``: so many of an app's are done with.
     """
 
     logins: Logins
@@ -33,6 +36,8 @@ class Desk(Struct, frozen=True):
     meters: Meters
     reply_nodes: Callable[[], Collection[int] | None] = lambda: None
     apps: Callable[[], Apps] = lambda: NO_APPS
+    admit: Callable[[App], Excess | None] = lambda _: None
+    let_go: Callable[[str, int], None] = lambda _app_id, _commands: None
 
 
 class Inlet:
@@ -46,6 +51,8 @@ class Inlet:
         self._outbox: Outbox
         self._taken = 0
         self._answered = 0
+        self._of_apps = Counter[str]()
+        """What is taken on and not answered, by app."""
         self._stopped = False
         self._settled = asyncio.Event()
         self._settled.set()
@@ -95,6 +102,9 @@ class Inlet:
         pairs = ((answer, item.suspicious) for item, answer in zip(items, answers, strict=True))
         self._outbox.send(items[-1].delivery.tag, pairs)
         self._answered += len(items)
+        for item in items:
+            if item.app is not None:
+                self._let_go(item.app.id, 1)
         if self._answered == self._taken:
             self._settled.set()
 
@@ -112,6 +122,8 @@ class Inlet:
         self.stop()
         self._outbox.close()
         self._settled.set()
+        for app_id, commands in list(self._of_apps.items()):
+            self._let_go(app_id, commands)
         await self._consumer.close()
 
     def _on_delivery(self, delivery: Delivery) -> None:
@@ -121,5 +133,21 @@ class Inlet:
         desk = self._desk
         item = read(delivery, self.partition, desk.logins, desk.reply_nodes(), desk.apps())
         crash("after_decode")
-        self._inbox.append(item)
+        self._inbox.append(self._taken_on(item))
         self._desk.arrived(self)
+
+    def _taken_on(self, item: Item) -> Item:
+        """The item as it is; or, where its app has sent too much, refused for that."""
+        app, request = item.app, item.request
+        if app is None or request is None:
+            return item
+        excess = self._desk.admit(app)
+        if excess is None:
+            self._of_apps[app.id] += 1
+            return item
+        self._desk.meters.excess.labels(app.id, excess.limit).inc()
+        return msgspec.structs.replace(item, request=msgspec.structs.replace(request, excess=excess.error()), app=None)
+
+    def _let_go(self, app_id: str, commands: int) -> None:
+        self._of_apps[app_id] -= commands
+        self._desk.let_go(app_id, commands)

@@ -8,10 +8,10 @@ from typing import Final
 import structlog
 from msgspec import Struct
 
-from contracts.apps import NO_APPS, Apps
+from contracts.apps import NO_APPS, App, Apps
 from contracts.decoding import Accepted, Rejected, decode, is_answerable
 from contracts.errors import FieldError, invalid
-from contracts.permissions import Logins
+from contracts.permissions import Logins, app_asking
 from workers.broker.consumer import Delivery
 from workers.broker.lenient import Damaged
 from workers.ledger.model import Request
@@ -24,7 +24,10 @@ _UNREAD: Final = FieldError("body", "cannot be read")
 
 
 class Item(Struct, frozen=True):
-    """One delivery of a partition, read: ``request`` for the ledger, or ``rejected`` without it."""
+    """One delivery of a partition, read: ``request`` for the ledger, or ``rejected`` without it.
+
+    ``app``: who asks, where the request counts towards an app's limits: one that came before does not.
+    """
 
     delivery: Delivery
     partition: int
@@ -32,6 +35,7 @@ class Item(Struct, frozen=True):
     traceparent: str | None
     request: Request | None = None
     rejected: Rejected | None = None
+    app: App | None = None
 
     @property
     def suspicious(self) -> bool:
@@ -55,7 +59,9 @@ def read(
         return _unreadable(delivery, partition, _UNREAD, is_answerable(envelope, logins, nodes, apps))
     if isinstance(decoded, Rejected):
         return _rejected(delivery, partition, decoded)
-    return Item(delivery, partition, decoded.reply_to, decoded.traceparent, _request(delivery, partition, decoded))
+    request = _request(delivery, partition, decoded)
+    app = None if envelope.redelivered else app_asking(envelope.login, logins, apps, envelope.on_behalf)
+    return Item(delivery, partition, decoded.reply_to, decoded.traceparent, request, app=app)
 
 
 def _request(delivery: Delivery, partition: int, accepted: Accepted) -> Request:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
 from typing import Any
 
 import asyncpg
 import msgspec
 import pytest
 
+from contracts.errors import Error
 from contracts.permissions import Actor
 from contracts.replies import BalanceRead, Refused, encode_reply
 from tests.integration.ledger.owner import Owner, done, fresh_user, partition_of, refused, request, use
 from tests.integration.ledger.server import Database
 from workers.ledger.audit.looking import audit
+from workers.ledger.model import Request
 from workers.ledger.store.journal import Journal
 
 ODD_METADATA = '{"b":1.50,"a":[1e3,"\\u00e9é\\ud83d\\ude00"],"b":null,"n":12345678901234567890}'
@@ -79,6 +82,41 @@ async def test_every_later_opening_answers_the_first(owner: Owner) -> None:
     replies = await owner.do(request("account.open", user, "o2"), request("account.open", bare, "o2"))
     assert [done(reply).replayed for reply in replies] == [True, True]
     assert [done(reply).transaction is None for reply in replies] == [False, True]
+
+
+_EXCESS = Error("overloaded", "too many", {"retryAfterSeconds": 1})
+
+
+def _in_excess(asked: Request) -> Request:
+    return msgspec.structs.replace(asked, excess=_EXCESS)
+
+
+@pytest.mark.parametrize("identity", ["m1", ""])
+async def test_what_was_too_much_stays_refused_when_it_is_delivered_again(owner: Owner, identity: str) -> None:
+    user = await owner.open()
+    asked = use(user, 1, "k1", identity=identity)
+    assert await owner.do(_in_excess(asked)) == [Refused(_EXCESS)]
+    again = msgspec.structs.replace(asked, redelivered=True)
+    assert await owner.do(again) == [Refused(_EXCESS)]
+    assert done((await owner.do(use(user, 1, "k1", identity="m2")))[0]).transaction is not None
+
+
+async def test_what_is_too_much_waits_for_no_account(owner: Owner, by_hand: asyncpg.Connection) -> None:
+    """And a read is refused without leaving anything."""
+    user, other = await owner.open(), fresh_user()
+    async with by_hand.transaction():
+        await by_hand.execute("SELECT FROM credits.balances WHERE account_id = $1 FOR UPDATE", uuid.UUID(user))
+        many = [use(user, 1, "k1"), use(other, 1, "k2"), request("credits.balance", user)]
+        replies = await asyncio.wait_for(owner.do(*map(_in_excess, many)), 3)
+    assert replies == [Refused(_EXCESS)] * 3
+    assert await by_hand.fetchval("SELECT count(*) FROM credits.refusals WHERE code = 'overloaded'") == 2
+
+
+async def test_among_others_only_what_is_too_much_is_refused(owner: Owner) -> None:
+    user = await owner.open()
+    replies = await owner.do(use(user, 1, "k1"), _in_excess(use(user, 1, "k2")), use(user, 2, "k3"))
+    assert [type(reply).__name__ for reply in replies] == ["Done", "Refused", "Done"]
+    assert done(replies[2]).balance.total_spent == 3
 
 
 async def test_a_refusal_stays_for_the_same_message_only(owner: Owner) -> None:

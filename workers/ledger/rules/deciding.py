@@ -1,4 +1,4 @@
-"""The order of the checks: refused before, key, deadline, account, and then the command itself."""
+"""The order of the checks: too much of its app, refused before, key, deadline, account, and then the command itself."""
 
 from __future__ import annotations
 
@@ -58,6 +58,8 @@ def decide(state: State, requests: Sequence[Request], *, now: datetime, terms: T
 
 def _answer(batch: Batch, request: Request) -> Reply:
     key = request.key
+    if request.excess is not None:
+        return Refused(request.excess) if key is None else _refuse(batch, request, key, request.excess)
     if key is None:
         result = _execute(batch, request)
         return Refused(result) if isinstance(result, Error) else result

@@ -23,7 +23,13 @@ _Row = Mapping[str, Any]
 
 
 async def load(run: Statements, requests: Sequence[Request]) -> State:
-    """All that the requests can touch. The rows of their accounts stay locked until the transaction ends."""
+    """All that the requests can touch. The rows of their accounts stay locked until the transaction ends.
+
+    Those that are refused for their app's excess touch nothing.
+    """
+    requests = [request for request in requests if request.excess is None]
+    if not requests:
+        return State()
     ids = sorted({request.user_id for request in requests})
     state = State()
     for row in await run.fetch(_LOCK_BALANCES, ids):
