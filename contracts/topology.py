@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any, Final
 
 from contracts.apps import Permission, own_names
@@ -37,11 +38,17 @@ COMMAND_QUEUE_BYTES: Final = 256 * 1024 * 1024
 """So many bytes of bodies, however few commands they are: large ones must not fill the broker's disk."""
 DEAD_QUEUE_LENGTH: Final = 1_000_000
 DEAD_QUEUE_BYTES: Final = 2 * 1024 * 1024 * 1024
-EVENTS_LOG_BYTES: Final = 5_000_000_000
+EVENTS_LOG_SEGMENT_BYTES: Final = 100_000_000
+"""The log forgets by whole segments, and never the last one."""
 MAIL_QUEUE_LENGTH: Final = 100_000
 MAIL_QUEUE_BYTES: Final = 64 * 1024 * 1024
 STRIPE_QUEUE_LENGTH: Final = 200_000
 STRIPE_QUEUE_BYTES: Final = 2 * 1024 * 1024 * 1024
+EVENTS_LOG_BYTES_DEFAULT: Final = 5_000_000_000
+EVENTS_LOG_BYTES_MIN: Final = 2 * EVENTS_LOG_SEGMENT_BYTES
+SUBSCRIBER_QUEUE_BYTES_DEFAULT: Final = 1_000_000_000
+SUBSCRIBER_QUEUE_LENGTH_DEFAULT: Final = 1_000_000
+"""About four events a second for a weekend."""
 DELIVERY_LIMIT: Final = 1_000_000
 """Never reached: poison is told by our own means, since a broker's count rises with every lost connection."""
 
@@ -106,6 +113,43 @@ class Policy:
 
 
 @dataclass(frozen=True)
+class OperatorPolicy:
+    """A bound that whoever declares a queue cannot raise: of it and theirs the lower one holds."""
+
+    name: str
+    pattern: str
+    definition: dict[str, Any]
+    apply_to: str = "queues"
+    priority: int = 0
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What an operator allows events to take of the broker's disk; ``events_log_age`` None: as old as they get."""
+
+    events_log_bytes: int = EVENTS_LOG_BYTES_DEFAULT
+    events_log_age: timedelta | None = None
+    subscriber_queue_bytes: int = SUBSCRIBER_QUEUE_BYTES_DEFAULT
+    subscriber_queue_length: int = SUBSCRIBER_QUEUE_LENGTH_DEFAULT
+
+    def events_log(self) -> dict[str, Any]:
+        """Of the log."""
+        age = self.events_log_age
+        return {
+            "max-length-bytes": self.events_log_bytes,
+            "stream-max-segment-size-bytes": EVENTS_LOG_SEGMENT_BYTES,
+            **({} if age is None else {"max-age": f"{round(age.total_seconds())}s"}),
+        }
+
+    def others(self) -> dict[str, Any]:
+        """Of a queue that is not ours."""
+        return {"max-length": self.subscriber_queue_length, "max-length-bytes": self.subscriber_queue_bytes}
+
+
+BOUNDS_DEFAULT: Final = Bounds()
+
+
+@dataclass(frozen=True)
 class BrokerLogin:
     """A login and its permissions, as regular expressions over names (rabbitmq.com/docs/access-control)."""
 
@@ -124,6 +168,7 @@ class BrokerTopology:
     queues: tuple[Queue, ...]
     bindings: tuple[Binding, ...]
     policies: tuple[Policy, ...]
+    operator_policies: tuple[OperatorPolicy, ...]
 
 
 ADMIN_LOGIN: Final = "mana-admin"
@@ -136,6 +181,8 @@ USAGE_LOGIN: Final = "mana-usage"
 
 _COMMAND_QUEUES: Final = r"credits\.commands\.[0-9]+"
 _KEEPING_QUEUES: Final = r"credits\.dead|credits\.events\.log"
+_BOUNDED: Final = rf"{_COMMAND_QUEUES}|{_KEEPING_QUEUES}|mana\.mail|stripe\.events"
+"""Our queues, which have bounds of their own."""
 
 LOGINS: Final = (
     BrokerLogin(ADMIN_LOGIN, configure=".*", write=".*", read=".*", tags=("administrator",)),
@@ -227,7 +274,9 @@ def in_ring_order(partitions: Iterable[int]) -> list[int]:
     return sorted(partitions, key=command_queue)
 
 
-def broker_topology(partitions: int, queue_length: int = QUEUE_LENGTH_DEFAULT) -> BrokerTopology:
+def broker_topology(
+    partitions: int, queue_length: int = QUEUE_LENGTH_DEFAULT, bounds: Bounds = BOUNDS_DEFAULT
+) -> BrokerTopology:
     """The topology for a number of partitions; ``queue_length`` bounds each partition, in commands."""
     queues = [Queue(command_queue(number), COMMAND_QUEUE_ARGUMENTS) for number in range(partitions)]
     in_order = map(command_queue, in_ring_order(range(partitions)))
@@ -263,7 +312,7 @@ def broker_topology(partitions: int, queue_length: int = QUEUE_LENGTH_DEFAULT) -
                 r"^credits\.dead$",
                 {"max-length": DEAD_QUEUE_LENGTH, "max-length-bytes": DEAD_QUEUE_BYTES},
             ),
-            Policy("mana-events-log", r"^credits\.events\.log$", {"max-length-bytes": EVENTS_LOG_BYTES}),
+            Policy("mana-events-log", r"^credits\.events\.log$", bounds.events_log()),
             Policy(
                 "mana-mail",
                 r"^mana\.mail$",
@@ -275,4 +324,5 @@ def broker_topology(partitions: int, queue_length: int = QUEUE_LENGTH_DEFAULT) -
                 {"max-length": STRIPE_QUEUE_LENGTH, "max-length-bytes": STRIPE_QUEUE_BYTES},
             ),
         ),
+        operator_policies=(OperatorPolicy("mana-others", rf"^(?!({_BOUNDED})$)", bounds.others()),),
     )

@@ -129,7 +129,8 @@ class Boot:
         async with _management(plan) as broker:
             if not self._owns(plan.rabbitmq):
                 await broker_logins.refuse_others(broker, passwords)
-            await topology.declare(broker, urls.vhost_of(plan.addresses.amqp), partitions, passwords)
+            vhost = urls.vhost_of(plan.addresses.amqp)
+            await topology.declare(broker, vhost, partitions, passwords, self._settings.bounds)
 
     def _owns(self, server: object) -> bool:
         """Whether roles and logins are ours to change: on a private server, or where that was asked for."""

@@ -1,13 +1,24 @@
 """The launcher's own settings, from the environment. Everything else is handed to the processes, which check it."""
 
+from datetime import timedelta
+from typing import Annotated
 from urllib.parse import quote
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import BeforeValidator, Field, ValidationError, field_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from contracts.durations import read_duration
+from contracts.topology import (
+    EVENTS_LOG_BYTES_DEFAULT,
+    EVENTS_LOG_BYTES_MIN,
+    SUBSCRIBER_QUEUE_BYTES_DEFAULT,
+    SUBSCRIBER_QUEUE_LENGTH_DEFAULT,
+    Bounds,
+)
 from ops.errors import LauncherError
 
+_MOST = 2**53
 _SCHEMES = {
     "database_url": ("postgresql://", "postgres://"),
     "amqp_url": ("amqp://", "amqps://"),
@@ -17,7 +28,8 @@ _SCHEMES = {
 
 
 class Settings(BaseSettings):
-    """Which servers to use, where they are given, and the port that the front should have."""
+    """Which servers to use, where they are given, the port that the front should have, and what events may take of the
+    broker's disk."""
 
     model_config = SettingsConfigDict(env_ignore_empty=True)
 
@@ -29,6 +41,10 @@ class Settings(BaseSettings):
     redis_port: int = Field(default=6379, ge=1, le=65535)
     redis_password: str | None = None
     port: int = Field(default=3001, ge=1, le=32767)
+    events_log_bytes: int = Field(default=EVENTS_LOG_BYTES_DEFAULT, ge=EVENTS_LOG_BYTES_MIN, le=_MOST)
+    events_log_age: Annotated[timedelta, BeforeValidator(read_duration)] | None = None
+    subscriber_queue_bytes: int = Field(default=SUBSCRIBER_QUEUE_BYTES_DEFAULT, ge=1_000_000, le=_MOST)
+    subscriber_queue_length: int = Field(default=SUBSCRIBER_QUEUE_LENGTH_DEFAULT, ge=1_000, le=_MOST)
 
     @field_validator(*_SCHEMES)
     @classmethod
@@ -37,6 +53,16 @@ class Settings(BaseSettings):
         if value is not None and not value.startswith(_SCHEMES[name]):
             raise ValueError(f"must begin with {' or '.join(_SCHEMES[name])}")
         return value
+
+    @property
+    def bounds(self) -> Bounds:
+        """What events may take."""
+        return Bounds(
+            events_log_bytes=self.events_log_bytes,
+            events_log_age=self.events_log_age,
+            subscriber_queue_bytes=self.subscriber_queue_bytes,
+            subscriber_queue_length=self.subscriber_queue_length,
+        )
 
     @property
     def given(self) -> list[str]:

@@ -33,7 +33,7 @@ async def prepare(folder: Path, partitions: int) -> None:
     async with Management(plan.addresses.management, login, password) as broker:
         if not taken.may_take_over():
             await broker_logins.refuse_others(broker, passwords)
-        await topology.declare(broker, urls.vhost_of(plan.addresses.amqp), partitions, passwords)
+        await topology.declare(broker, urls.vhost_of(plan.addresses.amqp), partitions, passwords, chosen.bounds)
     told = ProcessSettings(plan.addresses, partitions)
     every = {
         "api": told.api(),

@@ -13,7 +13,10 @@ from typing import Any
 from contracts.topology import (
     COMMANDS_EXCHANGE,
     QUEUE_LENGTH_DEFAULT,
+    Bounds,
     BrokerTopology,
+    OperatorPolicy,
+    Policy,
     broker_topology,
 )
 from ops import broker_logins
@@ -39,11 +42,16 @@ class Existing:
         return sum(1 for name in self.queues if _PARTITION.fullmatch(name))
 
 
-async def declare(broker: Management, vhost: str, partitions: int, passwords: Mapping[str, str]) -> None:
-    """Make topology and logins exist, whoever's the logins were. Raises LauncherError when what exists differs."""
+async def declare(
+    broker: Management, vhost: str, partitions: int, passwords: Mapping[str, str], bounds: Bounds
+) -> None:
+    """Make topology and logins exist, whoever's the logins were. Raises LauncherError when what exists differs.
+
+    Bounds may differ from those of before: policies are changed to them.
+    """
     existing = await _existing(broker, vhost)
     _agree(partitions, existing.partitions)
-    wanted = broker_topology(partitions, QUEUE_LENGTH_DEFAULT)
+    wanted = broker_topology(partitions, QUEUE_LENGTH_DEFAULT, bounds)
     _compare(wanted, existing)
     # Policies first: queues are born with their bounds. Bindings last: no command meets an exchange half bound
     # to queues that are missing.
@@ -96,13 +104,18 @@ def _differs(kind: str, name: str, held: object, wanted: object) -> str:
 
 def _policies(broker: Management, vhost: str, wanted: BrokerTopology) -> Iterable[Coroutine[Any, Any, None]]:
     for policy in wanted.policies:
-        body = {
-            "pattern": policy.pattern,
-            "definition": policy.definition,
-            "apply-to": policy.apply_to,
-            "priority": policy.priority,
-        }
-        yield broker.put("policies", vhost, policy.name, body=body)
+        yield broker.put("policies", vhost, policy.name, body=_body(policy))
+    for policy in wanted.operator_policies:
+        yield broker.put("operator-policies", vhost, policy.name, body=_body(policy))
+
+
+def _body(policy: Policy | OperatorPolicy) -> dict[str, Any]:
+    return {
+        "pattern": policy.pattern,
+        "definition": policy.definition,
+        "apply-to": policy.apply_to,
+        "priority": policy.priority,
+    }
 
 
 def _exchanges(

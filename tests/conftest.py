@@ -18,6 +18,7 @@ _SETTINGS = (
     "CREDITS_",
     "DATABASE_URL",
     "EMAIL_VERIFY_EXPIRY",
+    "EVENTS_LOG_",
     "JWT_",
     "MAIL_",
     "MANA_",
@@ -37,6 +38,7 @@ _SETTINGS = (
     "SITE_NAME",
     "SMTP_",
     "STRIPE_",
+    "SUBSCRIBER_QUEUE_",
     "TRUSTED_PROXIES",
     "TWO_FACTOR_WINDOW",
 )

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 
 import pytest
 
-from contracts.topology import LOGINS, BrokerLogin, broker_topology, command_queue, is_ours
+from contracts.topology import LOGINS, Bounds, BrokerLogin, broker_topology, command_queue, is_ours
 
 TOPOLOGY = broker_topology(3, queue_length=77)
 
@@ -64,6 +65,29 @@ def test_every_queue_is_bounded_by_exactly_one_policy() -> None:
     assert TOPOLOGY.policies[0].definition == {"max-length": 77, "max-length-bytes": 256 * 2**20}
     assert TOPOLOGY.policies[1].definition == {"max-length": 1_000_000, "max-length-bytes": 2 * 2**30}
     assert not any(re.search(policy.pattern, "a.clients.queue") for policy in TOPOLOGY.policies)
+
+
+def test_every_other_queue_is_bounded_by_the_operators_policy_and_none_of_ours() -> None:
+    (others,) = TOPOLOGY.operator_policies
+    assert others.definition == {"max-length": 1_000_000, "max-length-bytes": 1_000_000_000}
+    assert not any(re.search(others.pattern, queue.name) for queue in broker_topology(33).queues)
+    for name in (
+        "credits", "manage", "mana", "stripe", "stripe.events2", "xstripe.events", "mana.mail2", "mana.mailbox", "a\nb",
+        "credits.commands", "credits.commands.", "credits.commands.1x", "credits.commands.x", "xcredits.commands.1",
+        "credits.dead2", "creditsxdead", "xcredits.dead", "credits.events", "credits.events.log2", "amq.gen-JzTY20B",
+        "chat.a", "",
+    ):  # fmt: skip
+        assert re.search(others.pattern, name), name
+
+
+def test_what_the_log_keeps_is_bounded_in_whole_segments() -> None:
+    bounds = Bounds(events_log_bytes=400_000_000, events_log_age=timedelta(hours=1))
+    (log,) = (policy for policy in broker_topology(1, bounds=bounds).policies if policy.name == "mana-events-log")
+    assert log.definition == {
+        "max-length-bytes": 400_000_000,
+        "max-age": "3600s",
+        "stream-max-segment-size-bytes": 100_000_000,
+    }
 
 
 def test_every_queue_is_ours() -> None:

@@ -12,6 +12,7 @@ import api.settings
 import workers.mail.settings
 import workers.payments.settings
 import workers.settings
+from ops.settings import Settings as LauncherSettings
 
 TEXT = (Path(__file__).resolve().parents[3] / "docker-compose.yml").read_text()
 # What `python -m ops.setup` writes for each process, and what the image sets.
@@ -47,6 +48,12 @@ def settings_of(service: str) -> set[str]:
 def test_every_setting_reaches_its_process(service: str) -> None:
     wanted = {name.upper() for name in PROCESSES[service].model_fields} - ELSEWHERE
     assert wanted <= settings_of(service)
+
+
+def test_every_bound_reaches_the_set_up() -> None:
+    bounds = {name.upper() for name in LauncherSettings.model_fields if name.startswith(("events_", "subscriber_"))}
+    assert len(bounds) == 4
+    assert bounds <= settings_of("setup")
 
 
 @pytest.mark.parametrize("service", PROCESSES)

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
+from contracts.topology import Bounds
 from ops import settings
 from ops.errors import LauncherError
 
@@ -16,6 +19,11 @@ from ops.errors import LauncherError
         ("PORT", "0"),
         ("PORT", "forty"),
         ("PORT", "40000"),
+        ("EVENTS_LOG_BYTES", "199999999"),
+        ("EVENTS_LOG_AGE", "0"),
+        ("EVENTS_LOG_AGE", "a year"),
+        ("SUBSCRIBER_QUEUE_BYTES", "0"),
+        ("SUBSCRIBER_QUEUE_LENGTH", "999"),
     ],
 )
 def test_a_wrong_setting_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
@@ -46,3 +54,12 @@ def test_redis_by_its_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings.read().given_redis == "redis://:a%2Fb@cache:6379/0"
     monkeypatch.setenv("REDIS_URL", "redis://other")
     assert settings.read().given_redis == "redis://other"
+
+
+def test_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert settings.read().bounds == Bounds()
+    monkeypatch.setenv("EVENTS_LOG_BYTES", "200000000")
+    monkeypatch.setenv("EVENTS_LOG_AGE", "90d")
+    monkeypatch.setenv("SUBSCRIBER_QUEUE_BYTES", "1000000")
+    monkeypatch.setenv("SUBSCRIBER_QUEUE_LENGTH", "1000")
+    assert settings.read().bounds == Bounds(200_000_000, timedelta(days=90), 1_000_000, 1_000)

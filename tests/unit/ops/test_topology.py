@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any, cast
 
 import pytest
 
-from contracts.topology import ADMIN_LOGIN, LOGINS, broker_topology
+from contracts.topology import ADMIN_LOGIN, BOUNDS_DEFAULT, LOGINS, Bounds, broker_topology
 from ops import topology
 from ops.errors import LauncherError
 from ops.management import Management
@@ -22,6 +23,7 @@ class Remembering:
         self.held: dict[str, list[dict[str, Any]]] = {"exchanges": [], "queues": [], "bindings": []}
         self.made: list[str] = []
         self.permissions: dict[str, Mapping[str, Any]] = {}
+        self.definitions: dict[str, Mapping[str, Any]] = {}
 
     async def get(self, *path: str) -> Any:
         assert path == ("definitions", "/")
@@ -31,6 +33,8 @@ class Remembering:
         self.made.append(kind)
         if kind in ("exchanges", "queues"):
             self.held[kind].append({"name": path[-1], **body})
+        elif kind in ("policies", "operator-policies"):
+            self.definitions[path[-1]] = body["definition"]
         elif kind == "permissions":
             self.permissions[path[-1]] = body
 
@@ -39,8 +43,8 @@ class Remembering:
         self.held[kind].append({"source": path[2], "destination": path[4], "routing_key": body["routing_key"]})
 
 
-async def declare(broker: Remembering, partitions: int = 4) -> None:
-    await topology.declare(cast("Management", broker), "/", partitions, PASSWORDS)
+async def declare(broker: Remembering, partitions: int = 4, bounds: Bounds = BOUNDS_DEFAULT) -> None:
+    await topology.declare(cast("Management", broker), "/", partitions, PASSWORDS, bounds)
 
 
 async def test_everything_of_the_contract_is_made() -> None:
@@ -63,7 +67,24 @@ async def test_a_second_time_makes_no_queue_exchange_or_binding() -> None:
     await declare(broker)
     broker.made.clear()
     await declare(broker)
-    assert set(broker.made) == {"policies", "users", "permissions"}
+    assert set(broker.made) == {"policies", "operator-policies", "users", "permissions"}
+
+
+async def test_other_bounds_change_the_policies() -> None:
+    broker = Remembering()
+    await declare(broker)
+    before = dict(broker.definitions)
+    bounds = Bounds(300_000_000, timedelta(days=90), subscriber_queue_bytes=2_000_000, subscriber_queue_length=3_000)
+    await declare(broker, bounds=bounds)
+    changed = {name: value for name, value in broker.definitions.items() if value != before[name]}
+    assert changed == {
+        "mana-events-log": {
+            "max-length-bytes": 300_000_000,
+            "max-age": "7776000s",
+            "stream-max-segment-size-bytes": 100_000_000,
+        },
+        "mana-others": {"max-length": 3_000, "max-length-bytes": 2_000_000},
+    }
 
 
 async def test_what_is_missing_is_added() -> None:
