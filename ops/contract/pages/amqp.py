@@ -123,7 +123,7 @@ class _Told:
         parts: list[str] = []
         for schema in payload.get("anyOf", [payload]):
             found: Json = self._schemas.at(schema["$ref"][1:])
-            event = next((event for event in EVENT_TYPES if name == f"event.{event}"), None)
+            event: EventType | None = next((event for event in EVENT_TYPES if name == f"event.{event}"), None)
             example = example_event(self._document, event) if event else Examples(self._document).of(schema)
             parts += [f"<p>{shapes.kind(schema)}:</p>", shapes.fields(found), html.block(example)]
         return parts
