@@ -21,6 +21,7 @@ from mana_client.errors import (
     Refused,
     UnknownUser,
 )
+from mana_client.events import Event, FileStore, Gap, Item, LogGap, LogReplaced, Position, PositionStore, Start
 from mana_client.results import Balance, Result, Transaction
 
 __all__ = [
@@ -28,13 +29,19 @@ __all__ = [
     "AppMismatch",
     "Balance",
     "DeadlineExceeded",
+    "Event",
+    "FileStore",
     "Forbidden",
+    "Gap",
     "IdempotencyConflict",
     "InsufficientCredits",
     "InternalError",
     "InvalidRequest",
     "InvalidToken",
+    "Item",
     "KeysUnavailable",
+    "LogGap",
+    "LogReplaced",
     "LoginRefused",
     "Mana",
     "ManaError",
@@ -42,8 +49,11 @@ __all__ = [
     "NotConnected",
     "OutcomeUnknown",
     "Overloaded",
+    "Position",
+    "PositionStore",
     "Refused",
     "Result",
+    "Start",
     "Transaction",
     "UnknownUser",
 ]

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Collection, Mapping
 from datetime import datetime
 from types import TracebackType
 from typing import Any, Final, Literal, Self
 
-from mana_client import commands
+from mana_client import commands, wire
 from mana_client.asking import Asker
+from mana_client.events.log import LogReader
+from mana_client.events.model import Item, Start
+from mana_client.events.positions import PositionStore
+from mana_client.events.queue import QueueReader
+from mana_client.events.reading import Wanted
 from mana_client.link import login_of
 from mana_client.replies import balance_of, result_of
 from mana_client.results import Balance, Result
 
 TIMEOUT_SECONDS: Final = 10.0
+TEXT_LENGTH_MAX: Final = 500
+"""Characters of a description, and of a reason."""
 
 UserId = str | uuid.UUID
 
@@ -79,8 +86,8 @@ class Mana:
         fields = {
             "amount": commands.amount(amount),
             "appId": self._app if app is None else commands.app(app),
-            "description": commands.text(description, "description"),
-            "metadata": commands.metadata(metadata),
+            "description": wire.text(description, "description", TEXT_LENGTH_MAX),
+            "metadata": wire.metadata(metadata),
         }
         return await self._write("credits.use", user_id, fields, key, deadline=deadline, timeout=timeout)
 
@@ -103,8 +110,8 @@ class Mana:
         fields = {
             "transactionId": commands.identifier(transaction_id, "transactionId"),
             "amount": None if amount is None else commands.amount(amount),
-            "description": None if description is None else commands.text(description, "description"),
-            "metadata": commands.metadata(metadata),
+            "description": None if description is None else wire.text(description, "description", TEXT_LENGTH_MAX),
+            "metadata": wire.metadata(metadata),
         }
         return await self._write("credits.refund", user_id, fields, key, deadline=deadline, timeout=timeout)
 
@@ -124,10 +131,10 @@ class Mana:
         """Gives free credits, for ever or until ``expires_at``. The app needs the permission ``credits:grant``."""
         fields = {
             "amount": commands.amount(amount),
-            "description": commands.text(description, "description"),
+            "description": wire.text(description, "description", TEXT_LENGTH_MAX),
             "source": commands.one_of(source, "source", ("promotion", "bonus")),
             "expiresAt": None if expires_at is None else commands.moment(expires_at, "expiresAt"),
-            "metadata": commands.metadata(metadata),
+            "metadata": wire.metadata(metadata),
         }
         return await self._write("credits.grant", user_id, fields, key, deadline=deadline, timeout=timeout)
 
@@ -149,9 +156,9 @@ class Mana:
         """
         fields = {
             "amount": commands.amount(amount, signed=True),
-            "description": commands.text(description, "description"),
-            "reason": commands.text(reason, "reason"),
-            "metadata": commands.metadata(metadata),
+            "description": wire.text(description, "description", TEXT_LENGTH_MAX),
+            "reason": wire.text(reason, "reason", TEXT_LENGTH_MAX),
+            "metadata": wire.metadata(metadata),
         }
         return await self._write("credits.adjust", user_id, fields, key, deadline=deadline, timeout=timeout)
 
@@ -159,6 +166,49 @@ class Mana:
         """What the account holds, behind every command of this user that was sent before."""
         command = commands.command("credits.balance", commands.identifier(user_id, "userId"), None, None, {})
         return balance_of(await self._asker.ask(command, self._seconds(timeout)))
+
+    def events(
+        self,
+        *,
+        position: PositionStore | None = None,
+        start: Start = "first",
+        types: Collection[str] | None = None,
+        user_id: UserId | None = None,
+        queue: str | None = None,
+        topics: Collection[str] | None = None,
+    ) -> AsyncGenerator[Item]:
+        """What happens to credits and users, without end: ``async for item in mana.events(…)``.
+
+        Read from the log ``credits.events.log``, for which the app needs the permission ``admin``: from the
+        ``position`` that was stored, else from ``start`` on. The position is stored once the next item is asked for.
+        So each event comes at least once: what was being handled when the process ended comes again. Where your work
+        is a transaction of a database, store ``event.position`` in it and begin there (``start``): then each counts
+        once.
+
+        With ``queue`` (its name begins with the app's id and a dot): from a durable queue, made where there is none,
+        in which events are kept also while nobody reads. It gets the events of the app's own usages, grants and so on,
+        or those of other ``topics`` where the login may read them. They are acknowledged once the next item is asked
+        for.
+
+        ``types`` and ``user_id`` choose. An item is an ``Event``; or, from the log, a ``Gap`` where events of a user
+        are missing, a ``LogGap`` where the log has dropped what was not read yet, a ``LogReplaced`` where this is not
+        the log of that position. Repeats are dropped, by what this reader has seen. Events of one user are in order.
+
+        It has a connection of its own, made anew whenever it is lost, and needs no open client. Whoever leaves before
+        the end closes it by ``contextlib.aclosing``. Raises ``LoginRefused``.
+        """
+        user = None if user_id is None else commands.identifier(user_id, "userId")
+        wanted = Wanted(types, user)
+        if queue is None:
+            if topics is not None:
+                raise ValueError("topics are of a queue: name one")
+            return LogReader(self._url, position, start, wanted).items()
+        if position is not None or start != "first":
+            raise ValueError("a queue is its own position: it takes neither position nor start")
+        return QueueReader(self._url, queue, topics or self._own_topics(types), wanted).items()
+
+    def _own_topics(self, types: Collection[str] | None) -> list[str]:
+        return [f"#.{self._app}"] if types is None else [f"{type_}.{self._app}" for type_ in types]
 
     async def _write(
         self,

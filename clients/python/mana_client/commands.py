@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -13,17 +11,15 @@ from uuid import UUID
 
 from pamqp.common import FieldTable
 
-from mana_client.errors import InvalidRequest, invalid_argument
+from mana_client import wire
+from mana_client.errors import invalid_argument
 
 AMOUNT_MAX: Final = 1_000_000_000
-DESCRIPTION_LENGTH_MAX: Final = 500
 KEY_LENGTH_MAX: Final = 200
-METADATA_BYTES_MAX: Final = 8 * 1024
 RESERVED_KEY_PREFIXES: Final = ("daily:", "stripe:", "expiry:", "mana:")
 
 _UUID: Final = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _APP: Final = re.compile("[A-Za-z0-9_-]{1,64}")
-_to_json: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +35,11 @@ class Command:
 
 def command(type_: str, user_id: str, key: str | None, deadline: datetime | None, fields: dict[str, Any]) -> Command:
     """``fields`` are those of the body besides user and key; without a value they are left out."""
-    wire = {"userId": user_id, **{name: value for name, value in fields.items() if value is not None}}
+    body = {"userId": user_id, **{name: value for name, value in fields.items() if value is not None}}
     if key is not None:
-        wire["idempotencyKey"] = key
+        body["idempotencyKey"] = key
     headers: FieldTable | None = None if deadline is None else {"deadline": moment(deadline, "deadline")}
-    return Command(type_, user_id, key, _encoded(wire), headers)
+    return Command(type_, user_id, key, wire.encoded(body, "body"), headers)
 
 
 def identifier(value: str | UUID, field: str) -> str:
@@ -71,20 +67,11 @@ def app(value: str) -> str:
     return value
 
 
-def text(value: str, field: str, length_max: int = DESCRIPTION_LENGTH_MAX) -> str:
-    """Text that the ledger can keep."""
-    if not 0 < len(value) <= length_max:
-        raise invalid_argument(field, f"must have 1 to {length_max} characters")
-    if "\0" in value:
-        raise invalid_argument(field, "holds the character NUL")
-    return value
-
-
 def key_of(value: str) -> str:
     """A caller's own idempotency key."""
     if value.startswith(RESERVED_KEY_PREFIXES):
         raise invalid_argument("idempotencyKey", "begins as only Mana's own keys may")
-    return text(value, "idempotencyKey", KEY_LENGTH_MAX)
+    return wire.text(value, "idempotencyKey", KEY_LENGTH_MAX)
 
 
 def one_of(value: str, field: str, allowed: tuple[str, ...]) -> str:
@@ -101,31 +88,8 @@ def moment(value: datetime, field: str) -> str:
     return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-def metadata(value: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """Any JSON object of a bounded size."""
-    if value is None:
-        return None
-    found = dict(value)
-    if len(_encoded(found, "metadata")) > METADATA_BYTES_MAX:
-        raise invalid_argument("metadata", f"is longer than {METADATA_BYTES_MAX} bytes")
-    return found
-
-
 def seconds(value: float, field: str) -> float:
     """A time to wait."""
     if not (value > 0 and math.isfinite(value)):
         raise ValueError(f"{field} must be a number of seconds above 0, and is {value!r}")
     return value
-
-
-def _encoded(value: dict[str, Any], field: str = "body") -> bytes:
-    try:
-        return _to_json(value).encode()
-    except UnicodeEncodeError as error:
-        raise invalid_argument(field, "holds a lone surrogate") from error
-    except (TypeError, ValueError, RecursionError) as error:
-        raise _not_json(field, error) from error
-
-
-def _not_json(field: str, error: Exception) -> InvalidRequest:
-    return invalid_argument(field, f"cannot be written as JSON: {error}")

@@ -1,0 +1,106 @@
+"""What a subscriber remembers: which events are repeats, what is missing, how far it is."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from mana_client import Event, FileStore, Gap, ManaError, Position
+from mana_client.events import sequences
+from mana_client.events.sequences import Sequences
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def event(sequence: int | None, user: str = "ada", id_: str | None = None) -> Event:
+    """An event of a user; its id tells it from others."""
+    return Event(id_ or f"{user}-{sequence}", "credits.used", user, NOW, sequence, {}, None)
+
+
+def verdicts(*seen: int) -> list[object]:
+    """What becomes of one user's sequences."""
+    memory = Sequences()
+    return [memory.see(event(sequence)) for sequence in seen]
+
+
+def test_what_was_seen_is_a_repeat() -> None:
+    assert verdicts(3, 4, 5, 4, 5, 6) == ["new", "new", "new", "repeat", "repeat", "new"]
+
+
+def test_what_is_missing_is_told_once_and_welcome_later() -> None:
+    gap = Gap("ada", 2, 5)
+    assert verdicts(1, 5, 6, 3, 3, 2, 4, 4) == ["new", gap, "new", "new", "repeat", "new", "new", "repeat"]
+
+
+def test_before_the_first_one_nothing_is_known() -> None:
+    """A reader that begins in the middle: what comes from before is a repeat for all it knows."""
+    assert verdicts(7, 6) == ["new", "repeat"]
+
+
+def test_users_do_not_meet() -> None:
+    memory = Sequences()
+    assert [memory.see(event(1, user)) for user in ("ada", "bob", "ada", "bob")] == ["new", "new", "repeat", "repeat"]
+
+
+def test_events_without_a_sequence_are_known_by_their_ids() -> None:
+    memory = Sequences()
+    assert [memory.see(event(None, id_=id_)) for id_ in ("a", "b", "a")] == ["new", "new", "repeat"]
+
+
+def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sequences, "USERS_MAX", 2)
+    monkeypatch.setattr(sequences, "IDS_MAX", 2)
+    memory = Sequences()
+    assert [memory.see(event(1, user)) for user in ("ada", "bob", "ada", "cy", "ada")] == [
+        "new", "new", "repeat", "new", "repeat",
+    ]  # fmt: skip
+    assert memory.see(event(1, "bob")) == "new", "seen longest ago"
+    assert [memory.see(event(None, id_=id_)) for id_ in "abca"] == ["new"] * 4
+
+
+@given(st.permutations(range(1, 12)), st.integers(1, 11))
+def test_whatever_the_order_each_is_new_once(order: list[int], repeat: int) -> None:
+    """As far as the ranges go that are remembered; the first one seen bounds what can be missing."""
+    memory = Sequences()
+    memory.see(event(0))
+    for sequence in order:
+        assert memory.see(event(sequence)) != "repeat"
+    assert memory.see(event(repeat)) == "repeat"
+
+
+async def test_a_file_keeps_the_last_position(tmp_path: Path) -> None:
+    path = tmp_path / "position"
+    assert await FileStore(path).load() is None
+    for number in (1, 2):
+        await FileStore(path).save(Position(number, f"id-{number}"))
+    assert await FileStore(path).load() == Position(2, "id-2")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["position"]
+
+
+async def test_a_write_that_fails_leaves_the_old_position(tmp_path: Path) -> None:
+    path = tmp_path / "position"
+    store = FileStore(path)
+    await store.save(Position(1, "id-1"))
+    (tmp_path / "position.new").mkdir()
+    with pytest.raises(OSError, match="directory"):
+        await store.save(Position(2, "id-2"))
+    assert await store.load() == Position(1, "id-1")
+
+
+async def test_every_third_position(tmp_path: Path) -> None:
+    store = FileStore(tmp_path / "position", every=3)
+    for number in range(1, 6):
+        await store.save(Position(number, "id"))
+    assert await store.load() == Position(3, "id")
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"offset": "x", "eventId": "y"}', "\0"])
+async def test_something_else_in_the_file(tmp_path: Path, content: str) -> None:
+    """It is told, and not taken for a subscriber that begins."""
+    path = tmp_path / "position"
+    path.write_text(content)
+    with pytest.raises(ManaError, match="holds no position"):
+        await FileStore(path).load()
