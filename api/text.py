@@ -27,5 +27,15 @@ def _plain(text: str) -> str:
     return text
 
 
+def _one_line(text: str) -> str:
+    if printable(text, len(text)) != text:
+        raise ValueError("holds a control character or a lone surrogate")
+    return text
+
+
+OneLine: TypeAlias = Annotated[
+    str, AfterValidator(_one_line), Field(json_schema_extra={"pattern": r"^[^\u0000-\u001f\u007f-\u009f]*$"})
+]
+"""For pydantic models: text that can be shown as it is."""
 PlainText: TypeAlias = Annotated[str, AfterValidator(_plain), Field(json_schema_extra={"pattern": r"^[^\u0000]*$"})]
 """For pydantic models: text that can be kept."""

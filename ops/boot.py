@@ -26,7 +26,7 @@ _MIB = 1024 * 1024
 _DISK_NEEDED = 1536 * _MIB
 # In the order in which they go down. Payments after the front, which may have queued an event as its last act, and
 # before the ledger's workers: what it still sends is carried out, and it can see that.
-_OURS = ("api", "relay", "clock", "mail", "payments", "workers")
+_OURS = ("api", "relay", "clock", "mail", "apps", "payments", "workers")
 _SERVER_PATIENCE = 120.0
 _PROCESS_PATIENCE = 90.0
 
@@ -155,6 +155,7 @@ class Boot:
             ("api", partial(programs.api, self._settings.port)),
             ("relay", programs.relay),
             ("clock", programs.clock),
+            ("apps", programs.apps),
             ("mail", partial(programs.mail, self._place.mails)),  # after the front, whose port its links have
             *([("payments", programs.payments)] if programs.hears_stripe() else []),
         ]

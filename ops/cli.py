@@ -213,6 +213,14 @@ def list_packages() -> None:
     _operate("packages", ["list"], "mana_owner")
 
 
+@app.command("apps", context_settings=_PASS_ON, add_help_option=False)
+def manage_apps(context: typer.Context) -> None:
+    """Make, list, change and revoke apps and their secrets (--help: the commands)."""
+    if not context.args or "--help" in context.args:
+        _become("api.operators.apps", context.args or ["--help"], {})
+    _operate("apps", context.args, "mana_owner")
+
+
 @buying.command(context_settings=_PASS_ON, add_help_option=False)
 def reconcile(context: typer.Context) -> None:
     """Compare with Stripe, feed what never arrived; exit status 1 where something still differs (--help: options)."""

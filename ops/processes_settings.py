@@ -10,6 +10,7 @@ from pydantic_settings import BaseSettings
 from api import production
 from api import settings as front
 from workers import settings as ledger
+from workers.apps.settings import AppsSettings
 from workers.mail.settings import MailSettings
 from workers.payments.settings import PaymentsSettings
 
@@ -17,6 +18,7 @@ from workers.payments.settings import PaymentsSettings
 _MADE = {
     "database_url": "postgresql://127.0.0.1/mana",
     "amqp_url": "amqp://127.0.0.1/",
+    "rabbitmq_management_url": "http://127.0.0.1:15672",
     "redis_url": "redis://127.0.0.1/0",
     "redis_host": "127.0.0.1",
     "redis_port": 6379,
@@ -41,6 +43,7 @@ _KINDS: tuple[type[BaseSettings], ...] = (
     ledger.Settings,
     MailSettings,
     PaymentsSettings,
+    AppsSettings,
 )
 
 

@@ -2,8 +2,8 @@
 
 Makes roles, schema, topology and logins with the administrators' addresses of the environment (DATABASE_URL,
 AMQP_URL, RABBITMQ_MANAGEMENT_URL, REDIS_URL), and writes into FOLDER what each process is to be started with:
-`api.env`, `relay.env`, `mail.env`, `payments.env`, `worker.env` (the clock's too). It remembers the passwords there,
-and may be repeated.
+`api.env`, `relay.env`, `mail.env`, `payments.env`, `apps.env`, `worker.env` (the clock's too). It remembers the
+passwords there, and may be repeated.
 """
 
 import argparse
@@ -40,6 +40,7 @@ async def prepare(folder: Path, partitions: int) -> None:
         "relay": told.relay(),
         "mail": told.mail(),
         "payments": told.payments(),
+        "apps": told.apps(),
         "worker": told.worker(),
     }
     for name, values in every.items():

@@ -47,8 +47,104 @@ FOR EACH STATEMENT EXECUTE FUNCTION credits.announce_apps();
 CREATE TRIGGER app_secrets_changed AFTER INSERT OR UPDATE OF revoked_at ON auth.app_secrets
 FOR EACH STATEMENT EXECUTE FUNCTION credits.announce_apps();
 
-GRANT SELECT ON credits.apps TO mana_worker, mana_readonly, mana_apps;
+-- What is done to apps, by the owner's hand (./mana apps) and below by administrators'. Whoever calls these holds the lock
+-- and has judged that it can be done: an app that is revoked stays as it was.
+CREATE FUNCTION credits.add_app(
+    new_id text, new_name text, new_permissions text[], new_rate integer, new_unanswered integer
+) RETURNS void
+LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    INSERT INTO credits.apps (id, name, permissions, commands_per_second, unanswered_max)
+    VALUES (new_id, new_name, new_permissions, new_rate, new_unanswered);
+END;
+CREATE FUNCTION credits.change_app(
+    wanted_id text, new_name text, new_permissions text[], new_rate integer, new_unanswered integer
+) RETURNS void
+LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    UPDATE credits.apps
+    SET name = new_name, permissions = new_permissions, commands_per_second = new_rate,
+        unanswered_max = new_unanswered, version = version + 1
+    WHERE id = wanted_id AND revoked_at IS NULL;
+END;
+CREATE FUNCTION credits.revoke_app(wanted_id text) RETURNS void
+LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    UPDATE auth.app_secrets SET revoked_at = now() WHERE app_id = wanted_id AND revoked_at IS NULL;
+    UPDATE credits.apps SET revoked_at = now(), version = version + 1 WHERE id = wanted_id AND revoked_at IS NULL;
+END;
+-- In whichever slot is free. Where none is, the row has none, and is refused.
+CREATE FUNCTION auth.add_app_secret(owning_app text, new_id text, new_hash bytea) RETURNS void
+LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    INSERT INTO auth.app_secrets (id, app_id, slot, hash)
+    SELECT new_id, apps.id, (
+        SELECT min(slots.slot) FROM (VALUES (1::smallint), (2::smallint)) AS slots (slot)
+        WHERE NOT EXISTS (
+            SELECT FROM auth.app_secrets AS others
+            WHERE others.app_id = apps.id AND others.slot = slots.slot AND others.revoked_at IS NULL)
+    ), new_hash
+    FROM credits.apps WHERE apps.id = owning_app AND apps.revoked_at IS NULL;
+    UPDATE credits.apps SET version = version + 1 WHERE id = owning_app AND revoked_at IS NULL;
+END;
+CREATE FUNCTION auth.revoke_app_secret(owning_app text, wanted_id text) RETURNS void
+LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    UPDATE auth.app_secrets SET revoked_at = now()
+    WHERE id = wanted_id AND app_id = owning_app AND revoked_at IS NULL;
+    UPDATE credits.apps SET version = version + 1 WHERE id = owning_app AND revoked_at IS NULL;
+END;
+REVOKE ALL ON FUNCTION credits.add_app(text, text, text[], integer, integer), credits.revoke_app(text),
+    credits.change_app(text, text, text[], integer, integer), auth.add_app_secret(text, text, bytea),
+    auth.revoke_app_secret(text, text) FROM PUBLIC;
+
+-- Before each change: they go one after the other. Who reads apps does not wait.
+CREATE FUNCTION auth.admin_lock_apps() RETURNS void
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$ BEGIN
+    PERFORM auth.require_admin();
+    LOCK TABLE credits.apps IN SHARE ROW EXCLUSIVE MODE;
+    PERFORM auth.require_admin();
+END $$;
+CREATE FUNCTION auth.admin_add_app(
+    new_id text, new_name text, new_permissions text[], new_rate integer, new_unanswered integer
+) RETURNS void
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$ BEGIN
+    PERFORM auth.admin_lock_apps();
+    PERFORM credits.add_app(new_id, new_name, new_permissions, new_rate, new_unanswered);
+END $$;
+CREATE FUNCTION auth.admin_change_app(
+    wanted_id text, new_name text, new_permissions text[], new_rate integer, new_unanswered integer
+) RETURNS void
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$ BEGIN
+    PERFORM auth.admin_lock_apps();
+    PERFORM credits.change_app(wanted_id, new_name, new_permissions, new_rate, new_unanswered);
+END $$;
+CREATE FUNCTION auth.admin_revoke_app(wanted_id text) RETURNS void
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$ BEGIN
+    PERFORM auth.admin_lock_apps();
+    PERFORM credits.revoke_app(wanted_id);
+END $$;
+CREATE FUNCTION auth.admin_add_app_secret(owning_app text, new_id text, new_hash bytea) RETURNS void
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$ BEGIN
+    PERFORM auth.admin_lock_apps();
+    PERFORM auth.add_app_secret(owning_app, new_id, new_hash);
+END $$;
+CREATE FUNCTION auth.admin_revoke_app_secret(owning_app text, wanted_id text) RETURNS void
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$ BEGIN
+    PERFORM auth.admin_lock_apps();
+    PERFORM auth.revoke_app_secret(owning_app, wanted_id);
+END $$;
+REVOKE ALL ON FUNCTION auth.admin_lock_apps(), auth.admin_add_app(text, text, text[], integer, integer),
+    auth.admin_change_app(text, text, text[], integer, integer), auth.admin_revoke_app(text),
+    auth.admin_add_app_secret(text, text, bytea), auth.admin_revoke_app_secret(text, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION auth.admin_lock_apps(), auth.admin_add_app(text, text, text[], integer, integer),
+    auth.admin_change_app(text, text, text[], integer, integer), auth.admin_revoke_app(text),
+    auth.admin_add_app_secret(text, text, bytea), auth.admin_revoke_app_secret(text, text) TO mana_api;
+
+GRANT SELECT ON credits.apps TO mana_worker, mana_api, mana_readonly, mana_apps;
 GRANT USAGE ON SCHEMA mana, credits, auth TO mana_apps;
 GRANT SELECT ON mana.migrations TO mana_apps;
 GRANT SELECT, UPDATE (made_version, gone_at) ON auth.app_secrets TO mana_apps;
-GRANT SELECT (id, app_id, slot, created_at, revoked_at, made_version, gone_at) ON auth.app_secrets TO mana_readonly;
+-- Nobody but who makes logins of them reads hashes.
+GRANT SELECT (id, app_id, slot, created_at, revoked_at, made_version, gone_at) ON auth.app_secrets
+    TO mana_readonly, mana_api;

@@ -16,6 +16,7 @@ import asyncpg
 import httpx
 import pytest
 
+from contracts.topology import ADMIN_LOGIN, LOGINS, WORKER_LOGIN
 from tests.e2e.sockets import is_on_loopback_only, listeners
 from tests.e2e.starter import CHECKOUT, Starter
 
@@ -141,9 +142,9 @@ def test_the_broker_has_no_guest_and_the_logins_least_rights(up: Starter) -> Non
         users = {user["name"]: user["tags"] for user in api.get("/api/users").json()}
         rights = {right["user"]: right for right in api.get("/api/permissions").json()}
         queues = {queue["name"] for queue in api.get("/api/queues").json()}
-    ours = ("mana-front", "mana-mail", "mana-payments", "mana-worker")
+    ours = [login.name for login in LOGINS if login.name != ADMIN_LOGIN]
     assert users == {"mana-admin": ["administrator"], **{name: [] for name in ours}}
-    assert {rights[login]["configure"] for login in ("mana-front", "mana-mail", "mana-payments")} == {"^$"}
+    assert {rights[login]["configure"] for login in ours if login != WORKER_LOGIN} == {"^$"}
     assert queues == {
         *(f"credits.commands.{n}" for n in range(4)),
         *("credits.dead", "credits.events.log", "mana.mail", "stripe.events"),
@@ -202,7 +203,7 @@ def test_the_setup_of_other_peoples_servers_writes_what_each_process_needs(up: S
         environment = {**os.environ, **servers_of(up, "composed"), **flag}
         subprocess.run(command, cwd=CHECKOUT, env=environment, check=True)
     written = {path.name: path.read_text() for path in tmp_path.glob("*.env")}
-    assert set(written) == {"api.env", "mail.env", "payments.env", "relay.env", "worker.env"}
+    assert set(written) == {"api.env", "apps.env", "mail.env", "payments.env", "relay.env", "worker.env"}
     assert "DATABASE_URL=postgresql://mana_worker:" in written["worker.env"]
     assert "DATABASE_URL=postgresql://mana_mail:" in written["mail.env"]
     assert "MANA_SECRET_KEY=" in written["api.env"]

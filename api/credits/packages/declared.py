@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field
 from api.auth.bodies import Body
 from api.credits.queries import matching
 from api.credits.views import Package, Price
-from api.text import printable
+from api.text import OneLine
 from contracts.fields import AMOUNT_MAX
 
 EURO_CENTS_MAX: Final = 99_999_999
@@ -19,14 +19,6 @@ MONEY_MAX: Final = 1_000_000_000_000
 SORT_ORDER_MAX: Final = 1_000_000
 _CURRENCIES_MAX: Final = 50
 
-
-def _one_line(text: str) -> str:
-    if printable(text, len(text)) != text:
-        raise ValueError("holds a control character or a lone surrogate")
-    return text
-
-
-_PRINTABLE: Final = r"^[^\u0000-\u001f\u007f-\u009f]*$"
 
 PackageId = Annotated[
     str,
@@ -38,12 +30,8 @@ Currency = Annotated[
 StripePriceId = Annotated[
     str, *matching("price_[A-Za-z0-9_]{1,249}", "is no id of a price at Stripe, which begins with price_")
 ]
-Name = Annotated[
-    str, AfterValidator(_one_line), Field(min_length=1, max_length=100, json_schema_extra={"pattern": _PRINTABLE})
-]
-Description = Annotated[
-    str, AfterValidator(_one_line), Field(min_length=1, max_length=400, json_schema_extra={"pattern": _PRINTABLE})
-]
+Name = Annotated[OneLine, Field(min_length=1, max_length=100)]
+Description = Annotated[OneLine, Field(min_length=1, max_length=400)]
 SortOrder = Annotated[int, Field(strict=True, ge=0, le=SORT_ORDER_MAX)]
 
 

@@ -35,6 +35,8 @@ _CALLERS = {
         *("admin_set_role", "admin_end_sessions", "admin_list_sessions", "admin_list_events", "admin_add_event"),
         *("admin_add_command", "list_acts_upon_this_user", "list_acts_of_this_user", "list_imports_of_this_user"),
         *("admin_lock_packages", "admin_put_package", "admin_retire_package", "admin_get_purchase"),
+        *("admin_lock_apps", "admin_add_app", "admin_change_app", "admin_revoke_app"),
+        *("admin_add_app_secret", "admin_revoke_app_secret"),
     ),
     "mana_payments": ("hold_payer", "order_topup_mail"),
     "mana_mail": ("find_mail_recipient", "add_mail_token"),
@@ -126,6 +128,15 @@ async def test_without_a_user_nothing_is_seen(user: SignedIn, as_api: asyncpg.Co
         "SELECT credits.begin_topup(gen_random_uuid(), gen_random_uuid())",
         "UPDATE credits.packages SET credits = 1000000",
         "SELECT credits.put_package('credits-500', 'n', 'd', 1000000, 1, NULL, 1, '[]')",
+        "SELECT credits.add_app('x', 'x', '{admin}', NULL, NULL)",
+        "SELECT credits.change_app('x', 'x', '{admin}', NULL, NULL)",
+        "SELECT credits.revoke_app('x')",
+        "SELECT auth.add_app_secret('x', 'x', '')",
+        "SELECT auth.revoke_app_secret('x', 'x')",
+        "SELECT auth.admin_add_app('x', 'x', '{admin}', NULL, NULL)",
+        "SELECT auth.admin_add_app_secret('x', 'x', '')",
+        "INSERT INTO credits.apps (id, name, permissions) VALUES ('x', 'x', '{admin}')",
+        "SELECT hash FROM auth.app_secrets",
         "SELECT auth.require_admin()",
         "UPDATE auth.outbox SET body = '{}'",
         "UPDATE credits.balances SET balance = 5",
@@ -238,6 +249,7 @@ async def test_the_reader_sees_everybody_and_no_secrets(user: SignedIn, servers:
             ("sealed_secret", "two_factor_auth"),
             ("device_hash", "verification_tokens"),
             ("device_id", "sessions"),
+            ("hash", "app_secrets"),
         ):
             with pytest.raises(asyncpg.InsufficientPrivilegeError):
                 await connection.fetch(f"SELECT {column} FROM auth.{table}")

@@ -14,6 +14,7 @@ from api.fitness import schema
 from migrations.runner import Wish, migrate
 from ops.place import CHECKOUT
 from tests.integration.ledger.server import Database
+from workers.apps import store as apps
 from workers.ledger.faults import NotDurable
 from workers.ledger.store import fitness
 from workers.ledger.store.session import Session
@@ -23,6 +24,7 @@ ROOMS = {
     "api": (schema.SCHEMA_NEEDED, 20),
     "workers/ledger": (fitness.SCHEMA_NEEDED, 20),
     "workers/payments": (store.SCHEMA_NEEDED, 5),
+    "workers/apps": (apps.SCHEMA_NEEDED, 2),
 }
 """Each with the number that it asks for, and with how many statements it has at least."""
 

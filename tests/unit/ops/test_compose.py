@@ -9,6 +9,7 @@ import pytest
 from pydantic_settings import BaseSettings
 
 import api.settings
+import workers.apps.settings
 import workers.mail.settings
 import workers.payments.settings
 import workers.settings
@@ -19,7 +20,7 @@ TEXT = (Path(__file__).resolve().parents[3] / "docker-compose.yml").read_text()
 ELSEWHERE = {
     *("DATABASE_URL", "AMQP_URL", "REDIS_URL", "REDIS_HOST", "REDIS_PORT", "REDIS_PASSWORD", "MANA_SECRET_KEY"),
     *("MANA_PARTITIONS", "MANA_ADMIN_LOGINS", "MANA_FRONT_LOGINS", "MANA_SYSTEM_LOGINS", "MANA_BIND_HOST"),
-    "MANA_PAYMENTS_LOGINS",
+    *("MANA_PAYMENTS_LOGINS", "RABBITMQ_MANAGEMENT_URL"),
 }
 PROCESSES: dict[str, type[BaseSettings]] = {
     "api": api.settings.Settings,
@@ -28,6 +29,7 @@ PROCESSES: dict[str, type[BaseSettings]] = {
     "clock": workers.settings.Settings,
     "mail": workers.mail.settings.MailSettings,
     "payments": workers.payments.settings.PaymentsSettings,
+    "apps": workers.apps.settings.AppsSettings,
 }
 
 

@@ -9,6 +9,7 @@ import pytest
 from pydantic_settings import BaseSettings
 
 import api.settings
+import workers.apps.settings
 import workers.mail.settings
 import workers.payments.settings
 import workers.settings
@@ -22,10 +23,12 @@ ALL = [
     workers.settings.Settings,
     workers.mail.settings.MailSettings,
     workers.payments.settings.PaymentsSettings,
+    workers.apps.settings.AppsSettings,
 ]
 NEEDED = {
     "DATABASE_URL": "postgresql://u:p@h/d",
     "AMQP_URL": "amqp://u:p@h/",
+    "RABBITMQ_MANAGEMENT_URL": "http://h:15672",
     "MANA_SECRET_KEY": "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",
     "MANA_PROCESS_NAME": "worker-0",
 }

@@ -75,6 +75,13 @@ def test_the_relay_gets_no_secret_either(programs: Programs) -> None:
     assert not [name for name, value in env.items() if "hunter2" in value]
 
 
+def test_who_makes_logins_is_the_brokers_administrator_and_reads_little_of_the_database(programs: Programs) -> None:
+    env = programs.apps().env
+    assert env["DATABASE_URL"].startswith("postgresql://mana_apps:")
+    assert (env["AMQP_URL"], env["RABBITMQ_MANAGEMENT_URL"]) == (GIVEN.amqp, GIVEN.management)
+    assert [name for name, value in env.items() if "hunter2" in value] == ["AMQP_URL"]
+
+
 def test_the_front_gets_the_secrets_that_are_its_own(programs: Programs) -> None:
     env = programs.api(20_000).env
     assert env["DATABASE_URL"].startswith("postgresql://mana_api:")
@@ -216,7 +223,7 @@ def test_what_nobody_calls_production_is_none(programs: Programs, monkeypatch: p
 
 def test_every_process_has_a_port_of_its_own(programs: Programs) -> None:
     ours = [programs.worker(0), programs.worker(1), programs.clock(), programs.relay(), programs.api(20_000)]
-    ours += [programs.mail(Path("/mails")), programs.payments()]
+    ours += [programs.mail(Path("/mails")), programs.payments(), programs.apps()]
     assert len({program.url for program in ours}) == len(ours)
 
 

@@ -1,0 +1,1 @@
+"""Apps and their secrets, as administrators and operators make, change and revoke them."""

@@ -1,0 +1,59 @@
+"""Plain data of apps, as it stands in the database."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from contracts.apps import Permission, app_login
+
+
+@dataclass(frozen=True)
+class KnownSecret:
+    """A secret that is live, or whose login is still to go. ``ready``: the broker is as this says."""
+
+    id: str
+    created_at: datetime
+    revoked_at: datetime | None
+    ready: bool
+
+
+@dataclass(frozen=True)
+class Declared:
+    """What is chosen about an app. Limits that are ``None`` are the workers' settings'."""
+
+    name: str
+    permissions: tuple[Permission, ...]
+    commands_per_second: int | None
+    unanswered_max: int | None
+
+
+@dataclass(frozen=True)
+class KnownApp:
+    """An app with its secrets, the oldest first."""
+
+    id: str
+    declared: Declared
+    created_at: datetime
+    revoked_at: datetime | None
+    secrets: tuple[KnownSecret, ...]
+
+    @property
+    def live_secrets(self) -> tuple[KnownSecret, ...]:
+        """Those that let somebody in."""
+        return tuple(secret for secret in self.secrets if secret.revoked_at is None)
+
+
+@dataclass(frozen=True)
+class NewSecret:
+    """A secret at the one moment when it is known; ``hash`` is what is kept."""
+
+    id: str
+    app_id: str
+    text: str = field(repr=False)
+    hash: bytes = field(repr=False)
+
+    @property
+    def login(self) -> str:
+        """The broker's login that it is the password of."""
+        return app_login(self.app_id, self.id)

@@ -1,0 +1,1 @@
+SELECT auth.admin_change_app($1, $2, $3, $4, $5)

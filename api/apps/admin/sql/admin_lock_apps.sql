@@ -1,0 +1,1 @@
+SELECT auth.admin_lock_apps()

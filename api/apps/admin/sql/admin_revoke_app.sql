@@ -1,0 +1,1 @@
+SELECT auth.admin_revoke_app($1)

@@ -1,0 +1,1 @@
+SELECT credits.change_app($1, $2, $3, $4, $5)

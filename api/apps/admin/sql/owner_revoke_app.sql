@@ -1,0 +1,1 @@
+SELECT credits.revoke_app($1)

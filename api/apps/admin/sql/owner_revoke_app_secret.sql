@@ -1,0 +1,1 @@
+SELECT auth.revoke_app_secret($1, $2)

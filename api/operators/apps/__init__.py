@@ -1,0 +1,1 @@
+"""Apps and their secrets, by an operator's hand."""

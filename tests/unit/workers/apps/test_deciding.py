@@ -1,0 +1,216 @@
+"""What is to be done so that the broker is as the rows say: decided on plain data."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from typing import Any
+
+import msgspec
+import pytest
+
+from contracts.apps import Permission
+from contracts.topology import CONNECTIONS_MAX, EVENTS_EXCHANGE, app_rights
+from workers.apps.deciding import decide
+from workers.apps.model import HASHING, Call, Held, HeldBinding, HeldRights, HeldUser, KeptApp, Secret, Task
+
+VHOST = "/"
+HASH = bytes(range(36))
+LOGIN = "chat.k3f9x0a2b7c1"
+LIMITS = {"max-connections": CONNECTIONS_MAX, "max-channels": CONNECTIONS_MAX}
+NOTHING = Held({}, {}, ())
+
+
+def secret(**changed: Any) -> Secret:
+    good: dict[str, Any] = {"id": "k3f9x0a2b7c1", "hash": HASH, "version": 3, "made_version": None, "gone": False}
+    return Secret(**{**good, **changed})
+
+
+def app(*secrets: Secret, permissions: set[Permission] | None = None, revoked: bool = False) -> KeptApp:
+    granted: set[Permission] = {"events:read"} if permissions is None else permissions
+    return KeptApp(id="chat", permissions=frozenset(granted), revoked=revoked, secrets=secrets)
+
+
+def user(**changed: Any) -> HeldUser:
+    good: dict[str, Any] = {
+        "name": LOGIN,
+        "password_hash": b64encode(HASH).decode(),
+        "hashing_algorithm": HASHING,
+        "tags": (),
+        "limits": LIMITS,
+    }
+    return HeldUser(**{**good, **changed})
+
+
+def rights(*permissions: Permission) -> HeldRights:
+    made = app_rights("chat", permissions)
+    return HeldRights((made.configure, made.write, made.read), (made.topics_write, made.topics_read))
+
+
+def held(login: HeldUser | None = None, allowed: HeldRights | None = None, *bindings: HeldBinding) -> Held:
+    name = LOGIN if login is None else login.name
+    return Held({name: login or user()}, {name: allowed or rights("events:read")}, bindings)
+
+
+def binding(key: str, destination: str = "chat.events", kind: Any = "queue") -> HeldBinding:
+    return HeldBinding(destination, kind, key, key.replace("#", "%23").replace("*", "%2A"))
+
+
+def words(tasks: list[Task]) -> list[str]:
+    """Each call in short."""
+    return [f"{call.method} {call.path[0]}" for task in tasks for call in task.calls]
+
+
+END = ["DELETE users", "DELETE connections"]
+MAKE = ["PUT users", "PUT user-limits", "PUT user-limits", "PUT topic-permissions", "PUT permissions"]
+
+
+def test_a_new_secret_becomes_a_login_with_its_limits_before_it_gets_in() -> None:
+    (task,) = decide([app(secret())], NOTHING, VHOST)
+    assert (task.kind, task.about, task.secret_id, task.made, task.gone) == ("made", LOGIN, "k3f9x0a2b7c1", 3, False)
+    assert words([task]) == MAKE
+    made = app_rights("chat", {"events:read"})
+    topics = {"exchange": EVENTS_EXCHANGE, "write": "^$", "read": made.topics_read}
+    assert task.calls[0].body == {
+        "password_hash": b64encode(HASH).decode(),
+        "hashing_algorithm": HASHING,
+        "tags": "",
+    }
+    assert task.calls[1] == Call("PUT", ("user-limits", LOGIN, "max-connections"), {"value": CONNECTIONS_MAX})
+    assert task.calls[3] == Call("PUT", ("topic-permissions", VHOST, LOGIN), topics)
+    assert task.calls[4].body == {"configure": made.configure, "write": made.write, "read": made.read}
+
+
+def test_what_is_as_it_should_be_is_left_alone() -> None:
+    assert decide([app(secret(made_version=3))], held(), VHOST) == []
+
+
+def test_another_version_that_changes_nothing_at_the_broker_is_noted() -> None:
+    (task,) = decide([app(secret(made_version=2))], held(), VHOST)
+    assert (task.kind, task.calls, task.made) == ("noted", (), 3)
+
+
+def test_both_secrets_are_logins_at_a_time() -> None:
+    tasks = decide([app(secret(made_version=3), secret(id="b" * 12))], held(), VHOST)
+    assert [(task.kind, task.about) for task in tasks] == [("made", "chat." + "b" * 12)]
+
+
+def test_a_revoked_secrets_login_goes_and_then_its_connections() -> None:
+    (task,) = decide([app(secret(hash=None, made_version=3))], held(), VHOST)
+    assert (task.kind, words([task]), task.gone, task.made) == ("removed", END, True, None)
+    assert task.calls[1].path == ("connections", "username", LOGIN)
+
+
+def test_one_that_nobody_has_seen_go_is_ended_though_the_login_is_not_there() -> None:
+    assert words(decide([app(secret(hash=None))], NOTHING, VHOST)) == END
+
+
+def test_one_that_is_gone_is_left_alone_and_removed_where_a_restored_broker_has_it_again() -> None:
+    gone = app(secret(hash=None, gone=True))
+    assert decide([gone], NOTHING, VHOST) == []
+    assert words(decide([gone], held(), VHOST)) == END
+
+
+def test_a_broker_that_lost_the_login_gets_it_again_and_keeps_no_connection_of_it() -> None:
+    assert words(decide([app(secret(made_version=3))], NOTHING, VHOST)) == ["DELETE users", "DELETE connections", *MAKE]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"password_hash": b64encode(b"x" * 36).decode()},
+        {"hashing_algorithm": "rabbit_password_hashing_sha512"},
+        {"tags": ("administrator",)},
+    ],
+)
+def test_a_login_that_somebody_changed_is_made_anew(wrong: dict[str, Any]) -> None:
+    assert words(decide([app(secret(made_version=3))], held(user(**wrong)), VHOST)) == [*END, *MAKE]
+
+
+@pytest.mark.parametrize("limits", [{}, {"max-connections": 1_000_000, "max-channels": CONNECTIONS_MAX}])
+def test_limits_are_put_right_without_a_disconnection(limits: dict[str, int]) -> None:
+    (task,) = decide([app(secret(made_version=3))], held(user(limits=limits)), VHOST)
+    assert task.kind == "changed"
+    assert {call.path[0] for call in task.calls} == {"user-limits"}
+
+
+@pytest.mark.parametrize(
+    ("before", "after"), [((), {"events:read"}), ((), {"admin"}), (("events:read",), {"admin", "events:read"})]
+)
+def test_more_rights_disconnect_nobody(before: tuple[Permission, ...], after: set[Permission]) -> None:
+    (task,) = decide([app(secret(made_version=2), permissions=after)], held(None, rights(*before)), VHOST)
+    assert task.kind == "changed"
+    assert words([task]) == ["PUT topic-permissions", "PUT permissions"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (rights("events:read"), set[Permission]()),
+        (rights("admin"), {"events:read"}),
+        (HeldRights(("", "", ".*"), rights().topics), {"events:read"}),
+        (HeldRights(rights("events:read").names, None), {"events:read"}),
+        (HeldRights(rights("events:read").names, rights("admin").topics), {"events:read"}),
+    ],
+)
+def test_fewer_rights_or_unknown_ones_end_its_connections(before: HeldRights, after: set[Permission]) -> None:
+    """A topic permission that is missing allows every topic."""
+    (task,) = decide([app(secret(made_version=2), permissions=after)], held(None, before), VHOST)
+    assert words([task]) == [*END, *MAKE]
+
+
+def test_who_did_not_get_in_yet_is_let_in_without_an_end() -> None:
+    """Somebody stopped before the last call."""
+    half = Held({LOGIN: user(limits={})}, {}, ())
+    assert words(decide([app(secret())], half, VHOST)) == MAKE[1:]
+
+
+def test_who_loses_a_right_goes_first() -> None:
+    shrinking = msgspec.structs.replace(app(secret(made_version=2), permissions=set()), id="mail")
+    there = Held(
+        {"mail.k3f9x0a2b7c1": user(name="mail.k3f9x0a2b7c1")},
+        {"mail.k3f9x0a2b7c1": rights("admin")},
+        (binding("#", "mail.all"),),
+    )
+    revoked = KeptApp(id="old", permissions=frozenset(), revoked=True, secrets=(secret(hash=None),))
+    tasks = decide([app(secret()), shrinking, revoked], there, VHOST)
+    assert [task.about for task in tasks] == ["old.k3f9x0a2b7c1", "mail.all", "mail.k3f9x0a2b7c1", LOGIN]
+
+
+@pytest.mark.parametrize("key", ["credits.*.chat", "#.chat", "user.registered.chat"])
+def test_bindings_to_its_own_events_stay(key: str) -> None:
+    assert decide([app(secret(made_version=3))], held(None, None, binding(key)), VHOST) == []
+
+
+@pytest.mark.parametrize("key", ["#", "credits.#", "*.*.other", "credits.used.chat.other", ""])
+@pytest.mark.parametrize("kind", ["queue", "exchange"])
+def test_bindings_outlive_no_right(key: str, kind: str) -> None:
+    (task,) = decide([app(secret(made_version=3))], held(None, None, binding(key, kind=kind)), VHOST)
+    path = ("bindings", VHOST, "e", EVENTS_EXCHANGE, kind[0], "chat.events", key)
+    assert (task.kind, task.calls, task.secret_id) == ("unbound", (Call("DELETE", path),), None)
+
+
+def test_an_administrators_bindings_stay_while_it_is_one() -> None:
+    everything = held(None, rights("admin"), binding("#"))
+    assert decide([app(secret(made_version=3), permissions={"admin"})], everything, VHOST) == []
+
+
+@pytest.mark.parametrize("gone", [app(revoked=True), app(permissions=set())])
+def test_an_app_without_the_right_to_events_is_bound_to_none(gone: KeptApp) -> None:
+    assert words(decide([gone], held(None, None, binding("credits.*.chat")), VHOST)) == ["DELETE bindings"]
+
+
+def test_what_no_row_names_is_left_alone() -> None:
+    """Logins that somebody made by hand, our own, and another's that looks like ours."""
+    strangers = ("chat", "mana-worker", "chat.zzzzzzzzzzzz", "other.k3f9x0a2b7c1")
+    there = Held(
+        {name: user(name=name) for name in strangers},
+        {name: rights("admin") for name in strangers},
+        (
+            binding("#", "chat"),
+            binding("#", "other.events"),
+            binding("#", "credits.events.log"),
+            binding("#", "chatty.x"),
+        ),
+    )
+    tasks = decide([app(secret())], there, VHOST)
+    assert {task.about for task in tasks} == {LOGIN}

@@ -1,0 +1,144 @@
+"""What is to be done so that the broker is as the rows say. Pure.
+
+Nothing is touched but logins that a row names, and bindings of queues and exchanges that bear the name of an app's own.
+"""
+
+from __future__ import annotations
+
+import re
+from base64 import b64encode
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
+from urllib.parse import unquote
+
+from contracts.apps import Permission, app_of, own_names
+from contracts.topology import CONNECTIONS_MAX, EVENTS_EXCHANGE, AppRights, app_rights
+from workers.apps.model import HASHING, NO_RIGHTS, Call, Held, HeldBinding, HeldRights, HeldUser, KeptApp, Secret, Task
+
+_LIMITS: Final = {"max-connections": CONNECTIONS_MAX, "max-channels": CONNECTIONS_MAX}
+_LEVELS: Final[tuple[frozenset[Permission], ...]] = (
+    frozenset(),
+    frozenset({"events:read"}),
+    frozenset({"admin"}),
+)
+"""The permissions that are rights at the broker, each with all that the ones before it give."""
+
+
+def decide(apps: Sequence[KeptApp], held: Held, vhost: str) -> list[Task]:
+    """What is to be done, in this order: who has lost a right waits for nobody else's login."""
+    known = {app.id: app for app in apps}
+    removed = [task for app in apps for secret in app.secrets for task in _removed(app, secret, held)]
+    unbound = [_unbound(binding, vhost) for binding in held.bindings if not _may_be_bound(binding, known)]
+    kept = [task for app in apps for secret in app.secrets for task in _kept(app, secret, held, vhost)]
+    return [*removed, *unbound, *sorted(kept, key=lambda task: not _takes_away(task))]
+
+
+def _takes_away(task: Task) -> bool:
+    return any(call.method == "DELETE" for call in task.calls)
+
+
+def _removed(app: KeptApp, secret: Secret, held: Held) -> Iterator[Task]:
+    """Also of one that was gone before: a broker that was restored may have it again."""
+    login = app.login(secret)
+    if secret.hash is None and (login in held.users or not secret.gone):
+        yield Task(kind="removed", about=login, calls=_end(login), secret_id=secret.id, gone=True)
+
+
+def _kept(app: KeptApp, secret: Secret, held: Held, vhost: str) -> Iterator[Task]:
+    if secret.hash is None:
+        return
+    login = app.login(secret)
+    user, rights = held.users.get(login), held.rights.get(login, NO_RIGHTS)
+    wanted = app_rights(app.id, app.permissions)
+    whole = _made(login, secret.hash, wanted, vhost)
+    if user is None or not _is_of(user, secret.hash) or _shrinks(app, rights):
+        # Channels remember what they were allowed: they go, and with their login, so that nobody who stops between two
+        # of these calls leaves them. A login that is made for the first time has none.
+        ended = () if user is None and secret.made_version is None else _end(login)
+        yield Task(kind="made", about=login, calls=(*ended, *whole), secret_id=secret.id, made=secret.version)
+        return
+    there = [*_user_calls(user, login), *_rights_calls(rights, login, vhost)]
+    lacking = tuple(call for call in whole[1:] if call not in there)
+    if lacking or secret.made_version != secret.version:
+        kind = "changed" if lacking else "noted"
+        yield Task(kind=kind, about=login, calls=lacking, secret_id=secret.id, made=secret.version)
+
+
+def _made(login: str, hashed: bytes, wanted: AppRights, vhost: str) -> tuple[Call, ...]:
+    """The permissions come last: who has none does not get in, and so nobody gets in without all limits."""
+    user = {"password_hash": b64encode(hashed).decode(), "hashing_algorithm": HASHING, "tags": ""}
+    return (
+        Call("PUT", ("users", login), user),
+        *(_limit(login, name, most) for name, most in _LIMITS.items()),
+        _topics(login, vhost, (wanted.topics_write, wanted.topics_read)),
+        _names(login, vhost, (wanted.configure, wanted.write, wanted.read)),
+    )
+
+
+def _end(login: str) -> tuple[Call, ...]:
+    """The broker ends a deleted login's connections itself; the second call is for those that it may not know yet."""
+    return Call("DELETE", ("users", login)), Call("DELETE", ("connections", "username", login))
+
+
+def _user_calls(user: HeldUser, login: str) -> Iterator[Call]:
+    for name, most in user.limits.items():
+        yield _limit(login, name, most)
+
+
+def _rights_calls(rights: HeldRights, login: str, vhost: str) -> Iterator[Call]:
+    """The calls that would make what is there."""
+    if rights.topics is not None:
+        yield _topics(login, vhost, rights.topics)
+    if rights.names is not None:
+        yield _names(login, vhost, rights.names)
+
+
+def _limit(login: str, name: str, most: int) -> Call:
+    return Call("PUT", ("user-limits", login, name), {"value": most})
+
+
+def _topics(login: str, vhost: str, topics: tuple[str, str]) -> Call:
+    write, read = topics
+    return Call("PUT", ("topic-permissions", vhost, login), {"exchange": EVENTS_EXCHANGE, "write": write, "read": read})
+
+
+def _names(login: str, vhost: str, names: tuple[str, str, str]) -> Call:
+    configure, write, read = names
+    return Call("PUT", ("permissions", vhost, login), {"configure": configure, "write": write, "read": read})
+
+
+def _is_of(user: HeldUser, hashed: bytes) -> bool:
+    expected = b64encode(hashed).decode()
+    return user.password_hash == expected and user.hashing_algorithm == HASHING and not user.tags
+
+
+def _shrinks(app: KeptApp, held: HeldRights) -> bool:
+    """Whether the login may do now what it is not to do any more, as far as that can be told."""
+    if held.names is None:
+        return False  # it does not even get in
+    wanted = _level(app.permissions)
+    return held not in [_as_held(app_rights(app.id, level)) for level in _LEVELS[: wanted + 1]]
+
+
+def _level(permissions: Iterable[Permission]) -> int:
+    return max(number for number, level in enumerate(_LEVELS) if level <= {*permissions})
+
+
+def _as_held(rights: AppRights) -> HeldRights:
+    return HeldRights((rights.configure, rights.write, rights.read), (rights.topics_write, rights.topics_read))
+
+
+def _may_be_bound(binding: HeldBinding, known: dict[str, KeptApp]) -> bool:
+    """Bindings outlive the right to make them. Whoever bears no registered app's name is none of our business."""
+    app = known.get(app_of(binding.destination))
+    if app is None or not binding.destination.startswith(own_names(app.id)):
+        return True
+    if app.revoked or _level(app.permissions) == 0:
+        return False
+    return re.search(app_rights(app.id, app.permissions).topics_read, binding.routing_key) is not None
+
+
+def _unbound(binding: HeldBinding, vhost: str) -> Task:
+    path = ("bindings", vhost, "e", EVENTS_EXCHANGE, binding.destination_type[0], binding.destination)
+    call = Call("DELETE", (*path, unquote(binding.properties_key)))
+    return Task(kind="unbound", about=binding.destination, calls=(call,))

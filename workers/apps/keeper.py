@@ -1,0 +1,131 @@
+"""The keeper: round after round it makes the broker's logins of apps as the rows say, at once when the rows change."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Final
+
+import structlog
+
+from workers.apps.deciding import decide
+from workers.apps.hearing import Hearing
+from workers.apps.management import AwayError, Management, RefusedError
+from workers.apps.meters import AppsMeters
+from workers.apps.model import Task
+from workers.apps.settings import AppsSettings
+from workers.apps.store import SCHEMA_NEEDED, AppsStore
+from workers.background import Background
+from workers.broker.address import Address
+from workers.ledger.faults import Fault, NotDurable
+from workers.ledger.store.fitness import check_durability
+from workers.ledger.store.session import Session
+from workers.process_settings import SettingsError
+from workers.waiting import wait_at_most
+
+_ROUND_SECONDS: Final = 30.0
+"""Between rounds that nobody asked for: they mend what somebody changed at the broker, or a broker that is new."""
+_PAUSE_SECONDS: Final = 1.0
+"""After a round that did not come to its end."""
+
+_log = structlog.get_logger(__name__)
+
+
+class Keeper:
+    """Runs until stopped; what is away is waited for. Raises ``SettingsError`` for an address that cannot be read."""
+
+    def __init__(self, settings: AppsSettings, meters: AppsMeters) -> None:
+        self._settings = settings
+        self._meters = meters
+        name = settings.mana_process_name
+        try:
+            address = Address.of(settings.amqp_url)
+        except ValueError as error:
+            raise SettingsError(f"AMQP_URL: {error}") from error
+        self._management = Management(settings.rabbitmq_management_url, address)
+        self._store = AppsStore(settings.database_url, application_name=name)
+        self._changed = asyncio.Event()
+        self._hearing = Hearing(settings.database_url, self._changed.set, application_name=f"{name} changes")
+        self._stopping = asyncio.Event()
+        self._problems: dict[str, str] = {"logins": "not looked at yet"}
+
+    def stop(self) -> None:
+        """Begins to end."""
+        self._stopping.set()
+
+    def problems(self) -> dict[str, str]:
+        """The parts that do not work now."""
+        deaf = self._hearing.problem
+        return self._problems | ({} if deaf is None else {"postgresql": deaf})
+
+    async def run(self) -> None:
+        """Works until stopped. Raises ``NotDurable`` for a schema that is not this code's; ``BackgroundEndedError``."""
+        lasting = {"changes heard": self._hearing.run(), "logins kept": self._keep()}
+        background = Background(lasting, self.stop)
+        try:
+            await self._stopping.wait()
+        finally:
+            await background.close()
+            await self._management.close()
+            await self._store.close()
+
+    async def _keep(self) -> None:
+        checked = False
+        while True:
+            self._changed.clear()
+            try:
+                checked = checked or await self._check()
+                whole = await self._round()
+            except NotDurable:
+                raise
+            except Fault as fault:
+                self._away("postgresql", str(fault))
+            except AwayError as error:
+                self._away("rabbitmq", str(error))
+            else:
+                self._problems = {}
+                if whole:
+                    self._meters.rounded.set(time.time())
+                    await wait_at_most(self._changed, _ROUND_SECONDS)
+                    continue
+            await wait_at_most(self._changed, _PAUSE_SECONDS)
+
+    def _away(self, part: str, problem: str) -> None:
+        self._problems = {part: problem}
+        _log.warning("apps' logins cannot be looked after", part=part, reason=problem)
+
+    async def _round(self) -> bool:
+        """Whether all is as the rows say now. What the broker refuses keeps nothing else from being done."""
+        apps = await self._store.list_apps()
+        tasks = decide(apps, await self._management.held(), self._management.vhost)
+        self._meters.waiting.set(len(tasks))
+        done = [await self._do(task) for task in tasks]
+        self._meters.waiting.set(done.count(False))
+        return all(done)
+
+    async def _do(self, task: Task) -> bool:
+        try:
+            for call in task.calls:
+                await self._management.call(call)
+        except RefusedError as error:
+            self._meters.failed.inc()
+            _log.error("the broker does not take it", what=task.kind, about=task.about, reason=str(error))
+            return False
+        if task.secret_id is not None and task.made is not None:
+            await self._store.note_made(task.secret_id, task.made)
+        if task.secret_id is not None and task.gone:
+            await self._store.note_gone(task.secret_id)
+        if task.calls:
+            self._meters.done.labels(task.kind).inc()
+            _log.info("done at the broker", what=task.kind, about=task.about)
+        return True
+
+    async def _check(self) -> bool:
+        """True for a database with the schema that this code was written with. Raises ``NotDurable``."""
+        name = f"{self._settings.mana_process_name} check"
+        session = await Session.open(self._settings.database_url, application_name=name)
+        try:
+            await check_durability(session, SCHEMA_NEEDED)
+        finally:
+            session.abort()
+        return True

@@ -1,0 +1,100 @@
+"""Plain data: what the rows say of apps, what the broker holds, and what is to be done about the difference."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, Literal
+
+from msgspec import Struct
+
+from contracts.apps import Permission, app_login
+
+HASHING: Final = "rabbit_password_hashing_sha256"
+
+
+class Secret(Struct, frozen=True, kw_only=True):
+    """A secret of an app. ``hash`` is ``None`` once it is revoked, or its app is.
+
+    ``version`` is its app's; ``made_version`` that of which the login was last made; ``gone``: login and connections of
+    a revoked one are known to be gone.
+    """
+
+    id: str
+    hash: bytes | None
+    version: int
+    made_version: int | None
+    gone: bool
+
+
+class KeptApp(Struct, frozen=True, kw_only=True):
+    """An app, with every secret that it ever had."""
+
+    id: str
+    permissions: frozenset[Permission]
+    revoked: bool
+    secrets: tuple[Secret, ...]
+
+    def login(self, secret: Secret) -> str:
+        """The broker's login that one of its secrets is the password of."""
+        return app_login(self.id, secret.id)
+
+
+class HeldUser(Struct, frozen=True):
+    """A login as the broker has it; its limits by their names."""
+
+    name: str
+    password_hash: str
+    hashing_algorithm: str | None
+    tags: tuple[str, ...]
+    limits: Mapping[str, int]
+
+
+class HeldRights(Struct, frozen=True):
+    """Its permissions in our virtual host, and in the topics of one exchange; ``None``: there are none."""
+
+    names: tuple[str, str, str] | None
+    topics: tuple[str, str] | None
+
+
+class HeldBinding(Struct, frozen=True):
+    """A binding of the events' exchange; ``properties_key`` is the broker's own name for it."""
+
+    destination: str
+    destination_type: Literal["queue", "exchange"]
+    routing_key: str
+    properties_key: str
+
+
+class Held(Struct, frozen=True):
+    """All of the broker that is looked at."""
+
+    users: Mapping[str, HeldUser]
+    rights: Mapping[str, HeldRights]
+    bindings: tuple[HeldBinding, ...]
+
+
+NO_RIGHTS: Final = HeldRights(None, None)
+
+
+class Call(Struct, frozen=True):
+    """A call of the management API; each part of the path is to be quoted."""
+
+    method: Literal["PUT", "DELETE"]
+    path: tuple[str, ...]
+    body: Mapping[str, Any] | None = None
+
+
+Kind = Literal["made", "changed", "removed", "unbound", "noted"]
+"""``noted``: the broker is as the rows say already, and only the row does not say so yet."""
+
+
+class Task(Struct, frozen=True, kw_only=True):
+    """Calls in their order. When the last was answered, a secret's row notes of which version its login is now
+    (``made``), or that the login is ``gone``."""
+
+    kind: Kind
+    about: str
+    calls: tuple[Call, ...]
+    secret_id: str | None = None
+    made: int | None = None
+    gone: bool = False

@@ -1,0 +1,1 @@
+UPDATE auth.app_secrets SET made_version = $2 WHERE id = $1
