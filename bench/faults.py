@@ -68,6 +68,8 @@ def _play(scenario: Scenario, options: Options, console: Console) -> Kept | None
     row = Kept(at, commit(), played)
     keep(row)
     console.print(table([row]))
+    for name, figure in played.figures.items():
+        console.print(f"{name}: {figure}", markup=False)
     if played.clean:
         shutil.rmtree(folder)
     else:

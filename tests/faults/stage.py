@@ -15,7 +15,8 @@ from ops.instance import Instance
 from tests.faults.oracle import journal as journals
 from tests.faults.oracle.client import Client
 from tests.faults.oracle.journal import Journal, Told
-from tests.faults.oracle.load import Load, Mix, Sender
+from tests.faults.oracle.load import Load, Sender
+from tests.faults.oracle.mix import Mix
 from tests.faults.oracle.population import fresh_users, prepare
 from tests.faults.oracle.probing import probe, probe_users
 from tests.faults.oracle.rest import Rest, rest

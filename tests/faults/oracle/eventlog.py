@@ -19,13 +19,15 @@ _GIVEN_UP_SECONDS: Final = 5.0
 _EARLIER_SECONDS: Final = 5.0
 
 
-async def read_log(amqp_url: str, users: Collection[str], expected: set[Position], since: float) -> list[Event]:
+async def read_log(
+    amqp_url: str, users: Collection[str] | None, expected: set[Position], since: float | None
+) -> list[Event]:
     """The events of these users, in order, repeats included, from ``since`` (seconds since 1970) to the log's end.
 
-    Raises ``BrokerError``.
+    ``None``: of everybody, from the log's beginning. Raises ``BrokerError``.
     """
-    reader = _Reader(set(users))
-    offset = datetime.fromtimestamp(since - _EARLIER_SECONDS, UTC)
+    reader = _Reader(None if users is None else set(users))
+    offset = "first" if since is None else datetime.fromtimestamp(since - _EARLIER_SECONDS, UTC)
     reader.consumer = await consume(
         amqp_url, LOG, take=reader.take, lost=reader.lost, prefetch=_PREFETCH, arguments={"x-stream-offset": offset}
     )
@@ -37,7 +39,7 @@ async def read_log(amqp_url: str, users: Collection[str], expected: set[Position
 
 
 class _Reader:
-    def __init__(self, users: set[str]) -> None:
+    def __init__(self, users: set[str] | None) -> None:
         self.events: list[Event] = []
         self.consumer: Consumer
         self._users = users
@@ -48,7 +50,7 @@ class _Reader:
         """One event; the acknowledgement asks for more."""
         self._number += 1
         event = decode(body)
-        if event.subject in self._users:
+        if self._users is None or event.subject in self._users:
             self.events.append(event)
         if tag % _ACK_EVERY == 0:
             self.consumer.ack_up_to(tag)

@@ -6,12 +6,14 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from math import inf
 from random import Random
 from typing import Any, Final, Protocol, Self
 
 from tests.faults.oracle.client import DEADLINE
 from tests.faults.oracle.journal import Journal, Outcome
+from tests.faults.oracle.mix import Mix, kinds
 from tests.faults.oracle.population import Crowd
 from tests.faults.oracle.rest import Rest
 
@@ -23,26 +25,10 @@ _REMEMBERED: Final = 5_000
 _AT_ONCE_AGAIN: Final = 0.5
 """Of the attempts without an answer: so many are sent again at once, the others are left to the judge."""
 _TICK_SECONDS: Final = 0.005
-
-
-@dataclass(frozen=True)
-class Mix:
-    """Parts of the load. Without a front the part of REST are uses too.
-
-    Of ``insufficient`` nobody could ever pay. The poor can soon after: credits are granted right behind each refusal,
-    and the refused message is sent once more. Without poor users their part is ``insufficient``.
-    """
-
-    use: float = 0.70
-    replay: float = 0.10
-    conflict: float = 0.05
-    insufficient: float = 0.03
-    rest: float = 0.10
-    poor: float = 0.02
-
-
-NOT_OVER_REST: Final = Mix(use=0.80, rest=0.0)
-"""For a load that no front is to have a part in; who uses it says why."""
+_GIFT: Final = 10
+"""Credits of an administrator's command, at most."""
+_LIFE_SECONDS: Final = (1.0, 10.0)
+"""Of a grant that expires."""
 
 
 class Sender(Protocol):
@@ -57,11 +43,24 @@ class Sender(Protocol):
         key: str = "",
         *,
         amount: int | None = None,
+        app: str = "chat",
         deadline: float,
+        body_extra: dict[str, Any] | None = None,
         message_id: str | None = None,
     ) -> Outcome:
         """As ``Client.send``."""
         ...
+
+
+@dataclass(frozen=True)
+class _Use:
+    """One that was acknowledged."""
+
+    user: str
+    key: str
+    amount: int
+    app: str
+    transaction_id: str
 
 
 class Load:
@@ -94,8 +93,9 @@ class Load:
         self._crowd = Crowd(users, self._chance)
         self._name = f"{client.journal.run}-{seed}"
         self._poor = poor
-        self._kinds, self._weights = _kinds(mix or Mix(), with_rest=rest is not None, with_poor=bool(poor))
-        self._used: list[tuple[str, str, int]] = []
+        self._mix = mix or Mix()
+        self._kinds, self._weights = kinds(self._mix, with_rest=rest is not None, with_poor=bool(poor))
+        self._used: list[_Use] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._failures: list[BaseException] = []
         self._going = asyncio.Event()
@@ -198,18 +198,38 @@ class Load:
             return lambda: self._use_of_the_poor(poor, key)
         if kind == "insufficient":
             return lambda: self._client.send("use", user, key, amount=TOO_MUCH, deadline=self._deadline)
-        if kind in {"replay", "conflict"} and self._used:
-            old_user, old_key, old_amount = self._chance.choice(self._used)
-            asked = old_amount + (kind == "conflict")
-            return lambda: self._client.send("use", old_user, old_key, amount=asked, deadline=self._deadline)
-        return lambda: self._use(user, key, amount, again)
+        if kind in {"replay", "conflict", "refund"} and self._used:
+            return self._send_about(kind, self._chance.choice(self._used), key)
+        if kind in {"grant", "expiring", "adjust"}:
+            return self._send_of_an_administrator(kind, user, key)
+        app = self._chance.choice(self._mix.apps)
+        return lambda: self._use(user, key, amount, app, again)
 
-    async def _use(self, user: str, key: str, amount: int, again: bool) -> Outcome:
-        outcome = await self._client.send("use", user, key, amount=amount, deadline=self._deadline)
+    def _send_about(self, kind: str, use: _Use, key: str) -> Callable[[], Awaitable[Outcome]]:
+        """A use once more, with another amount, or its refund."""
+        if kind == "refund":
+            op, amount, extra = "refund", self._chance.randint(1, use.amount), {"transactionId": use.transaction_id}
+        else:
+            op, key, amount, extra = "use", use.key, use.amount + (kind == "conflict"), None
+        return lambda: self._client.send(
+            op, use.user, key, amount=amount, app=use.app, deadline=self._deadline, body_extra=extra
+        )
+
+    def _send_of_an_administrator(self, kind: str, user: str, key: str) -> Callable[[], Awaitable[Outcome]]:
+        op, amount, extra = "grant", self._chance.randint(1, _GIFT), dict[str, Any]()
+        if kind == "adjust":
+            op, amount = "adjust", amount * self._chance.choice((1, -1))
+        elif kind == "expiring":
+            ends = datetime.now(UTC) + timedelta(seconds=self._chance.uniform(*_LIFE_SECONDS))
+            extra["expiresAt"] = ends.isoformat()
+        return lambda: self._client.send(op, user, key, amount=amount, deadline=self._deadline, body_extra=extra)
+
+    async def _use(self, user: str, key: str, amount: int, app: str, again: bool) -> Outcome:
+        outcome = await self._client.send("use", user, key, amount=amount, app=app, deadline=self._deadline)
         if outcome.cls == "unknown" and again:
-            outcome = await self._client.send("use", user, key, amount=amount, deadline=self._deadline)
-        if outcome.cls == "acknowledged":
-            self._remember(user, key, amount)
+            outcome = await self._client.send("use", user, key, amount=amount, app=app, deadline=self._deadline)
+        if outcome.transaction_id is not None:
+            self._remember(_Use(user, key, amount, app, outcome.transaction_id))
         return outcome
 
     async def _use_of_the_poor(self, user: str, key: str) -> Outcome:
@@ -231,26 +251,14 @@ class Load:
             )
         await self._client.send("use", user, f"{key}-spent", amount=_BEYOND_THE_POOR, deadline=self._deadline)
 
-    def _remember(self, user: str, key: str, amount: int) -> None:
+    def _remember(self, use: _Use) -> None:
         """Old keys to choose from: all the same likely, however long the run."""
         if len(self._used) < _REMEMBERED:
-            self._used.append((user, key, amount))
+            self._used.append(use)
         else:
-            self._used[self._chance.randrange(_REMEMBERED)] = (user, key, amount)
+            self._used[self._chance.randrange(_REMEMBERED)] = use
 
 
 def _message_of(key: str) -> str:
     """The id of the one message that asks for it."""
     return f"{key}-message"
-
-
-def _kinds(mix: Mix, *, with_rest: bool, with_poor: bool) -> tuple[list[str], list[float]]:
-    parts = {
-        "use": mix.use + (0.0 if with_rest else mix.rest),
-        "replay": mix.replay,
-        "conflict": mix.conflict,
-        "insufficient": mix.insufficient + (0.0 if with_poor else mix.poor),
-        "rest": mix.rest if with_rest else 0.0,
-        "poor": mix.poor if with_poor else 0.0,
-    }
-    return list(parts), list(parts.values())

@@ -7,7 +7,7 @@ import time
 import uuid
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from typing import Final
+from typing import Any, Final
 
 from tests.faults.oracle.client import DEADLINE, Client
 from tests.faults.oracle.journal import Journal, Outcome
@@ -65,7 +65,9 @@ class Threefold:
         key: str = "",
         *,
         amount: int | None = None,
+        app: str = "chat",
         deadline: float = DEADLINE,
+        body_extra: dict[str, Any] | None = None,
         message_id: str | None = None,
     ) -> Outcome:
         """What the first connection heard."""
@@ -74,7 +76,16 @@ class Threefold:
             message_id = str(uuid.uuid4())
         outcomes = await asyncio.gather(
             *(
-                client.send(op, user, key, amount=amount, deadline=deadline, message_id=message_id)
+                client.send(
+                    op,
+                    user,
+                    key,
+                    amount=amount,
+                    app=app,
+                    deadline=deadline,
+                    body_extra=body_extra,
+                    message_id=message_id,
+                )
                 for client in self._clients
             )
         )

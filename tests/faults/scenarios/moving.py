@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from tests.faults.oracle.load import NOT_OVER_REST
+from tests.faults.oracle.mix import NOT_OVER_REST
 from tests.faults.scenario import scenario
 from tests.faults.stage import Stage
 

@@ -10,7 +10,8 @@ from typing import Any, Final
 
 from tests.faults.backlog import COMMAND_QUEUES, POLICY, queue_up
 from tests.faults.oracle.client import in_flight
-from tests.faults.oracle.load import Load, Mix
+from tests.faults.oracle.load import Load
+from tests.faults.oracle.mix import Mix
 from tests.faults.oracle.outcomes import codes
 from tests.faults.oracle.resolve import quiesce
 from tests.faults.scenario import scenario
