@@ -32,6 +32,7 @@ MUTANTS: Final[Mapping[str, Mutant]] = {
     "ack_before_commit": Mutant(acknowledging.ack_before_commit),
     "ack_multiple_over_uncommitted": Mutant(acknowledging.ack_multiple_over_uncommitted),
     "event_before_commit": Mutant(telling.event_before_commit),
+    "event_withheld": Mutant(telling.event_withheld),
     "failed_batch_acks_all": Mutant(acknowledging.failed_batch_acks_all),
     "no_epoch_check": Mutant(owning.no_epoch_check),
     "no_unique_key": Mutant(remembering.no_unique_key, KEYS_WITHOUT_CONSTRAINT, KEYS_WITH_CONSTRAINT),

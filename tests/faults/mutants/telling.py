@@ -1,4 +1,4 @@
-"""Faults in when the world hears of a batch."""
+"""Faults in what the world hears of a batch, and when."""
 
 # pyright: reportPrivateUsage=false
 # A fault sits inside of what it spoils.
@@ -9,13 +9,18 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
+from contracts.events import Event
 from tests.faults.mutants.patching import replace
+from workers.broker.publisher import Publication
+from workers.events import lane
 from workers.intake.holdings import Holdings
 from workers.ledger import execute
 from workers.ledger.model import Entry, Outcome
 from workers.ledger.store.session import Statements
 
 _CONFIRM_SECONDS: Final = 5.0
+_WITHHELD: Final = 3
+"""Of each user: the first one behind the opening and its credits."""
 
 
 def event_before_commit() -> None:
@@ -49,3 +54,23 @@ def event_before_commit() -> None:
 
     replace(Holdings, "__init__", keeping)
     replace(execute, "write", writing)
+
+
+def event_withheld() -> None:
+    """One event of each user never leaves: another that has left goes once more in its place, and is confirmed.
+
+    Who adds amounts up is wrong for ever; who looks at ``sequence`` knows that something is missing. Equation 7, in any
+    scenario; S47, where each subscriber says so.
+    """
+    left: list[Publication] = []
+
+    def making(make: Callable[[Event], Publication]) -> Callable[[Event], Publication]:
+        def made(event: Event) -> Publication:
+            if event.sequence == _WITHHELD and left:
+                return left[0]
+            left[:] = [make(event)]
+            return left[0]
+
+        return made
+
+    replace(lane, "transaction_message", making)

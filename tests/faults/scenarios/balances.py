@@ -63,7 +63,7 @@ async def balances(stage: Stage) -> None:
         await stage.workers.start(2)
         await stage.users(stage.size(fast=100, usual=1_000, nightly=10_000))
         course = _Course(stage, commands)
-        async with stage.load(stage.size(fast=300.0, usual=400.0, nightly=400.0), mix=_MIX) as load:
+        async with stage.load(stage.size(fast=600.0, usual=400.0, nightly=400.0), mix=_MIX) as load:
             await course.run(load, examples)
         await stage.recovers("at the end", time.monotonic())
         users = (await stage.told()).users

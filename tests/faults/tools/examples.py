@@ -20,6 +20,7 @@ from tests import npm
 from tests.faults.tools.errors import ToolError
 from tests.faults.tools.telling import until
 
+EXAMPLES: Final = CHECKOUT / "examples"
 READING: Final = "reading "
 """What each of them says when it has a connection, and where it goes on."""
 _READY_SECONDS: Final = 60.0
@@ -119,7 +120,7 @@ def in_pika(folder: Path, amqp_url: str) -> Example:
     """Bare pika, on the log. Raises ``MissingError``."""
     if find_spec("pika") is None:
         raise npm.MissingError("pika is missing: the first ./mana test installs it")
-    return Example([sys.executable, str(CHECKOUT / "examples" / "balances_pika.py")], folder, amqp_url)
+    return Example([sys.executable, str(EXAMPLES / "balances_pika.py")], folder, amqp_url)
 
 
 def in_javascript(queue: str, folder: Path, amqp_url: str) -> Example:
@@ -127,6 +128,6 @@ def in_javascript(queue: str, folder: Path, amqp_url: str) -> Example:
     copy = folder / "javascript"
     shutil.copytree(CHECKOUT / "clients" / "js", copy / "clients" / "js", ignore=shutil.ignore_patterns("node_modules"))
     (copy / "examples").mkdir()
-    shutil.copy(CHECKOUT / "examples" / "balances.mjs", copy / "examples")
+    shutil.copy(EXAMPLES / "balances.mjs", copy / "examples")
     npm.install(copy / "clients" / "js")
     return Example([str(npm.node()), str(copy / "examples" / "balances.mjs")], folder, amqp_url, queue)
