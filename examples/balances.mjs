@@ -3,20 +3,12 @@
 //
 // The queue collects events also while nobody reads. An event that was not acknowledged comes again: so each one is
 // acknowledged when FILE holds what came of it, and whatever ends this program, the next start goes on from there.
+import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { open, readFile, rename } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 
 const amqplib = createRequire(new URL("../clients/js/package.json", import.meta.url))("amqplib");
-
-async function load(file) {
-  try {
-    return JSON.parse(await readFile(file, "utf8"));
-  } catch (error) {
-    if (error.code !== "ENOENT") throw error;
-    return { users: {}, events: 0, repeats: 0, gaps: 0 };
-  }
-}
 
 // The old file or the new one, never half of one.
 async function store(file, state) {
@@ -41,17 +33,16 @@ function take(state, event) {
     const found = `${event.sequence}, from ${transaction.balanceBefore} credits`;
     console.error(`gap: user ${event.subject} had ${user.sequence}, with ${had} credits; then came ${found}`);
   }
-  const { sequence } = event;
-  state.users[event.subject] = {
-    sequence, balance: balance.balance, freeCreditsRemaining: balance.freeCreditsRemaining,
-  };
+  const { sequence, subject } = event;
+  state.users[subject] = { sequence, balance: balance.balance, freeCreditsRemaining: balance.freeCreditsRemaining };
   state.events += 1;
 }
 
 // Until SIGTERM. Rejects where the connection is lost.
 async function watch(url, queue, file, state, end) {
   const connection = await amqplib.connect(url);
-  let arrived = [], lost = null;
+  const arrived = [];
+  let lost = null;
   connection.on("error", (error) => (lost = error));
   connection.on("close", (error) => (lost ??= error ?? new Error("connection closed")));
   try {
@@ -86,7 +77,7 @@ if (!url || !file || more.length > 0) {
 }
 const end = { asked: false };
 for (const signal of ["SIGTERM", "SIGINT"]) process.on(signal, () => (end.asked = true));
-const state = await load(file);
+const state = existsSync(file) ? JSON.parse(await readFile(file)) : { users: {}, events: 0, repeats: 0, gaps: 0 };
 while (!end.asked) {
   try {
     await watch(url, queue, file, state, end);
@@ -95,4 +86,5 @@ while (!end.asked) {
     await sleep(1000);
   }
 }
-console.log(`${state.events} events of ${Object.keys(state.users).length} users, ${state.repeats} repeats, ${state.gaps} gaps`);
+const { events, users, repeats, gaps } = state;
+console.log(`${events} events of ${Object.keys(users).length} users, ${repeats} repeats, ${gaps} gaps`);

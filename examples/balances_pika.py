@@ -16,14 +16,8 @@ import pika
 from pika.exceptions import AMQPError
 
 State = dict[str, Any]
+EMPTY = {"place": 0, "users": {}, "events": 0, "repeats": 0, "gaps": 0}  # the place is the next one to be read
 NOBODY = {"sequence": 0, "balance": 0, "freeCreditsRemaining": 0}
-
-
-def load(file: Path) -> State:
-    """What the last run has left; ``place`` is the next one to be read."""
-    if file.exists():
-        return json.loads(file.read_bytes())
-    return {"place": 0, "users": {}, "events": 0, "repeats": 0, "gaps": 0}
 
 
 def store(file: Path, state: State) -> None:
@@ -60,23 +54,18 @@ def watch(url: str, file: Path, state: State, end: threading.Event) -> None:
     with pika.BlockingConnection(pika.URLParameters(url)) as connection:
         channel = connection.channel()
         channel.basic_qos(prefetch_count=1000)  # a stream is not read without a bound
-        arrived: list[tuple[int, int, bytes]] = []
-        channel.basic_consume(
-            "credits.events.log",
-            lambda _, method, properties, body: arrived.append(
-                (method.delivery_tag, properties.headers["x-stream-offset"], body)
-            ),
-            arguments={"x-stream-offset": state["place"]},
-        )
+        arrived: list[Any] = []
+        offset = {"x-stream-offset": state["place"]}
+        channel.basic_consume("credits.events.log", lambda _, *message: arrived.append(message), arguments=offset)
         print(f"reading from {state['place']}: {state['events']} events before", flush=True)
         while channel.consumer_tags and not end.is_set():  # no tags: the broker has ended it
             connection.sleep(0.2)  # what comes meanwhile is stored at once, and not each event by itself
             if arrived:
-                for _, offset, body in arrived:
+                for _, properties, body in arrived:
                     take(state, json.loads(body))
-                    state["place"] = offset + 1
+                    state["place"] = properties.headers["x-stream-offset"] + 1
                 store(file, state)
-                channel.basic_ack(arrived[-1][0], multiple=True)  # asks for more; the log keeps its events
+                channel.basic_ack(arrived[-1][0].delivery_tag, multiple=True)  # asks for more; the log keeps its events
                 arrived.clear()
 
 
@@ -90,7 +79,7 @@ def main() -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: end.set())
     file = Path(given[0])
-    state = load(file)
+    state = json.loads(file.read_bytes()) if file.exists() else EMPTY
     while not end.is_set():
         try:
             watch(url, file, state, end)

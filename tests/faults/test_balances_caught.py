@@ -35,7 +35,7 @@ PLACE_BEFORE_STATE: Final = {
         (r"await store\(file, state\)", "await store(file, behind)"),
     ),
     "balances_pika.py": (
-        (r"( +)(for _, offset, body in arrived:)", r"\1behind = json.loads(json.dumps(state))\n\1\2"),
+        (r"( +)(for _, properties, body in arrived:)", r"\1behind = json.loads(json.dumps(state))\n\1\2"),
         (r"    store\(file, state\)", '    store(file, {**behind, "place": state["place"]})'),
     ),
 }
