@@ -1,6 +1,9 @@
 """What is to be done so that the broker is as the rows say. Pure.
 
-Nothing is touched but logins that a row names, and bindings of queues and exchanges that bear the name of an app's own.
+Nothing is touched but logins that a row names, bindings of queues and exchanges that bear the name of an app's own, and
+ways into the commands' exchange other than publishing. Who may publish there may also, for RabbitMQ asks no more, bind
+another exchange to it, or have a queue pass on there what it gives up: then events would come as commands, for ever,
+and also once the app is gone.
 """
 
 from __future__ import annotations
@@ -12,10 +15,23 @@ from typing import Final
 from urllib.parse import unquote
 
 from contracts.apps import Permission, app_of, own_names
-from contracts.topology import CONNECTIONS_MAX, EVENTS_EXCHANGE, AppRights, app_rights
-from workers.apps.model import HASHING, NO_RIGHTS, Call, Held, HeldBinding, HeldRights, HeldUser, KeptApp, Secret, Task
+from contracts.topology import COMMANDS_EXCHANGE, CONNECTIONS_MAX, EVENTS_EXCHANGE, AppRights, app_rights
+from workers.apps.model import (
+    HASHING,
+    NO_RIGHTS,
+    Call,
+    Held,
+    HeldBinding,
+    HeldRights,
+    HeldUser,
+    KeptApp,
+    Kind,
+    Secret,
+    Task,
+)
 
 _LIMITS: Final = {"max-connections": CONNECTIONS_MAX, "max-channels": CONNECTIONS_MAX}
+_PASSES_ON: Final = "x-dead-letter-exchange"
 _LEVELS: Final[tuple[frozenset[Permission], ...]] = (
     frozenset(),
     frozenset({"events:read"}),
@@ -28,9 +44,10 @@ def decide(apps: Sequence[KeptApp], held: Held, vhost: str) -> list[Task]:
     """What is to be done, in this order: who has lost a right waits for nobody else's login."""
     known = {app.id: app for app in apps}
     removed = [task for app in apps for secret in app.secrets for task in _removed(app, secret, held)]
-    unbound = [_unbound(binding, vhost) for binding in held.bindings if not _may_be_bound(binding, known)]
+    unbound = [_unbound("unbound", each, vhost) for each in held.bindings if not _may_be_bound(each, known)]
+    cut = [*(_unbound("cut", binding, vhost) for binding in held.inward), *_closed(held, known, vhost)]
     kept = [task for app in apps for secret in app.secrets for task in _kept(app, secret, held, vhost)]
-    return [*removed, *unbound, *sorted(kept, key=lambda task: not _takes_away(task))]
+    return [*removed, *unbound, *cut, *sorted(kept, key=lambda task: not _takes_away(task))]
 
 
 def _takes_away(task: Task) -> bool:
@@ -138,7 +155,16 @@ def _may_be_bound(binding: HeldBinding, known: dict[str, KeptApp]) -> bool:
     return re.search(app_rights(app.id, app.permissions).topics_read, binding.routing_key) is not None
 
 
-def _unbound(binding: HeldBinding, vhost: str) -> Task:
-    path = ("bindings", vhost, "e", EVENTS_EXCHANGE, binding.destination_type[0], binding.destination)
+def _unbound(kind: Kind, binding: HeldBinding, vhost: str) -> Task:
+    path = ("bindings", vhost, "e", binding.source, binding.destination_type[0], binding.destination)
     call = Call("DELETE", (*path, unquote(binding.properties_key)))
-    return Task(kind="unbound", about=binding.destination, calls=(call,))
+    return Task(kind=kind, about=binding.destination, calls=(call,))
+
+
+def _closed(held: Held, known: dict[str, KeptApp], vhost: str) -> Iterator[Task]:
+    """What a queue was declared with cannot be changed, so the queue goes, if it is an app's."""
+    for queue in held.queues:
+        app = known.get(app_of(queue.name))
+        owned = app is not None and queue.name.startswith(own_names(app.id))
+        if owned and queue.arguments.get(_PASSES_ON) == COMMANDS_EXCHANGE:
+            yield Task(kind="cut", about=queue.name, calls=(Call("DELETE", ("queues", vhost, queue.name)),))

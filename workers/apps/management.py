@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Final, TypeVar
 from urllib.parse import quote
@@ -11,8 +12,8 @@ import httpx
 import msgspec
 from msgspec import Struct, field
 
-from contracts.topology import EVENTS_EXCHANGE
-from workers.apps.model import Call, Held, HeldBinding, HeldRights, HeldUser
+from contracts.topology import COMMANDS_EXCHANGE, EVENTS_EXCHANGE
+from workers.apps.model import Call, Held, HeldBinding, HeldQueue, HeldRights, HeldUser
 from workers.broker.address import Address
 
 _TIMEOUT_SECONDS: Final = 5.0
@@ -67,12 +68,16 @@ class Management:
 
     async def held(self) -> Held:
         """What the broker holds now. Raises ``AwayError``, also for an answer that cannot be read."""
-        users, limits, names, topics, bindings = await asyncio.gather(
+        users, limits, names, topics = await asyncio.gather(
             self._read(list[_User], "users"),
             self._read(list[_Limits], "user-limits"),
             self._read(list[_Names], "vhosts", self.vhost, "permissions"),
             self._read(list[_Topics], "vhosts", self.vhost, "topic-permissions"),
+        )
+        bindings, inward, queues = await asyncio.gather(
             self._read(list[HeldBinding], "exchanges", self.vhost, EVENTS_EXCHANGE, "bindings", "source"),
+            self._read(list[HeldBinding], "exchanges", self.vhost, COMMANDS_EXCHANGE, "bindings", "destination"),
+            self._read(list[HeldQueue], "queues", self.vhost, disable_stats="true", columns="name,arguments"),
         )
         limits_of = {limit.user: limit.value for limit in limits}
         names_of = {right.user: (right.configure, right.write, right.read) for right in names}
@@ -84,6 +89,8 @@ class Management:
                 for login in names_of.keys() | topics_of.keys()
             },
             bindings=tuple(bindings),
+            inward=tuple(inward),
+            queues=tuple(queues),
         )
 
     async def call(self, call: Call) -> None:
@@ -97,8 +104,8 @@ class Management:
         """Ends its connections."""
         await self._client.aclose()
 
-    async def _read(self, kind: type[Read], *path: str) -> Read:
-        answer = await self._ask("GET", path)
+    async def _read(self, kind: type[Read], *path: str, **asked: str) -> Read:
+        answer = await self._ask("GET", path, asked=asked)
         if not answer.is_success:
             raise AwayError(f"GET {'/'.join(path)}: {_told(answer)}")
         try:
@@ -106,10 +113,12 @@ class Management:
         except msgspec.MsgspecError as error:
             raise AwayError(f"GET {'/'.join(path)}: {error}") from error
 
-    async def _ask(self, method: str, path: tuple[str, ...], body: Any = None) -> httpx.Response:
+    async def _ask(
+        self, method: str, path: tuple[str, ...], body: Any = None, asked: Mapping[str, str] | None = None
+    ) -> httpx.Response:
         address = "/" + "/".join(quote(part, safe="") for part in path)
         try:
-            answer = await self._client.request(method, address, json=body)
+            answer = await self._client.request(method, address, json=body, params=asked)
         except httpx.HTTPError as error:
             raise AwayError(f"the management API cannot be reached: {error or type(error).__name__}") from error
         if answer.status_code in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN} or answer.is_server_error:

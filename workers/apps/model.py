@@ -57,20 +57,31 @@ class HeldRights(Struct, frozen=True):
 
 
 class HeldBinding(Struct, frozen=True):
-    """A binding of the events' exchange; ``properties_key`` is the broker's own name for it."""
+    """A binding out of ``source``; ``properties_key`` is the broker's own name for it."""
 
+    source: str
     destination: str
     destination_type: Literal["queue", "exchange"]
     routing_key: str
     properties_key: str
 
 
+class HeldQueue(Struct, frozen=True):
+    """A queue, and what it was declared with."""
+
+    name: str
+    arguments: Mapping[str, Any]
+
+
 class Held(Struct, frozen=True):
-    """All of the broker that is looked at."""
+    """All of the broker that is looked at: ``bindings`` of the events' exchange, ``inward`` those that lead into the
+    commands', and ``queues``."""
 
     users: Mapping[str, HeldUser]
     rights: Mapping[str, HeldRights]
     bindings: tuple[HeldBinding, ...]
+    inward: tuple[HeldBinding, ...] = ()
+    queues: tuple[HeldQueue, ...] = ()
 
 
 NO_RIGHTS: Final = HeldRights(None, None)
@@ -84,8 +95,9 @@ class Call(Struct, frozen=True):
     body: Mapping[str, Any] | None = None
 
 
-Kind = Literal["made", "changed", "removed", "unbound", "noted"]
-"""``noted``: the broker is as the rows say already, and only the row does not say so yet."""
+Kind = Literal["made", "changed", "removed", "unbound", "cut", "noted"]
+"""``cut``: a way into the commands' exchange on which something else than a publisher sends. ``noted``: the broker is
+as the rows say already, and only the row does not say so yet."""
 
 
 class Task(Struct, frozen=True, kw_only=True):

@@ -9,9 +9,9 @@ import msgspec
 import pytest
 
 from contracts.apps import Permission
-from contracts.topology import CONNECTIONS_MAX, EVENTS_EXCHANGE, app_rights
+from contracts.topology import COMMANDS_EXCHANGE, CONNECTIONS_MAX, EVENTS_EXCHANGE, app_rights
 from workers.apps.deciding import decide
-from workers.apps.model import HASHING, Call, Held, HeldBinding, HeldRights, HeldUser, KeptApp, Secret, Task
+from workers.apps.model import HASHING, Call, Held, HeldBinding, HeldQueue, HeldRights, HeldUser, KeptApp, Secret, Task
 
 VHOST = "/"
 HASH = bytes(range(36))
@@ -52,7 +52,7 @@ def held(login: HeldUser | None = None, allowed: HeldRights | None = None, *bind
 
 
 def binding(key: str, destination: str = "chat.events", kind: Any = "queue") -> HeldBinding:
-    return HeldBinding(destination, kind, key, key.replace("#", "%23").replace("*", "%2A"))
+    return HeldBinding(EVENTS_EXCHANGE, destination, kind, key, key.replace("#", "%23").replace("*", "%2A"))
 
 
 def words(tasks: list[Task]) -> list[str]:
@@ -214,3 +214,29 @@ def test_what_no_row_names_is_left_alone() -> None:
     )
     tasks = decide([app(secret())], there, VHOST)
     assert {task.about for task in tasks} == {LOGIN}
+
+
+@pytest.mark.parametrize("source", [EVENTS_EXCHANGE, "chat.x", "nobodys"])
+def test_nothing_is_bound_into_the_commands_exchange(source: str) -> None:
+    inward = HeldBinding(source, COMMANDS_EXCHANGE, "exchange", "credits.*.chat", "credits.%2A.chat")
+    (task,) = decide([], Held({}, {}, (), (inward,)), VHOST)
+    path = ("bindings", VHOST, "e", source, "e", COMMANDS_EXCHANGE, "credits.*.chat")
+    assert (task.kind, task.calls) == ("cut", (Call("DELETE", path),))
+
+
+@pytest.mark.parametrize(
+    ("name", "passes_on", "goes"),
+    [
+        ("chat.q", COMMANDS_EXCHANGE, True),
+        ("chat.q", "chat.late", False),
+        ("chat.q", None, False),
+        ("others.q", COMMANDS_EXCHANGE, False),
+        ("chat", COMMANDS_EXCHANGE, False),
+    ],
+)
+def test_an_apps_queue_that_passes_on_to_the_commands_exchange_goes(
+    name: str, passes_on: str | None, goes: bool
+) -> None:
+    arguments = {} if passes_on is None else {"x-dead-letter-exchange": passes_on}
+    tasks = decide([app()], Held({}, {}, (), (), (HeldQueue(name, arguments),)), VHOST)
+    assert [task.calls for task in tasks] == ([(Call("DELETE", ("queues", VHOST, name)),)] if goes else [])
