@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal, TypeAlias, get_args
+from typing import Annotated, Final, Literal, TypeAlias, get_args
 
 from msgspec import Struct
 
-from contracts.fields import Moment, Uuid
+from contracts.fields import OPEN, Moment, Uuid
 
 UserEventType = Literal[
     "user.registered", "user.verified", "user.banned", "user.unbanned", "user.deleted", "session.revoked"
@@ -36,7 +36,7 @@ class SessionData(Struct, frozen=True, rename="camel"):
     """Which session ended before its time, and why."""
 
     session_id: Uuid
-    reason: EndReason
+    reason: Annotated[EndReason, OPEN]
 
 
 DATA_OF: Final[dict[UserEventType, type[UserData | SessionData]]] = {

@@ -31,6 +31,8 @@ packages = typer.Typer(help="What can be bought.", no_args_is_help=True)
 app.add_typer(packages, name="packages")
 buying = typer.Typer(help="What Stripe has, and what we have.", no_args_is_help=True)
 app.add_typer(buying, name="stripe")
+events = typer.Typer(help="What happened to credits and users.", no_args_is_help=True)
+app.add_typer(events, name="events")
 _PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 
@@ -226,6 +228,24 @@ def reconcile(context: typer.Context) -> None:
     """Compare with Stripe, feed what never arrived; exit status 1 where something still differs (--help: options)."""
     asks_for_help = "--help" in context.args
     _become("workers.payments.reconciling", context.args, {} if asks_for_help else _as_payments())
+
+
+@events.command("tail", context_settings=_PASS_ON, add_help_option=False)
+def tail_events(context: typer.Context) -> None:
+    """Show events as the log keeps them, and those to come, until Ctrl-C (--help: its options)."""
+    asks_for_help = "--help" in context.args
+    _become("workers.event_log.tail", context.args, {} if asks_for_help else instance.of(Place.from_environment()).env)
+
+
+@events.command("republish", context_settings=_PASS_ON, add_help_option=False)
+def republish_events(context: typer.Context) -> None:
+    """Send events again from the ledger, as after the loss of the broker's disk (--help: its options)."""
+    asks_for_help = "--help" in context.args
+    _become("workers.event_log.republish", context.args, {} if asks_for_help else _as_worker())
+
+
+def _as_worker() -> dict[str, str]:
+    return ProcessSettings(instance.of(Place.from_environment()).addresses, partitions=1).worker()
 
 
 def _as_payments() -> dict[str, str]:

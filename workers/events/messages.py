@@ -4,12 +4,25 @@ from __future__ import annotations
 
 from typing import Final
 
-from contracts.events import EVENT_CONTENT_TYPE, Event, TransactionData, encode_event, event_routing_key
+from contracts.events import (
+    EVENT_CONTENT_TYPE,
+    Event,
+    TransactionData,
+    encode_event,
+    event_routing_key,
+    transaction_event,
+)
 from contracts.topology import EVENTS_EXCHANGE, EVENTS_LOG
 from workers.broker.frames import PERSISTENT, properties
 from workers.broker.publisher import Publication
+from workers.ledger.happening import Happening
 
 _DEFAULT_EXCHANGE: Final = ""
+
+
+def messages_of(row: Happening) -> tuple[Publication, ...]:
+    """All that a row of the ledger is told by, in order: the same to the byte each time."""
+    return (transaction_message(transaction_event(row.transaction, row.balance, row.traceparent)),)
 
 
 def transaction_message(event: Event) -> Publication:

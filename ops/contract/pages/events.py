@@ -29,7 +29,8 @@ _RULES: Final = """
 
 - New types of events.
 - New fields, anywhere in an event. Skip those that you do not know.
-- New values where a schema says `"x-open": true` beside an `enum`: kinds of transactions, and error codes.
+- New values where a schema says `"x-open": true` beside an `enum`: kinds of transactions, reasons of a session's
+  end, and error codes.
 - The words of `description` and of an error's `message`: they are for people.
 - The order of fields, and blanks between them.
 - How far apart in time what happened and its event are, and how often an event is repeated.

@@ -1,0 +1,1 @@
+SELECT partition, position FROM credits.partitions ORDER BY partition
