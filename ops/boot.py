@@ -25,8 +25,9 @@ from ops.status import Board
 _MIB = 1024 * 1024
 _DISK_NEEDED = 1536 * _MIB
 # In the order in which they go down. Payments after the front, which may have queued an event as its last act, and
-# before the ledger's workers: what it still sends is carried out, and it can see that.
-_OURS = ("api", "relay", "clock", "mail", "apps", "payments", "workers")
+# before the ledger's workers: what it still sends is carried out, and it can see that. Who counts uses comes
+# behind those whose events are counted.
+_OURS = ("api", "relay", "clock", "mail", "apps", "payments", "workers", "usage")
 _SERVER_PATIENCE = 120.0
 _PROCESS_PATIENCE = 90.0
 
@@ -156,6 +157,7 @@ class Boot:
             ("relay", programs.relay),
             ("clock", programs.clock),
             ("apps", programs.apps),
+            ("usage", programs.usage),
             ("mail", partial(programs.mail, self._place.mails)),  # after the front, whose port its links have
             *([("payments", programs.payments)] if programs.hears_stripe() else []),
         ]

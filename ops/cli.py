@@ -33,6 +33,8 @@ buying = typer.Typer(help="What Stripe has, and what we have.", no_args_is_help=
 app.add_typer(buying, name="stripe")
 events = typer.Typer(help="What happened to credits and users.", no_args_is_help=True)
 app.add_typer(events, name="events")
+uses = typer.Typer(help="Statistics of use.", no_args_is_help=True)
+app.add_typer(uses, name="usage")
 _PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 
@@ -246,6 +248,14 @@ def republish_events(context: typer.Context) -> None:
 
 def _as_worker() -> dict[str, str]:
     return ProcessSettings(instance.of(Place.from_environment()).addresses, partitions=1).worker()
+
+
+@uses.command("rebuild", context_settings=_PASS_ON, add_help_option=False)
+def rebuild_usage(context: typer.Context) -> None:
+    """Count the statistics anew, from the ledger or from the stream of events (--help: options)."""
+    asks_for_help = "--help" in context.args
+    settings = {} if asks_for_help else ProcessSettings(instance.of(Place.from_environment()).addresses, 1).usage()
+    _become("workers.usage.rebuilding", context.args, settings)
 
 
 def _as_payments() -> dict[str, str]:

@@ -13,6 +13,7 @@ from workers import settings as ledger
 from workers.apps.settings import AppsSettings
 from workers.mail.settings import MailSettings
 from workers.payments.settings import PaymentsSettings
+from workers.usage.settings import UsageSettings
 
 # What the launcher gives each of them itself, whatever the surroundings say.
 _MADE = {
@@ -44,6 +45,7 @@ _KINDS: tuple[type[BaseSettings], ...] = (
     MailSettings,
     PaymentsSettings,
     AppsSettings,
+    UsageSettings,
 )
 
 

@@ -112,3 +112,5 @@ async def _establish_database(connection: asyncpg.Connection, database: str) -> 
     await connection.execute(f"REVOKE ALL ON DATABASE {name} FROM PUBLIC")
     await connection.execute(f"GRANT ALL ON DATABASE {name} TO mana_owner")
     await connection.execute(f"GRANT CONNECT ON DATABASE {name} TO {', '.join(DATABASE_ROLES)}")
+    # It counts anew into tables of its session's own, before it puts them in place of the real ones.
+    await connection.execute(f"GRANT TEMPORARY ON DATABASE {name} TO mana_usage")

@@ -2,8 +2,8 @@
 
 Makes roles, schema, topology and logins with the administrators' addresses of the environment (DATABASE_URL,
 AMQP_URL, RABBITMQ_MANAGEMENT_URL, REDIS_URL), and writes into FOLDER what each process is to be started with:
-`api.env`, `relay.env`, `mail.env`, `payments.env`, `apps.env`, `worker.env` (the clock's too). It remembers the
-passwords there, and may be repeated.
+`api.env`, `relay.env`, `mail.env`, `payments.env`, `apps.env`, `usage.env`, `worker.env` (the clock's too). It
+remembers the passwords there, and may be repeated.
 """
 
 import argparse
@@ -41,6 +41,7 @@ async def prepare(folder: Path, partitions: int) -> None:
         "mail": told.mail(),
         "payments": told.payments(),
         "apps": told.apps(),
+        "usage": told.usage(),
         "worker": told.worker(),
     }
     for name, values in every.items():

@@ -38,7 +38,7 @@ CREATE TABLE credits.usage_reader (
 COMMENT ON TABLE credits.usage_reader IS 'The last event of the stream that was counted in; no row before the first one.';
 COMMENT ON COLUMN credits.usage_reader.event_id IS 'Its id: a stream that was made anew has another event at that place.';
 
--- What contracts.usage says of events. Where a name is doubled, both take the last one.
+-- As workers.usage.reading has it. Where a name is doubled, both take the last one.
 CREATE FUNCTION credits.model_of(metadata json) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE

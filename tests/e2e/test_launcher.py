@@ -203,7 +203,7 @@ def test_the_setup_of_other_peoples_servers_writes_what_each_process_needs(up: S
         environment = {**os.environ, **servers_of(up, "composed"), **flag}
         subprocess.run(command, cwd=CHECKOUT, env=environment, check=True)
     written = {path.name: path.read_text() for path in tmp_path.glob("*.env")}
-    assert set(written) == {"api.env", "apps.env", "mail.env", "payments.env", "relay.env", "worker.env"}
+    assert set(written) == {"api.env", "apps.env", "mail.env", "payments.env", "relay.env", "usage.env", "worker.env"}
     assert "DATABASE_URL=postgresql://mana_worker:" in written["worker.env"]
     assert "DATABASE_URL=postgresql://mana_mail:" in written["mail.env"]
     assert "MANA_SECRET_KEY=" in written["api.env"]

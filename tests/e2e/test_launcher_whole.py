@@ -25,9 +25,9 @@ from tests.integration.api.users import sign_up
 
 pytestmark = pytest.mark.timeout(240)
 
-OURS = ("api", "relay", "clock", "mail", "apps", "payments", "worker-0", "worker-1")
+OURS = ("api", "relay", "clock", "mail", "apps", "payments", "worker-0", "worker-1", "usage")
 NAMES = {"epmd", "postgres", "rabbitmq", "redis", "stripe", *OURS}
-OTHERS = ("api", "relay", "clock", "mail", "apps", "payments", "rabbitmq", "postgres")
+OTHERS = ("api", "relay", "clock", "mail", "apps", "payments", "usage", "rabbitmq", "postgres")
 
 
 @pytest.fixture(scope="module")
@@ -159,10 +159,10 @@ def test_down_drains_and_leaves_nobody(whole: Starter) -> None:
     assert not any(Path(f"/proc/{entry['pid']}").exists() for entry in running.values())
     log = whole.must("logs", "supervisor")
     assert ": killed" not in log
-    ends = [line.split(" ended")[0].rsplit(" ", 1)[-1] for line in log.splitlines() if " ended, " in line][-13:]
+    ends = [line.split(" ended")[0].rsplit(" ", 1)[-1] for line in log.splitlines() if " ended, " in line][-14:]
     assert ends[:6] == ["api", "relay", "clock", "mail", "apps", "payments"]
     assert set(ends[6:8]) == {"worker-0", "worker-1"}
-    assert ends[8] == "stripe"
+    assert ends[8:10] == ["usage", "stripe"]
     assert ends[-1] == "epmd"
     whole.must("down", "--purge")
     assert not data.exists()

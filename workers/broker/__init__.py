@@ -4,6 +4,7 @@ The commands' way, on frames of our own (docs/decisions/0010-own-frames-on-the-c
 
 - :class:`~workers.broker.link.Link`: one connection, its loss and its being blocked;
 - :class:`~workers.broker.consumer.Consumer`: one partition's channel: deliveries in order, answers, close;
+- :class:`~workers.broker.framed_stream.FramedStream`: a stream from some place on;
 - :class:`~workers.broker.publisher.Publisher`: publishes that are confirmed, pipelined;
 - :mod:`~workers.broker.declaring`: our queues are there, with the contract's arguments.
 

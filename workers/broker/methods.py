@@ -91,9 +91,10 @@ def qos(prefetch: int) -> bytes:
     return BASIC_QOS + pack(">IHB", 0, prefetch, 0)
 
 
-def consume(queue: str, *, no_ack: bool = False) -> bytes:
+def consume(queue: str, *, no_ack: bool = False, arguments: Mapping[str, Any] | None = None) -> bytes:
     """Consumes a queue under a tag that the broker makes up."""
-    return BASIC_CONSUME + bytes(2) + short(queue) + short("") + bytes((_NO_ACK * no_ack,)) + table({})
+    flags = bytes((_NO_ACK * no_ack,))
+    return BASIC_CONSUME + bytes(2) + short(queue) + short("") + flags + table(arguments or {})
 
 
 def queue_declare(queue: str, arguments: Mapping[str, Any]) -> bytes:

@@ -43,6 +43,7 @@ from tests.integration.mail.process import mail_worker
 from tests.integration.mail.server import receiving
 from tests.integration.workers.payments import payments_worker
 from tests.integration.workers.running import running, until
+from tests.integration.workers.usage import counting
 
 _INSIDE = re.compile(r"select |insert |relation|auth\\.|asyncpg|traceback|\\.py\\b|/home|@", re.IGNORECASE)
 _LOGINS = tuple(login.name for login in LOGINS)
@@ -111,6 +112,7 @@ async def _travel(by: Traveller, instance: Instance, root: Path, owner: asyncpg.
         worker(instance, root / "logs"),
         running(instance, root / "logs", "workers.clock"),
         payments_worker(instance, root / "logs", selling.url, STRIPE_SECRET_KEY=selling.key),
+        counting(instance, root / "logs"),
     ):
         async with receiving() as server, mail_worker(instance, root / "logs", SMTP_URL=server.url) as sender:
             box = Mailbox(server, ringing, sender)

@@ -66,6 +66,7 @@ class Server:
             await admin.execute(f"CREATE DATABASE {name} TEMPLATE {template or self.template} OWNER mana_owner")
             await admin.execute(f"REVOKE ALL ON DATABASE {name} FROM PUBLIC")
             await admin.execute(f"GRANT CONNECT ON DATABASE {name} TO {', '.join(DATABASE_ROLES)}")
+            await admin.execute(f"GRANT TEMPORARY ON DATABASE {name} TO mana_usage")
             yield Database(name, _with_database(self.admin, name))
             await admin.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
         finally:

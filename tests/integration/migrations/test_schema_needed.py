@@ -19,12 +19,14 @@ from workers.ledger.faults import NotDurable
 from workers.ledger.store import fitness
 from workers.ledger.store.session import Session
 from workers.payments import store
+from workers.usage import store as usage
 
 ROOMS = {
     "api": (schema.SCHEMA_NEEDED, 20),
     "workers/ledger": (fitness.SCHEMA_NEEDED, 20),
     "workers/payments": (store.SCHEMA_NEEDED, 5),
     "workers/apps": (apps.SCHEMA_NEEDED, 2),
+    "workers/usage": (usage.SCHEMA_NEEDED, 10),
 }
 """Each with the number that it asks for, and with how many statements it has at least."""
 
@@ -37,6 +39,8 @@ def _statements(room: str) -> Iterable[Path]:
 async def test_statements_find_what_they_name(empty: Database, by_hand: asyncpg.Connection, room: str) -> None:
     needed, statements = ROOMS[room]
     await migrate(empty.url("mana_owner"), Wish(up_to=needed, partitions=1), lambda _line: None)
+    if room == "workers/usage":
+        await by_hand.execute(f"SET search_path = {usage.SETTINGS['search_path']}")
     missing: dict[str, str] = {}
     for path in _statements(room):
         try:

@@ -13,6 +13,7 @@ import workers.apps.settings
 import workers.mail.settings
 import workers.payments.settings
 import workers.settings
+import workers.usage.settings
 from ops.settings import Settings as LauncherSettings
 
 TEXT = (Path(__file__).resolve().parents[3] / "docker-compose.yml").read_text()
@@ -30,6 +31,7 @@ PROCESSES: dict[str, type[BaseSettings]] = {
     "mail": workers.mail.settings.MailSettings,
     "payments": workers.payments.settings.PaymentsSettings,
     "apps": workers.apps.settings.AppsSettings,
+    "usage": workers.usage.settings.UsageSettings,
 }
 
 

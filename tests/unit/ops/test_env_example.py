@@ -13,6 +13,7 @@ import workers.apps.settings
 import workers.mail.settings
 import workers.payments.settings
 import workers.settings
+import workers.usage.settings
 from ops.settings import Settings as LauncherSettings
 
 EXAMPLE = (Path(__file__).resolve().parents[3] / ".env.example").read_text()
@@ -24,6 +25,7 @@ ALL = [
     workers.mail.settings.MailSettings,
     workers.payments.settings.PaymentsSettings,
     workers.apps.settings.AppsSettings,
+    workers.usage.settings.UsageSettings,
 ]
 NEEDED = {
     "DATABASE_URL": "postgresql://u:p@h/d",

@@ -150,6 +150,13 @@ def test_the_mail_worker_gets_its_own_logins_and_the_mail_servers(programs: Prog
     assert "MAIL_FOLDER" not in env
 
 
+def test_who_counts_uses_is_told_where_and_no_more(programs: Programs) -> None:
+    env = programs.usage().env
+    assert env["DATABASE_URL"].startswith("postgresql://mana_usage:")
+    assert env["AMQP_URL"].startswith("amqp://mana-usage:")
+    assert [name for name, value in env.items() if "hunter2" in value] == []
+
+
 def test_the_payments_worker_may_ask_stripe_and_cannot_sign_for_it(
     programs: Programs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -223,7 +230,7 @@ def test_what_nobody_calls_production_is_none(programs: Programs, monkeypatch: p
 
 def test_every_process_has_a_port_of_its_own(programs: Programs) -> None:
     ours = [programs.worker(0), programs.worker(1), programs.clock(), programs.relay(), programs.api(20_000)]
-    ours += [programs.mail(Path("/mails")), programs.payments(), programs.apps()]
+    ours += [programs.mail(Path("/mails")), programs.payments(), programs.apps(), programs.usage()]
     assert len({program.url for program in ours}) == len(ours)
 
 

@@ -1,0 +1,3 @@
+INSERT INTO credits.usage_progress AS there (account_id, sequence)
+SELECT account_id, sequence FROM usage_progress
+ON CONFLICT (account_id) DO UPDATE SET sequence = excluded.sequence

@@ -1,0 +1,1 @@
+SELECT stream_offset, event_id FROM credits.usage_reader
