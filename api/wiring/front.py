@@ -42,7 +42,19 @@ from api.outbox.delivery import Delivery
 from api.payments.stripe_client import Stripe
 from api.running import running
 from api.settings import Settings
-from api.wiring import admin, mail_links, me, operation, packages, passwords, payments, sessions, two_factor, webhooks
+from api.wiring import (
+    admin,
+    apps,
+    mail_links,
+    me,
+    operation,
+    packages,
+    passwords,
+    payments,
+    sessions,
+    two_factor,
+    webhooks,
+)
 from api.wiring import credits as credits_room
 from api.wiring.layers import layers
 from api.wiring.limits import Limits, limits
@@ -55,6 +67,7 @@ _ROOMS: Final = (
     two_factor,
     me,
     admin,
+    apps,
     packages,
     credits_room,
     payments,

@@ -47,6 +47,32 @@ FOR EACH STATEMENT EXECUTE FUNCTION credits.announce_apps();
 CREATE TRIGGER app_secrets_changed AFTER INSERT OR UPDATE OF revoked_at ON auth.app_secrets
 FOR EACH STATEMENT EXECUTE FUNCTION credits.announce_apps();
 
+-- An app with every secret that it ever had. broker_ready: the broker is as the rows say, with the logins of live secrets
+-- as the app is now, and those of revoked ones gone.
+CREATE VIEW auth.known_apps AS
+SELECT apps.id, apps.name, apps.permissions, apps.commands_per_second, apps.unanswered_max, apps.created_at,
+       apps.revoked_at, coalesce(secrets.listed, '[]')::text AS secrets, coalesce(secrets.ready, true) AS broker_ready
+FROM credits.apps LEFT JOIN LATERAL (
+    SELECT json_agg(json_build_object(
+               'id', known.id, 'createdAt', known.created_at, 'revokedAt', known.revoked_at, 'ready', known.ready)
+           ORDER BY known.created_at, known.id) AS listed,
+           bool_and(known.ready) AS ready
+    FROM (
+        SELECT id, created_at, revoked_at,
+               CASE WHEN revoked_at IS NULL THEN made_version IS NOT DISTINCT FROM apps.version
+                    ELSE gone_at IS NOT NULL END AS ready
+        FROM auth.app_secrets WHERE app_id = apps.id
+    ) AS known
+) AS secrets ON true;
+CREATE FUNCTION auth.admin_list_apps(wanted_id text) RETURNS SETOF auth.known_apps
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$ BEGIN
+    PERFORM auth.require_admin();
+    RETURN QUERY SELECT known_apps.* FROM auth.known_apps
+        WHERE wanted_id IS NULL OR known_apps.id = wanted_id ORDER BY known_apps.id;
+END $$;
+REVOKE ALL ON FUNCTION auth.admin_list_apps(text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION auth.admin_list_apps(text) TO mana_api;
+
 -- What is done to apps, by the owner's hand (./mana apps) and below by administrators'. Whoever calls these holds the lock
 -- and has judged that it can be done: an app that is revoked stays as it was.
 CREATE FUNCTION credits.add_app(
@@ -141,10 +167,9 @@ GRANT EXECUTE ON FUNCTION auth.admin_lock_apps(), auth.admin_add_app(text, text,
     auth.admin_change_app(text, text, text[], integer, integer), auth.admin_revoke_app(text),
     auth.admin_add_app_secret(text, text, bytea), auth.admin_revoke_app_secret(text, text) TO mana_api;
 
-GRANT SELECT ON credits.apps TO mana_worker, mana_api, mana_readonly, mana_apps;
+GRANT SELECT ON credits.apps TO mana_worker, mana_readonly, mana_apps;
 GRANT USAGE ON SCHEMA mana, credits, auth TO mana_apps;
 GRANT SELECT ON mana.migrations TO mana_apps;
 GRANT SELECT, UPDATE (made_version, gone_at) ON auth.app_secrets TO mana_apps;
 -- Nobody but who makes logins of them reads hashes.
-GRANT SELECT (id, app_id, slot, created_at, revoked_at, made_version, gone_at) ON auth.app_secrets
-    TO mana_readonly, mana_api;
+GRANT SELECT (id, app_id, slot, created_at, revoked_at, made_version, gone_at) ON auth.app_secrets TO mana_readonly;

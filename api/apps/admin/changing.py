@@ -30,12 +30,13 @@ class Changes:
 
     def __init__(self, connection: Connection, hand: Hand, note: Note) -> None:
         self._connection = connection
+        self._hand: Hand = hand
         self._writing = Writing(connection, hand)
         self._note = note
 
     async def create(self, app_id: str, declared: Declared) -> NewSecret:
         """A new app, with its first secret."""
-        if await store.find_app(self._connection, app_id) is not None:
+        if await store.find_app(self._connection, self._hand, app_id) is not None:
             raise refuse_field("id", "is taken: an app's id is never used twice")
         await self._writing.add(app_id, declared)
         await self._note("app.created", {"app": app_id, **_told(declared)})
@@ -70,7 +71,7 @@ class Changes:
     async def revoke_secret(self, app_id: str, secret_id: str) -> None:
         """Revokes a secret. A second time changes nothing."""
         app = await self._known(app_id)
-        if not await store.had_secret(self._connection, app_id, secret_id):
+        if secret_id not in {secret.id for secret in app.secrets}:
             raise refuse("not_found", "the app has no such secret")
         if any(secret.id == secret_id for secret in app.live_secrets):
             await self._writing.revoke_secret(app_id, secret_id)
@@ -83,7 +84,7 @@ class Changes:
         return secret
 
     async def _known(self, app_id: str) -> KnownApp:
-        app = await store.find_app(self._connection, app_id)
+        app = await store.find_app(self._connection, self._hand, app_id)
         if app is None:
             raise no_such_app()
         return app

@@ -33,7 +33,7 @@ NewAppId = Annotated[
     str, AfterValidator(_app_id), WithJsonSchema({"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"})
 ]
 Name = Annotated[OneLine, Field(min_length=1, max_length=NAME_LENGTH_MAX)]
-Permissions = Annotated[list[Permission], AfterValidator(_in_order), Field(max_length=len(PERMISSIONS))]
+Permissions = Annotated[list[Permission], Field(max_length=len(PERMISSIONS)), AfterValidator(_in_order)]
 Limit = Annotated[int, Field(strict=True, ge=1, le=LIMIT_MAX)]
 
 

@@ -10,7 +10,7 @@ from contracts.apps import Permission, app_login
 
 @dataclass(frozen=True)
 class KnownSecret:
-    """A secret that is live, or whose login is still to go. ``ready``: the broker is as this says."""
+    """A secret. ``ready``: the broker is as this says: it has its login as the app is now, or not any more."""
 
     id: str
     created_at: datetime
@@ -30,13 +30,19 @@ class Declared:
 
 @dataclass(frozen=True)
 class KnownApp:
-    """An app with its secrets, the oldest first."""
+    """An app with all secrets that it ever had, the oldest first. ``broker_ready``: each of them is."""
 
     id: str
     declared: Declared
     created_at: datetime
     revoked_at: datetime | None
     secrets: tuple[KnownSecret, ...]
+    broker_ready: bool
+
+    @property
+    def open_secrets(self) -> tuple[KnownSecret, ...]:
+        """Those that let somebody in, or may still do: the login is to go."""
+        return tuple(secret for secret in self.secrets if secret.revoked_at is None or not secret.ready)
 
     @property
     def live_secrets(self) -> tuple[KnownSecret, ...]:

@@ -20,7 +20,7 @@ from api.sql import Statements
 _SQL: Final = Statements(Path(__file__).parent / "sql")
 
 Hand = Literal["owner", "admin"]
-"""Whose functions change something."""
+"""Whose way to the rows: the owner's, or that of administrators, whom the database judges itself."""
 
 
 class _Secret(msgspec.Struct, rename="camel"):
@@ -33,25 +33,15 @@ class _Secret(msgspec.Struct, rename="camel"):
 _SECRETS: Final = msgspec.json.Decoder(tuple[_Secret, ...])
 
 
-async def list_apps(connection: Connection) -> list[KnownApp]:
+async def list_apps(connection: Connection, hand: Hand) -> list[KnownApp]:
     """All apps by their ids, those that are revoked too."""
-    return [_app(row) for row in await connection.fetch(_SQL["list_apps"], None)]
+    return [_app(row) for row in await connection.fetch(_SQL[f"{hand}_list_apps"], None)]
 
 
-async def find_app(connection: Connection, app_id: str) -> KnownApp | None:
+async def find_app(connection: Connection, hand: Hand, app_id: str) -> KnownApp | None:
     """One of them."""
-    row = await connection.fetchrow(_SQL["list_apps"], app_id)
+    row = await connection.fetchrow(_SQL[f"{hand}_list_apps"], app_id)
     return None if row is None else _app(row)
-
-
-async def had_secret(connection: Connection, app_id: str, secret_id: str) -> bool:
-    """Whether the app ever had that secret."""
-    return bool(await connection.fetchval(_SQL["had_secret"], app_id, secret_id))
-
-
-async def is_broker_ready(connection: Connection, app_id: str) -> bool:
-    """Whether the broker is as the app's rows say."""
-    return bool(await connection.fetchval(_SQL["is_broker_ready"], app_id))
 
 
 class Writing:
@@ -98,4 +88,4 @@ def _app(row: Mapping[str, Any]) -> KnownApp:
     secrets = tuple(
         KnownSecret(one.id, one.created_at, one.revoked_at, one.ready) for one in _SECRETS.decode(row["secrets"])
     )
-    return KnownApp(row["id"], declared, row["created_at"], row["revoked_at"], secrets)
+    return KnownApp(row["id"], declared, row["created_at"], row["revoked_at"], secrets, row["broker_ready"])

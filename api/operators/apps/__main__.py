@@ -12,7 +12,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from api.apps.admin.changing import Changes, no_such_app
-from api.apps.admin.model import NewSecret
+from api.apps.admin.model import KnownApp, NewSecret
 from api.apps.admin.readiness import await_broker
 from api.apps.admin.store import Writing, find_app, list_apps
 from api.auth.model import NOWHERE, EventType, SecurityEvent
@@ -34,11 +34,16 @@ _LATE: Final = "The broker does not know of it yet: it will as soon as the proce
 async def _look(database: Database, given: argparse.Namespace) -> str:
     async with database.transaction() as connection:
         if given.command == "list":
-            return table(await list_apps(connection))
-        app = await find_app(connection, given.id)
+            return table(await list_apps(connection, "owner"))
+    return whole(await _found(database, given.id))
+
+
+async def _found(database: Database, app_id: str) -> KnownApp:
+    async with database.transaction() as connection:
+        app = await find_app(connection, "owner", app_id)
     if app is None:
         raise no_such_app()
-    return whole(app)
+    return app
 
 
 async def _change(database: Database, given: argparse.Namespace, amqp_url: str) -> str:
@@ -83,7 +88,7 @@ async def _run(settings: OwnerSettings, given: argparse.Namespace) -> bool:
             return True
         sys.stdout.write(await _change(database, given, settings.mana_amqp_url))
         sys.stdout.flush()
-        return await await_broker(database, given.id, _BROKER_SECONDS)
+        return (await await_broker(lambda: _found(database, given.id), _BROKER_SECONDS)).broker_ready
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -44,7 +44,7 @@ def whole(app: KnownApp) -> str:
     ]
     secrets = [
         (secret.id, app_login(app.id, secret.id), f"{secret.created_at:%Y-%m-%d %H:%M:%S} UTC", _state(secret))
-        for secret in app.secrets
+        for secret in app.open_secrets
     ]
     listed = _aligned([("SECRET", "LOGIN", "MADE", ""), *secrets]) if secrets else "It has no secrets.\n"
     return f"{_aligned(lines)}\n{listed}"

@@ -95,6 +95,17 @@ async def worker(instance: Instance, folder: Path) -> AsyncGenerator[Process]:
         yield process
 
 
+@asynccontextmanager
+async def keeper(instance: Instance, folder: Path) -> AsyncGenerator[Process]:
+    """Who makes apps' logins at the broker."""
+    port = ports.choose(None, ())
+    own = ProcessSettings(instance.addresses, PARTITIONS).apps()
+    environment = {**own, "METRICS_PORT": str(port)}
+    async with started("workers.apps", environment, port, folder / f"apps-{port}.log") as process:
+        await until_ready(process)
+        yield process
+
+
 async def until_ready(process: Process) -> None:
     """Waits until the process says that it can serve."""
     await _until(process, "/health/ready")

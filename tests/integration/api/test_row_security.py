@@ -35,7 +35,7 @@ _CALLERS = {
         *("admin_set_role", "admin_end_sessions", "admin_list_sessions", "admin_list_events", "admin_add_event"),
         *("admin_add_command", "list_acts_upon_this_user", "list_acts_of_this_user", "list_imports_of_this_user"),
         *("admin_lock_packages", "admin_put_package", "admin_retire_package", "admin_get_purchase"),
-        *("admin_lock_apps", "admin_add_app", "admin_change_app", "admin_revoke_app"),
+        *("admin_list_apps", "admin_lock_apps", "admin_add_app", "admin_change_app", "admin_revoke_app"),
         *("admin_add_app_secret", "admin_revoke_app_secret"),
     ),
     "mana_payments": ("hold_payer", "order_topup_mail"),

@@ -10,9 +10,9 @@ import httpx
 import pytest
 
 from ops.instance import Instance, private
-from ops.programs import ProcessSettings
 from tests.integration.api.administrators import administrator
 from tests.integration.api.process import PARTITIONS, Process, front, until_ready
+from tests.integration.api.process import keeper as keeper_process
 from tests.integration.api.users import SignedIn
 from tests.integration.apps.broker import Broker, managed
 from tests.integration.workers.running import Running, running
@@ -32,11 +32,9 @@ def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="package")
-async def keeper(servers: Instance, logs: Path) -> AsyncGenerator[Running]:
+async def keeper(servers: Instance, logs: Path) -> AsyncGenerator[Process]:
     """The process that makes logins."""
-    own = ProcessSettings(servers.addresses, PARTITIONS).apps()
-    async with running(servers, logs, "workers.apps", own) as process:
-        await process.ready()
+    async with keeper_process(servers, logs) as process:
         yield process
 
 
@@ -71,10 +69,15 @@ async def owner(servers: Instance) -> AsyncGenerator[asyncpg.Connection]:
     await connection.close()
 
 
-@pytest.fixture
-async def admin(http: httpx.AsyncClient, owner: asyncpg.Connection) -> SignedIn:
+@pytest.fixture(scope="package")
+async def admin(http: httpx.AsyncClient, servers: Instance, worker: Running) -> SignedIn:
     """An administrator with a session."""
-    return await administrator(http, owner)
+    assert worker.child.returncode is None
+    connection = await asyncpg.connect(servers.addresses.database_as("mana_owner"))
+    try:
+        return await administrator(http, connection)
+    finally:
+        await connection.close()
 
 
 @pytest.fixture(scope="package")

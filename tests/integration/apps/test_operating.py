@@ -10,12 +10,12 @@ import asyncpg
 import pytest
 from aio_pika.exceptions import ProbableAuthenticationError
 
+from tests.integration.api.process import Process
 from tests.integration.apps.broker import Broker, connected
-from tests.integration.workers.running import Running
 
 
 @pytest.fixture(autouse=True)
-def with_keeper(keeper: Running) -> Running:
+def with_keeper(keeper: Process) -> Process:
     """All of it needs the keeper."""
     return keeper
 

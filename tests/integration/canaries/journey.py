@@ -242,7 +242,24 @@ async def administer(by: Traveller, admin: Person, person: Person) -> None:
     await by.done("PUT", "/admin/packages/{packageId}", package, token=admin.access, where=which)
     await by.done("GET", "/admin/packages", token=admin.access)
     await by.done("DELETE", "/admin/packages/{packageId}", token=admin.access, where=which)
+    await manage_apps(by, admin)
     await by.done("GET", "/admin/events", token=admin.access, params={"limit": 200})
+
+
+async def manage_apps(by: Traveller, admin: Person) -> None:
+    """An app's whole life, its secrets exchanged on the way."""
+    app, which = "/admin/apps/{appId}", {"appId": "canary"}
+    made = await by.done("POST", "/admin/apps", {"id": "canary"}, token=admin.access)
+    by.given("first secret of an app", made["secret"]["secret"])
+    added = await by.done("POST", f"{app}/secrets", token=admin.access, where=which)
+    by.given("second secret of an app", added["secret"])
+    assert (made["secret"]["ready"], added["ready"]) == (True, True)
+    await by.done("PATCH", app, {"name": "Bird"}, token=admin.access, where=which)
+    for path in (app, "/admin/apps"):
+        await by.done("GET", path, token=admin.access, where=which)
+    old = {**which, "secretId": made["secret"]["id"]}
+    await by.done("DELETE", f"{app}/secrets/{{secretId}}", token=admin.access, where=old)
+    await by.done("DELETE", app, token=admin.access, where=which)
 
 
 async def leave(by: Traveller, person: Person) -> None:

@@ -29,7 +29,7 @@ from contracts.mails import MailKind
 from contracts.topology import LOGINS
 from ops.instance import Instance, private
 from tests.integration.api.operators import operate
-from tests.integration.api.process import PARTITIONS, front, relay, until_ready, worker
+from tests.integration.api.process import PARTITIONS, front, keeper, relay, until_ready, worker
 from tests.integration.api.users import new_email
 from tests.integration.canaries import journey
 from tests.integration.canaries.journey import SITE, Person
@@ -111,6 +111,7 @@ async def _travel(by: Traveller, instance: Instance, root: Path, owner: asyncpg.
         relay(instance, root / "logs") as ringing,
         worker(instance, root / "logs"),
         running(instance, root / "logs", "workers.clock"),
+        keeper(instance, root / "logs"),
         payments_worker(instance, root / "logs", selling.url, STRIPE_SECRET_KEY=selling.key),
         counting(instance, root / "logs"),
     ):

@@ -261,6 +261,28 @@ async def _retire_package(there: Surroundings) -> Deed:
     return Deed(path={"packageId": package_id})
 
 
+def _app_id() -> str:
+    return f"fuzzed-{secrets.token_hex(6)}"
+
+
+async def _create_app(_there: Surroundings) -> Deed:
+    body = {"id": _app_id(), "name": "N", "permissions": ["events:read"], "commandsPerSecond": 5, "unansweredMax": 6}
+    return Deed(body=body)
+
+
+def _on_an_app(body: dict[str, Any] | None = None) -> Preparation:
+    """An administrator's deed on an app of its own, which has a secret."""
+
+    async def prepare(there: Surroundings) -> Deed:
+        app_id, secret_id = _app_id(), secrets.token_hex(6)
+        async with there.owner.transaction():
+            await there.owner.execute("SELECT credits.add_app($1, 'n', '{credits:use}', NULL, NULL)", app_id)
+            await there.owner.execute("SELECT auth.add_app_secret($1, $2, $3)", app_id, secret_id, bytes(36))
+        return Deed(body=body, path={"appId": app_id, "secretId": secret_id})
+
+    return prepare
+
+
 _AUTH, _USERS, _CREDITS = f"{BASE}/auth", f"{BASE}/admin/users", f"{BASE}/credits"
 
 DEEDS: Final[Mapping[str, tuple[Preparation, ...]]] = {
@@ -314,6 +336,13 @@ DEEDS: Final[Mapping[str, tuple[Preparation, ...]]] = {
     f"DELETE {_USERS}/{{userId}}/sessions": (_on_somebody(),),
     f"DELETE {_USERS}/{{userId}}/sessions/{{sessionId}}": (_end_somebodys_session,),
     f"GET {BASE}/admin/events": (_anybody,),
+    f"GET {BASE}/admin/apps": (_anybody,),
+    f"POST {BASE}/admin/apps": (_create_app,),
+    f"GET {BASE}/admin/apps/{{appId}}": (_on_an_app(),),
+    f"PATCH {BASE}/admin/apps/{{appId}}": (_on_an_app({"name": "M", "permissions": [], "unansweredMax": None}),),
+    f"DELETE {BASE}/admin/apps/{{appId}}": (_on_an_app(),),
+    f"POST {BASE}/admin/apps/{{appId}}/secrets": (_on_an_app(),),
+    f"DELETE {BASE}/admin/apps/{{appId}}/secrets/{{secretId}}": (_on_an_app(),),
     f"GET {BASE}/admin/packages": (_anybody,),
     f"PUT {BASE}/admin/packages/{{packageId}}": (_declare_package,),
     f"DELETE {BASE}/admin/packages/{{packageId}}": (_retire_package,),

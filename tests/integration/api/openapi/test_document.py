@@ -18,7 +18,7 @@ from ops.instance import Instance
 from tests.integration.api.openapi.deeds import DEEDS
 from tests.integration.api.openapi.running import Run, Who, run
 from tests.integration.api.payments.shop import KEY
-from tests.integration.api.process import Process, another_front
+from tests.integration.api.process import Process, another_front, keeper
 from tests.integration.api.stripe_events import SECRET
 
 IN_BRIEF = ("--phases", "examples,coverage", "--generation-deterministic")
@@ -57,7 +57,7 @@ async def tested(
 ) -> AsyncGenerator[tuple[Process, dict[str, Any]]]:
     """A front of its own, whose log tells of these runs alone, and its document; it sells at a stand-in for Stripe."""
     assert (running_worker.child.returncode, packages_kept) == (None, None)
-    async with running(logs / "stripe-of-document.log") as stripe:
+    async with running(logs / "stripe-of-document.log") as stripe, keeper(servers, logs):
         settings = {"STRIPE_SECRET_KEY": KEY, "STRIPE_API_URL": stripe.url, "STRIPE_WEBHOOK_SECRET": SECRET}
         async with another_front(servers, logs, **settings) as (process, http):
             yield process, (await http.get("/openapi.json")).json()

@@ -1,0 +1,1 @@
+SELECT * FROM auth.admin_list_apps($1)

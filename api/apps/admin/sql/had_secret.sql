@@ -1,1 +1,0 @@
-SELECT EXISTS (SELECT FROM auth.app_secrets WHERE app_id = $1 AND id = $2)
