@@ -23,6 +23,7 @@ from mana_client.errors import (
 )
 from mana_client.events import Event, FileStore, Gap, Item, LogGap, LogReplaced, Position, PositionStore, Start
 from mana_client.results import Balance, Result, Transaction
+from mana_client.tokens import ServiceToken, Token, TokenVerifier, UserToken
 
 __all__ = [
     "AccountFrozen",
@@ -53,7 +54,11 @@ __all__ = [
     "PositionStore",
     "Refused",
     "Result",
+    "ServiceToken",
     "Start",
+    "Token",
+    "TokenVerifier",
     "Transaction",
     "UnknownUser",
+    "UserToken",
 ]
