@@ -20,6 +20,7 @@ BENCHMARKS: Final = {
     "front": "the HTTP front: requests per second and latencies, CPU for each request",
     "auth": "sign-ins by what Argon2id alone can do, reads meanwhile, tokens by the least that they can cost",
     "webhooks": "Stripe's webhook: how soon it is answered at 200 a second, and where the time goes",
+    "client": "mana-client: what it adds to the time that a command takes the library beneath it",
     "attack": "no measurement: guesses at passwords from everywhere, and whether owners get in (only by its name)",
 }
 

@@ -41,7 +41,7 @@ def main(arguments: list[str]) -> NoReturn:
 
 def _become(arguments: list[str]) -> NoReturn:
     # -P and PYTHONPATH: our modules are found in the checkout, whatever lies in the folder that we are called from.
-    os.environ["PYTHONPATH"] = str(CHECKOUT)
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(CHECKOUT), str(CHECKOUT / "clients" / "python")])
     os.execv(PYTHON, [str(PYTHON), "-P", "-m", "ops", *arguments])  # noqa: S606 - no shell is what we want
 
 

@@ -9,6 +9,8 @@ from rich.console import Console
 
 from bench import auth
 from bench.auth_cases import Options as AuthOptions
+from bench.client import ClientBenchmark
+from bench.client import Options as ClientOptions
 from bench.ledger import LedgerBenchmark
 from bench.ledger_options import GROUPS
 from bench.ledger_options import Options as LedgerOptions
@@ -77,6 +79,14 @@ async def test_the_overload(servers: Instance) -> None:
     assert goals["refused, of all that arrived"]
     assert goals["answered, of all that was accepted"]
     assert (len(curve.over), len(curve.after)) == (1, 1)
+
+
+async def test_that_of_the_client(servers: Instance) -> None:
+    report = await ClientBenchmark(servers, ClientOptions(rounds=1, seconds=0.5, in_flight=8, users=50), QUIET).run()
+    assert [row.name for row in report.rows] == [
+        f"{kind}, {number} in flight" for number in (8, 1) for kind in ("aiormq alone", "mana-client", "aio-pika alone")
+    ]
+    assert len(reached(report)) == 2
 
 
 async def test_that_of_webhooks(servers: Instance) -> None:
