@@ -6,7 +6,7 @@ A command's *operation* is the part of it that makes two commands under one idem
 from __future__ import annotations
 
 from datetime import UTC
-from typing import ClassVar, Final, Literal
+from typing import ClassVar, Final, Literal, get_args
 
 import msgspec
 from msgspec import Raw, Struct, field
@@ -96,6 +96,13 @@ class Unfreeze(Keyed, frozen=True, kw_only=True):
     reason: Reason
 
 
+class SetThreshold(Keyed, frozen=True, kw_only=True):
+    """From now on the user is told when all credits together fall below so many; ``None``: never."""
+
+    type = "account.threshold"
+    below: Amount | None
+
+
 class ReadBalance(_Command, frozen=True, kw_only=True):
     """Reads the balance behind every earlier command of the user."""
 
@@ -158,12 +165,10 @@ def _parts(refund: RefundFact | None, dispute: DisputeFact | None) -> list[str |
     return [] if dispute is None else ["dispute", dispute.id, dispute.amount, dispute.state]
 
 
-Command = Use | Refund | Grant | Adjust | Open | Freeze | Unfreeze | ReadBalance | Expire | Buy | ClawBack | Thaw
+OfPayments = Buy | ClawBack | Thaw
+Command = Use | Refund | Grant | Adjust | Open | Freeze | Unfreeze | SetThreshold | ReadBalance | Expire | OfPayments
 
-COMMANDS: Final[dict[str, type[Command]]] = {
-    command.type: command
-    for command in (Use, Refund, Grant, Adjust, Open, Freeze, Unfreeze, ReadBalance, Expire, Buy, ClawBack, Thaw)
-}
+COMMANDS: Final[dict[str, type[Command]]] = {command.type: command for command in get_args(Command)}
 OUR_OWN: Final = (Expire, Buy, ClawBack, Thaw)
 """Commands that only our own processes send to each other."""
 
@@ -173,7 +178,7 @@ def operation(command: Command) -> str:
 
     The list is ``[type, amount, appId, transactionId, source, expiresAt]`` as asked, ``null`` where the command has no
     such field; times are compared as instants, so they are brought to UTC. Behind them a command of a payment has its
-    purchase, and its fact as a list.
+    purchase, and its fact as a list; that of a threshold has the threshold.
     """
     expires_at = getattr(command, "expires_at", None)
     parts = [
@@ -186,4 +191,6 @@ def operation(command: Command) -> str:
     ]
     if isinstance(command, OfPurchase):
         parts += [command.purchase_id, command.fact()]
+    if isinstance(command, SetThreshold):
+        parts.append(command.below)
     return msgspec.json.encode(parts).decode()

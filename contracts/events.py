@@ -32,6 +32,7 @@ EventType = Literal[
     "credits.clawed_back",
     "credits.disputed",
     "credits.topup_failed",
+    "credits.low",
     "user.registered",
     "user.verified",
     "user.banned",
@@ -90,6 +91,11 @@ MEANINGS: Final[dict[EventType, Meaning]] = {
         "Automatic top-up is off: a payment of it was declined, or money of a purchase went back or may.",
         "Once for each top-up that failed; with the reason `refund` or `dispute` when that stopped it.",
     ),
+    "credits.low": Meaning(
+        "The user's credits, paid and free together, fell below the user's own threshold.",
+        "Right behind the event of the transaction that took them from the threshold or more to below it: once for each"
+        " such crossing, and never for who has set no threshold.",
+    ),
     "user.registered": Meaning(
         "There is a new user.",
         "Once for each: registered, imported, or made by `./mana admin create`.",
@@ -132,6 +138,7 @@ DISPUTED: Final[EventType] = "credits.disputed"
 """The event of that clawback which begins a dispute."""
 OF_TRANSACTIONS: Final[frozenset[EventType]] = frozenset({*EVENT_OF_TRANSACTION.values(), DISPUTED})
 
+_LOW_IDS: Final = uuid.UUID("7e1d3b60-52c8-5f9a-b1d4-6c0a9e83f257")
 _REFUSED_IDS: Final = uuid.UUID("5b0f9a52-6d0e-5c3e-9a3b-7d1c0a4f2e61")
 _TOPUP_FAILED_IDS: Final = uuid.UUID("c2a7f4de-93b1-5d0a-8e46-0f5b7a91d3c8")
 
@@ -140,6 +147,14 @@ class TransactionData(Struct, frozen=True, rename="camel"):
     """What happened, and the balance after it."""
 
     transaction: Transaction
+    balance: Balance
+
+
+class LowData(Struct, frozen=True, rename="camel"):
+    """Which threshold was crossed, by which transaction, and the balance after it."""
+
+    threshold: int
+    transaction_id: str
     balance: Balance
 
 
@@ -168,7 +183,7 @@ class Event(Struct, frozen=True):
     type: EventType
     subject: str
     time: Moment
-    data: TransactionData | RefusedData | TopupFailedData | UserData | SessionData
+    data: TransactionData | LowData | RefusedData | TopupFailedData | UserData | SessionData
     sequence: int | UnsetType = UNSET
     traceparent: str | UnsetType = UNSET
     specversion: Literal["1.0"] = "1.0"
@@ -196,6 +211,18 @@ def transaction_event(transaction: Transaction, balance: Balance, traceparent: s
         time=transaction.completed_at,
         data=TransactionData(transaction, balance),
         sequence=transaction.sequence,
+        traceparent=traceparent or UNSET,
+    )
+
+
+def low_event(transaction: Transaction, balance: Balance, threshold: int, traceparent: str | None) -> Event:
+    """The event of a transaction that crossed the account's threshold; its id is made from the transaction's."""
+    return Event(
+        id=str(uuid.uuid5(_LOW_IDS, transaction.id)),
+        type="credits.low",
+        subject=transaction.user_id,
+        time=transaction.completed_at,
+        data=LowData(threshold, transaction.id, balance),
         traceparent=traceparent or UNSET,
     )
 

@@ -16,6 +16,7 @@ from contracts.commands import (
     Open,
     ReadBalance,
     Refund,
+    SetThreshold,
     Unfreeze,
     Use,
 )
@@ -24,7 +25,7 @@ from contracts.replies import Origin
 from contracts.topology import ADMIN_LOGIN, DIRECT_REPLY_TO, FRONT_LOGIN, PAYMENTS_LOGIN, RELAY_LOGIN, WORKER_LOGIN
 
 _USERS_COMMANDS: Final = (Use, Refund, ReadBalance)
-_FRONTS_OWN_COMMANDS: Final = (Open, Freeze, Unfreeze)
+_FRONTS_OWN_COMMANDS: Final = (Open, Freeze, Unfreeze, SetThreshold)
 _NEEDED: Final[dict[type[Command], Permission]] = {
     Use: "credits:use",
     Refund: "credits:refund",
@@ -129,7 +130,8 @@ def may_be_answered_at(reply_to: str | None, login: str | None, logins: Logins, 
 
 
 def _is_fronts_own(command: Command) -> bool:
-    """True for what the front decides itself: opening, an administrator's ban and its end, the bonus for signing up."""
+    """True for what the front decides itself, by its own rights: opening, an administrator's ban and its end, the bonus
+    for signing up, and the threshold that the user wants."""
     if isinstance(command, Grant):
         return command.idempotency_key == SIGNUP_BONUS_KEY
     return isinstance(command, _FRONTS_OWN_COMMANDS)

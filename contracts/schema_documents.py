@@ -9,7 +9,7 @@ from msgspec import NODEFAULT, Struct
 
 from contracts.commands import COMMANDS, OUR_OWN, Command
 from contracts.errors import REST_STATUS, ErrorCode, LedgerErrorCode
-from contracts.events import OF_TRANSACTIONS, Event, EventType, RefusedData, TopupFailedData, TransactionData
+from contracts.events import OF_TRANSACTIONS, Event, EventType, LowData, RefusedData, TopupFailedData, TransactionData
 from contracts.replies import REPLY_TYPE, BalanceReadBody, DoneBody, RefusedBody
 from contracts.user_events import DATA_OF
 
@@ -24,6 +24,7 @@ EVENT_TYPES: Final[tuple[EventType, ...]] = get_args(EventType)
 _OTHER_DATA: Final[dict[EventType, type[Struct]]] = {
     "credits.refused": RefusedData,
     "credits.topup_failed": TopupFailedData,
+    "credits.low": LowData,
     **DATA_OF,
 }
 """What is told where there is no transaction."""

@@ -7,6 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from api.credits.views import (
+    Alert,
     BalanceView,
     Completed,
     Package,
@@ -21,6 +22,7 @@ from contracts.replies import Lot, Transaction
 
 _REFERENCE: Final = "#/components/schemas/{name}"
 _TYPES: Final = (
+    Alert,
     BalanceView,
     Completed,
     Lot,
@@ -63,9 +65,14 @@ def result(shape: Any) -> dict[int | str, dict[str, Any]]:
 
 def results_of_use() -> dict[int | str, dict[str, Any]]:
     """200 and 202 of ``POST /credits/use``."""
-    pending = _answer("Accepted: sent, its outcome not known yet", Pending)
-    pending["headers"] = {"Location": {"schema": {"type": "string"}, "description": "where to look"}}
-    return {200: _answer("OK", UseResult), 202: pending}
+    return result(UseResult) | pending()
+
+
+def pending() -> dict[int | str, dict[str, Any]]:
+    """The documented 202 of a route that sends a command."""
+    answer = _answer("Accepted: sent, its outcome not known yet", Pending)
+    answer["headers"] = {"Location": {"schema": {"type": "string"}, "description": "where to look"}}
+    return {202: answer}
 
 
 def body_of_use() -> dict[str, Any]:

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Raw
 
 from api.credits.packages.store import list_packages
-from api.credits.views import BalanceView, Completed, Package, Purchase, RefusedOperation
+from api.credits.views import Alert, BalanceView, Completed, Package, Purchase, RefusedOperation
 from api.database import Database
 from api.sql import Statements
 from contracts.errors import Error
@@ -48,6 +48,12 @@ class CreditsStore:
         async with self._database.as_user(user_id) as connection:
             row = await connection.fetchrow(_SQL["read_balance"], user_id, self._daily_free, BALANCE_MAX)
         return None if row is None else BalanceView(**row, daily_free_credits=self._daily_free)
+
+    async def alert(self, user_id: UUID) -> Alert | None:
+        """The threshold of the account; ``None`` without an account."""
+        async with self._database.as_user(user_id) as connection:
+            row = await connection.fetchrow(_SQL["get_alert"], user_id)
+        return None if row is None else Alert(row["low_threshold"])
 
     async def transactions(self, user_id: UUID, wanted: Selection) -> list[Transaction]:
         """Transactions, the newest first."""

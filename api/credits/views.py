@@ -26,6 +26,12 @@ class BalanceView(Struct, frozen=True, rename="camel"):
     debt: int
 
 
+class Alert(Struct, frozen=True, rename="camel"):
+    """Below how many credits the event `credits.low` is sent; `null`: never."""
+
+    below: int | None
+
+
 class UseRequest(Struct, frozen=True, rename="camel"):
     """Body of ``POST /credits/use``, as it is documented; what judges it is the command's own decoder."""
 

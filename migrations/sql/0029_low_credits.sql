@@ -13,10 +13,4 @@ CREATE TYPE credits.threshold_row AS (
     account_id    uuid,
     low_threshold bigint
 );
-CREATE TYPE credits.crossing_row AS (
-    partition     integer,
-    position      bigint,
-    account_id    uuid,
-    low_threshold bigint
-);
 GRANT UPDATE (low_threshold) ON credits.balances TO mana_worker;

@@ -120,6 +120,13 @@ class LedgerMachine(RuleBasedStateMachine):
     def set_frozen(self, user: str, freeze: bool) -> None:
         self.send(user, "account.freeze" if freeze else "account.unfreeze", reason="y")
 
+    @rule(user=USERS, near=st.sampled_from([-1, 0, 0, 1, 20, None]))
+    def set_threshold(self, user: str, near: int | None) -> None:
+        """Where the credits are now, or beside it."""
+        account = self.plain.users.get(user)
+        below = None if near is None else max((account.all() if account else 0) + near, 1)
+        self.send(user, "account.threshold", below=below)
+
     @rule(user=USERS, suspended=st.booleans())
     def set_suspended(self, user: str, suspended: bool) -> None:
         """By the front, between two batches."""
@@ -257,6 +264,8 @@ class LedgerMachine(RuleBasedStateMachine):
             figures = {"stripe": bought.taken, "held": bought.held, "debt": -bought.debt}
             assert figures | {"write_off": -bought.written_off} == expected.at
             assert (bought.status, bought.payment_intent_id or "") == (expected.status(), expected.payment)
+        assert [entry.low_threshold for entry in self.ledger.entries_of(user)] == plain.warned
+        assert account.low_threshold == plain.low
         assert account.frozen == plain.frozen
         figures = (account.balance, account.free_credits_remaining, account.total_earned, account.total_spent)
         assert figures == tuple(plain.balance().values())

@@ -169,6 +169,8 @@ class MemoryLedger:
             self._keep_lot(lot, now)
         for entry in outcome.entries:
             self._keep_entry(entry, now)
+        for user_id, threshold in outcome.thresholds.items():
+            self.accounts[user_id].low_threshold = threshold
         for record in outcome.keys:
             self._keep_key(record)
         for purchase in outcome.purchases:
@@ -180,7 +182,9 @@ class MemoryLedger:
         assert account.is_new != (account.account_id in self.accounts)
         assert min(account.balance, account.free_credits_remaining, account.total_earned, account.total_spent) >= 0
         assert account.available <= BALANCE_MAX
-        self.accounts[account.account_id] = replace(account, is_new=False)
+        known = self.accounts.get(account.account_id)
+        threshold = None if known is None else known.low_threshold
+        self.accounts[account.account_id] = replace(account, is_new=False, low_threshold=threshold)
 
     def _keep_lot(self, lot: Lot, now: datetime) -> None:
         mine = self.lots.setdefault(lot.account_id, {})

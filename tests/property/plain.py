@@ -37,7 +37,7 @@ class PlainLedger:
     ) -> dict[str, Any]:
         name, key, kind = command["userId"], command.get("idempotencyKey"), command["type"]
         asked = [command.get(part) for part in ("type", "amount", "appId", "transactionId", "source", "expiresAt")]
-        asked += [command.get(part) for part in ("purchaseId", "paid", "refund", "dispute")]
+        asked += [command.get(part) for part in ("purchaseId", "paid", "refund", "dispute", "below")]
         user = self.users.get(name)
         first = user.answers.get(user.opening if kind == "account.open" else str(key)) if user else None
         # Without a message id the broker's flag only hints at a repeat; what was done under the key is surer.
@@ -81,8 +81,8 @@ class PlainLedger:
         self.what_time_brings(user, now, daily=kind in ("credits.use", "credits.balance"))
         if kind in ("credits.balance", "credits.expire"):
             return {"ok": True, "balance": user.balance()}
-        if kind in ("account.freeze", "account.unfreeze"):
-            user.frozen = kind == "account.freeze"
+        if kind in ("account.freeze", "account.unfreeze", "account.threshold"):
+            user.set(command)
             return user.answer(key, asked, None)
         if kind == "credits.use":
             if user.frozen or command["userId"] in self.suspended:

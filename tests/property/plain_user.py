@@ -20,8 +20,16 @@ class User:
         self.lots: list[dict[str, Any]] = []
         self.log: list[dict[str, Any]] = []
         self.moves: list[list[tuple[str, int]]] = []
+        self.low: int | None = None
+        self.warned: list[int | None] = []
         self.out: dict[int, list[list[Any]]] = {}
         self.answers: dict[str, tuple[object, dict[str, Any]]] = {}
+
+    def set(self, command: dict[str, Any]) -> None:
+        if command["type"] == "account.threshold":
+            self.low = command["below"]
+        else:
+            self.frozen = command["type"] == "account.freeze"
 
     def sum(self, *, free: bool) -> int:
         return sum(lot["left"] for lot in self.lots if lot["free"] == free)
@@ -72,6 +80,8 @@ class User:
         row |= {"refersTo": None, "metadata": None} | more
         self.log.append(row)
         self.moves.append(moves)
+        fell = self.low is not None and after - amount >= self.low > after
+        self.warned.append(self.low if fell else None)
         return self.answer(key, asked, row)
 
     def answer(self, key: str, asked: object, row: dict[str, Any] | None) -> dict[str, Any]:

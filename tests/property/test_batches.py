@@ -44,6 +44,7 @@ COMMANDS = st.one_of(
     _fields("account.open", signupBonus=st.booleans()),
     _fields("account.freeze", reason=st.just("y")),
     _fields("account.unfreeze", reason=st.just("y")),
+    _fields("account.threshold", below=st.sampled_from([None, 1, 100, 150, 155])),
     _fields("credits.balance"),
     _fields("credits.expire"),
 )

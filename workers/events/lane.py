@@ -1,5 +1,7 @@
 """One partition's events, in the order of their positions, each confirmed by the broker before the mark passes it.
 
+A position is told by one message, or by more in their order; the mark passes it once all of them are confirmed.
+
 A lane keeps the rows that the worker has just committed, up to a bound. Where the broker is too slow for that, it
 keeps no more of them, and reads them from the database later: nothing here ever holds up a command.
 """
@@ -16,10 +18,9 @@ from typing import Final
 
 import structlog
 
-from contracts.events import transaction_event
 from workers.broker.publisher import Publication, Publisher, Verdict
 from workers.crash import crash
-from workers.events.messages import log_copy, transaction_message
+from workers.events.messages import log_copy, messages_of
 from workers.ledger.faults import ConnectionLost, TryAgain
 from workers.ledger.happening import Happening
 from workers.meters import Meters
@@ -34,6 +35,8 @@ _RETRY_SECONDS: Final = 1.0
 
 ReadAfter = Callable[[int, int, int], Awaitable[Sequence[Happening]]]
 """Partition, position, limit: the rows behind that position, in order."""
+_Place = tuple[int, int]
+"""A position, and which of its messages."""
 
 
 class Lane:
@@ -47,11 +50,13 @@ class Lane:
         self._meters = meters
         gauged = weakref.ref(self)  # the gauge outlives every lane of its partition, and must not keep them
         meters.event_lag.labels(str(partition)).set_function(lambda: _lag(gauged()))
-        self._kept: deque[Publication] = deque()
-        """The rows from ``mark + 1`` on, without a gap."""
+        self._kept: deque[tuple[Publication, ...]] = deque()
+        """The messages of each row from ``mark + 1`` on, without a gap."""
         self._sent = mark
         self._confirmed: set[int] = set()
-        self._refused: set[int] = set()
+        self._refused: set[_Place] = set()
+        self._more: dict[int, int] = {}
+        """Of positions that are told by more than one message: how many confirms there must be before the last."""
         self._on_the_way = 0
         self._publisher: Publisher | None = None
         self._behind = asyncio.Event()
@@ -65,6 +70,7 @@ class Lane:
         self._sent, self._on_the_way = self.mark, 0
         self._confirmed.clear()
         self._refused.clear()
+        self._more.clear()
         self._pump()
 
     def offer(self, happenings: Sequence[Happening]) -> None:
@@ -121,11 +127,7 @@ class Lane:
 
     def _keep(self, happenings: Sequence[Happening]) -> None:
         tail = self._tail
-        self._kept.extend(
-            transaction_message(transaction_event(row.transaction, row.balance, row.traceparent))
-            for row in happenings
-            if row.position > tail
-        )
+        self._kept.extend(messages_of(row) for row in happenings if row.position > tail)
 
     def _look_behind(self) -> None:
         """Whether there are rows to be read, and room for them; and whether all is done."""
@@ -147,50 +149,62 @@ class Lane:
             return
         room = min(WINDOW - self._on_the_way, self._tail - self._sent)
         start = self._sent - self.mark
-        messages = list(islice(self._kept, start, start + max(room, 0)))
-        for message in messages:
-            if self._on_the_way:
-                crash("mid_events")
+        rows = list(islice(self._kept, start, start + max(room, 0)))
+        for messages in rows:
             self._sent += 1
-            self._on_the_way += 1
-            publisher.publish(message, partial(self._on_verdict, publisher, self._sent))
-        if messages:
+            if len(messages) > 1:
+                self._more[self._sent] = len(messages) - 1
+            for number, message in enumerate(messages):
+                self._publish(publisher, (self._sent, number), message)
+        if rows:
             crash("after_event")
+
+    def _publish(self, publisher: Publisher, place: _Place, message: Publication) -> None:
+        if self._on_the_way:
+            crash("mid_events")
+        self._on_the_way += 1
+        publisher.publish(message, partial(self._on_verdict, publisher, place))
 
     def _send_copies(self, publisher: Publisher) -> None:
         """One copy of each refused event to the log alone, in order, once nothing else is on the way."""
         if self._on_the_way:
             return
-        for position in sorted(self._refused):
+        for place in sorted(self._refused):
+            position, number = place
             self._on_the_way += 1
-            copy = log_copy(self._kept[position - self.mark - 1])
-            publisher.publish(copy, partial(self._on_copied, publisher, position))
+            copy = log_copy(self._kept[position - self.mark - 1][number])
+            publisher.publish(copy, partial(self._on_copied, publisher, place))
 
-    def _on_verdict(self, publisher: Publisher, position: int, verdict: Verdict) -> None:
+    def _on_verdict(self, publisher: Publisher, place: _Place, verdict: Verdict) -> None:
         if publisher is not self._publisher or verdict is Verdict.LOST:
             return
         self._on_the_way -= 1
         if verdict is Verdict.CONFIRMED:
-            self._confirm(position)
+            self._confirm(place[0])
         else:
             self._meters.events_refused.inc()
-            self._refused.add(position)
+            self._refused.add(place)
         self._pump()
 
-    def _on_copied(self, publisher: Publisher, position: int, verdict: Verdict) -> None:
+    def _on_copied(self, publisher: Publisher, place: _Place, verdict: Verdict) -> None:
         if publisher is not self._publisher or verdict is Verdict.LOST:
             return
         self._on_the_way -= 1
         if verdict is Verdict.CONFIRMED:
-            self._refused.discard(position)
-            self._confirm(position)
+            self._refused.discard(place)
+            self._confirm(place[0])
             self._pump()
         elif not self._on_the_way:
             _log.error("the log of events takes nothing", partition=self.partition, verdict=verdict.value)
             asyncio.get_running_loop().call_later(_RETRY_SECONDS, self._pump)
 
     def _confirm(self, position: int) -> None:
+        """One of its messages; the position is done with the last."""
         self._meters.events_published.inc()
+        if more := self._more.get(position, 0):
+            self._more[position] = more - 1
+            return
+        self._more.pop(position, None)
         self._confirmed.add(position)
         while self.mark + 1 in self._confirmed:
             self.mark += 1

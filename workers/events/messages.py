@@ -7,9 +7,9 @@ from typing import Final
 from contracts.events import (
     EVENT_CONTENT_TYPE,
     Event,
-    TransactionData,
     encode_event,
     event_routing_key,
+    low_event,
     transaction_event,
 )
 from contracts.topology import EVENTS_EXCHANGE, EVENTS_LOG
@@ -21,14 +21,14 @@ _DEFAULT_EXCHANGE: Final = ""
 
 
 def messages_of(row: Happening) -> tuple[Publication, ...]:
-    """All that a row of the ledger is told by, in order: the same to the byte each time."""
-    return (transaction_message(transaction_event(row.transaction, row.balance, row.traceparent)),)
-
-
-def transaction_message(event: Event) -> Publication:
-    """The message of a transaction's event."""
-    data = event.data
-    return event_message(event, data.transaction.app_id if isinstance(data, TransactionData) else None)
+    """All that a row of the ledger is told by, in order, the same to the byte each time: the transaction's event, and
+    behind it the one of the threshold that it crossed, if any."""
+    transaction, balance, app_id = row.transaction, row.balance, row.transaction.app_id
+    told = event_message(transaction_event(transaction, balance, row.traceparent), app_id)
+    if row.low_threshold is None:
+        return (told,)
+    low = low_event(transaction, balance, row.low_threshold, row.traceparent)
+    return told, event_message(low, app_id)
 
 
 def event_message(event: Event, app_id: str | None) -> Publication:

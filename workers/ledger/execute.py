@@ -101,6 +101,6 @@ def _progress(
 def _events(placed: Sequence[tuple[int, Entry]]) -> dict[int, list[Happening]]:
     events: dict[int, list[Happening]] = {}
     for position, entry in placed:
-        happening = Happening(position, entry.transaction, entry.balance, entry.traceparent)
+        happening = Happening(position, entry.transaction, entry.balance, entry.traceparent, entry.low_threshold)
         events.setdefault(entry.partition, []).append(happening)
     return events

@@ -71,7 +71,10 @@ class Request(Struct, frozen=True, kw_only=True):
 
 @dataclass
 class Account:
-    """An account's figures, as the row ``credits.balances`` holds them. ``opening_key`` is its first command's key."""
+    """An account's figures, as the row ``credits.balances`` holds them. ``opening_key`` is its first command's key.
+
+    Below ``low_threshold`` credits, paid and free, the user is told; ``None``: never.
+    """
 
     account_id: str
     balance: int
@@ -82,6 +85,7 @@ class Account:
     frozen: bool
     last_daily: date
     opening_key: str
+    low_threshold: int | None = None
     is_new: bool = False
 
     @property
@@ -179,6 +183,7 @@ class Entry(Struct, frozen=True):
     """A transaction with its postings, as it will be written; ``balance`` are the four figures after it.
 
     ``reason`` is the administrator's, for an adjustment; it stands beside the transaction and is not part of answers.
+    ``low_threshold`` is the account's, where this transaction crossed it.
     """
 
     transaction: Transaction
@@ -188,10 +193,11 @@ class Entry(Struct, frozen=True):
     partition: int
     traceparent: str | None
     reason: str | None = None
+    low_threshold: int | None = None
 
 
 class KeyRecord(Struct, frozen=True):
-    """The key and answer of a command that made no transaction (freeze, unfreeze, opening without a bonus)."""
+    """The key and answer of a command that made no transaction: freeze, unfreeze, threshold, or a bare opening."""
 
     account_id: str
     idempotency_key: str
@@ -211,7 +217,10 @@ class RefusalRecord(Struct, frozen=True):
 
 @dataclass
 class Outcome:
-    """What a batch comes to: a reply for each request, in the same order, and what is to be written."""
+    """What a batch comes to: a reply for each request, in the same order, and what is to be written.
+
+    ``thresholds`` are the accounts' new ones.
+    """
 
     replies: list[Reply] = field(default_factory=list[Reply])
     entries: list[Entry] = field(default_factory=list[Entry])
@@ -220,3 +229,4 @@ class Outcome:
     keys: list[KeyRecord] = field(default_factory=list[KeyRecord])
     refusals: list[RefusalRecord] = field(default_factory=list[RefusalRecord])
     purchases: list[Purchase] = field(default_factory=list[Purchase])
+    thresholds: dict[str, int | None] = field(default_factory=dict[str, "int | None"])

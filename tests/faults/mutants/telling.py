@@ -9,18 +9,19 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
-from contracts.events import Event
 from tests.faults.mutants.patching import replace
 from workers.broker.publisher import Publication
 from workers.events import lane
 from workers.intake.holdings import Holdings
 from workers.ledger import execute
+from workers.ledger.happening import Happening
 from workers.ledger.model import Entry, Outcome
 from workers.ledger.store.session import Statements
 
 _CONFIRM_SECONDS: Final = 5.0
 _WITHHELD: Final = 3
 """Of each user: the first one behind the opening and its credits."""
+_Messages = tuple[Publication, ...]
 
 
 def event_before_commit() -> None:
@@ -62,15 +63,15 @@ def event_withheld() -> None:
     Who adds amounts up is wrong for ever; who looks at ``sequence`` knows that something is missing. Equation 7, in any
     scenario; S47, where each subscriber says so.
     """
-    left: list[Publication] = []
+    left: list[_Messages] = []
 
-    def making(make: Callable[[Event], Publication]) -> Callable[[Event], Publication]:
-        def made(event: Event) -> Publication:
-            if event.sequence == _WITHHELD and left:
+    def making(make: Callable[[Happening], _Messages]) -> Callable[[Happening], _Messages]:
+        def made(row: Happening) -> _Messages:
+            if row.transaction.sequence == _WITHHELD and left:
                 return left[0]
-            left[:] = [make(event)]
+            left[:] = [make(row)]
             return left[0]
 
         return made
 
-    replace(lane, "transaction_message", making)
+    replace(lane, "messages_of", making)

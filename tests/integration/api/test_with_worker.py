@@ -224,3 +224,29 @@ async def test_hundreds_of_uses_at_once_take_what_is_there_and_no_more(
     statuses = [answer.status_code for answer in answers]
     assert (statuses.count(200), statuses.count(402)) == (150, 50)
     assert (await _get(http, spender, "/balance"))["freeCreditsRemaining"] == 0
+
+
+async def test_an_alert_is_set_changed_and_taken_away(http: httpx.AsyncClient, spender: SignedIn) -> None:
+    assert await _get(http, spender, "/alert") == {"below": None}
+    for below in (50, 1_000_000_000, None):
+        put = await http.put(f"{BASE}/credits/alert", json={"below": below}, headers=spender.headers)
+        assert (put.status_code, put.json()) == (200, {"below": below})
+        assert await _get(http, spender, "/alert") == {"below": below}
+
+
+@pytest.mark.parametrize("body", [{}, {"below": 0}, {"below": 1_000_000_001}, {"below": "5"}, {"below": 1, "x": 1}])
+async def test_an_alert_that_is_none(http: httpx.AsyncClient, spender: SignedIn, body: dict[str, Any]) -> None:
+    answer = await http.put(f"{BASE}/credits/alert", json=body, headers=spender.headers)
+    assert_problem(answer, 422, "invalid_request")
+
+
+async def test_the_transaction_that_crosses_the_alert_carries_it(
+    http: httpx.AsyncClient, spender: SignedIn, owner: asyncpg.Connection
+) -> None:
+    await http.put(f"{BASE}/credits/alert", json={"below": 148}, headers=spender.headers)
+    for _ in range(2):
+        await _spend(http, spender, amount=2)
+    thresholds = await owner.fetch(
+        "SELECT low_threshold FROM credits.transactions WHERE account_id = $1::text::uuid ORDER BY sequence", spender.id
+    )
+    assert [row["low_threshold"] for row in thresholds] == [None, None, 148]

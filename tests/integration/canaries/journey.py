@@ -114,7 +114,8 @@ async def live(by: Traveller, person: Person) -> None:
     await by.done("PATCH", "/auth/me", {"name": "Ada L."}, token=person.access)
     use = {"amount": 1, "appId": "chat", "description": "d", "idempotencyKey": "canary-1"}
     used = await by.done("POST", "/credits/use", use, token=person.access)
-    for path in ("/balance", "/transactions", "/lots", "/purchases", "/packages"):
+    await by.done("PUT", "/credits/alert", {"below": 50}, token=person.access)
+    for path in ("/balance", "/alert", "/transactions", "/lots", "/purchases", "/packages"):
         await by.done("GET", f"/credits{path}", token=person.access)
     which = {"transactionId": used["transaction"]["id"], "key": "canary-1"}
     for path in ("/transactions/{transactionId}", "/operations/{key}"):

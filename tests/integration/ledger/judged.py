@@ -31,7 +31,7 @@ _SUSPEND: Final = "INSERT INTO credits.suspensions (account_id, reason) VALUES (
 _RELEASE: Final = "DELETE FROM credits.suspensions WHERE account_id = $1"
 _ACCOUNT: Final = """
 SELECT account_id::text, balance, free_credits_remaining, total_earned, total_spent, sequence, frozen, last_daily,
-    opening_key
+    opening_key, low_threshold
 FROM credits.balances
 WHERE account_id = $1
 """
@@ -152,4 +152,5 @@ def _entry(row: dict[str, Any], postings: dict[int, list[Posting]]) -> Entry:
         row["partition"],
         happened.traceparent,
         row["reason"],
+        happened.low_threshold,
     )

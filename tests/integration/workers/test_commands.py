@@ -62,6 +62,34 @@ async def test_a_use_is_answered_written_and_told(
     assert "credits.granted.system" in events.keys
 
 
+async def test_credits_that_run_low_are_told_once_for_each_crossing(client: Client, events: Subscriber) -> None:
+    user = await client.open_user()
+    for below in (100, 149):
+        answer = await client.call("account.threshold", user, below=below, idempotencyKey=f"below {below}")
+        assert (answer["ok"], answer["transaction"]) == (True, None)
+    again = await client.call("account.threshold", user, below=149, idempotencyKey="below 149")
+    other = await client.call("account.threshold", user, below=150, idempotencyKey="below 149")
+    assert (again["replayed"], other["error"]["code"]) == (True, "idempotency_conflict")
+    used = [await client.use(user, 1) for _ in range(3)]
+    usage = used[2]["transaction"]["id"]
+    await client.call("credits.refund", user, transactionId=usage, idempotencyKey="back")
+    await client.call("credits.adjust", user, amount=-1, description="d", reason="r", idempotencyKey="down")
+    await client.call("credits.adjust", user, amount=2, description="d", reason="r", idempotencyKey="up")
+    await client.call("credits.adjust", user, amount=-2, description="d", reason="r", idempotencyKey="down again")
+    told = await events.has(user, 10)
+    kinds = "granted used used low used refunded adjusted adjusted adjusted low"
+    assert [event["type"].removeprefix("credits.") for event in told] == kinds.split()
+    first, second = (event for event in told if event["type"] == "credits.low")
+    assert first["data"] == {
+        "threshold": 149,
+        "transactionId": used[1]["transaction"]["id"],
+        "balance": used[1]["balance"],
+    }
+    assert "sequence" not in first
+    assert second["data"]["transactionId"] == told[-2]["id"]
+    assert {"credits.low.chat", "credits.low.system"} <= set(events.keys)
+
+
 @pytest.mark.checklist(65)
 async def test_a_repeat_gets_the_first_answer_and_no_event(client: Client, events: Subscriber) -> None:
     user = await client.open_user()

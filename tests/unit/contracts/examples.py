@@ -41,6 +41,7 @@ MINIMAL: Final[dict[str, Body]] = {
     "account.open": {"userId": USER, "idempotencyKey": "o-1"},
     "account.freeze": {"userId": USER, "reason": "fraud", "idempotencyKey": "f-1"},
     "account.unfreeze": {"userId": USER, "reason": "cleared", "idempotencyKey": "u-1"},
+    "account.threshold": {"userId": USER, "below": 50, "idempotencyKey": "t-1"},
     "credits.balance": {"userId": USER},
 }
 """For each command of the contract a body with what is required and no more."""
@@ -109,6 +110,8 @@ VALID: Final = (
     Case("upwards", "credits.adjust", {"amount": 10**9}),
     Case("downwards", "credits.adjust", {"amount": -(10**9)}),
     Case("no bonus", "account.open", {"signupBonus": False}),
+    Case("no threshold", "account.threshold", {"below": None}),
+    Case("the highest threshold", "account.threshold", {"below": 10**9}),
 )
 
 INVALID: Final = (
@@ -159,6 +162,10 @@ INVALID: Final = (
     Case("signupBonus null", "account.open", {"signupBonus": None}, "signupBonus"),
     Case("reason of 501", "account.freeze", {"reason": "x" * 501}, "reason"),
     Case("NUL in the reason", "account.freeze", {"reason": "\0"}, "reason"),
+    *(
+        Case(f"below {below!r}", "account.threshold", {"below": below}, "below")
+        for below in (0, -1, 10**9 + 1, "5", 1.5)
+    ),
     Case("a key for a reading", "credits.balance", {"idempotencyKey": "k"}, "idempotencyKey"),
     *(
         Case(f"metadata {value!r}", "credits.use", {"metadata": value}, "metadata")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, get_args
 
 import msgspec
@@ -18,6 +19,7 @@ from contracts.events import (
     decode_event,
     encode_event,
     event_routing_key,
+    low_event,
     refused_event,
     topup_failed_event,
     transaction_event,
@@ -101,6 +103,22 @@ def test_a_top_up_that_failed() -> None:
     }
 
 
+def test_credits_that_run_low() -> None:
+    """Its id is written down, since subscribers drop repeats by it."""
+    event = low_event(USAGE, BALANCE, 150, TRACEPARENT)
+    assert decode_event(encode_event(event)) == {
+        "id": "0978645b-b757-5fb9-b799-e931f8fff33d",
+        "type": "credits.low",
+        "subject": USAGE.user_id,
+        "time": "2026-01-02T03:04:05.678000Z",
+        "data": {"threshold": 150, "transactionId": USAGE.id, "balance": json.loads(BALANCE_JSON)},
+        "traceparent": TRACEPARENT,
+        "specversion": "1.0",
+        "source": "/mana/credits",
+        "datacontenttype": "application/json",
+    }
+
+
 def test_routing_keys() -> None:
     assert event_routing_key("credits.used", "chat") == "credits.used.chat"
     assert event_routing_key("credits.granted", None) == "credits.granted.system"
@@ -108,7 +126,9 @@ def test_routing_keys() -> None:
 
 def test_every_kind_of_transaction_has_its_event() -> None:
     assert EVENT_OF_TRANSACTION.keys() == set(get_args(TransactionType))
-    assert OF_TRANSACTIONS | {"credits.refused", "credits.topup_failed", *USER_EVENTS} == set(get_args(EventType))
+    assert OF_TRANSACTIONS | {"credits.refused", "credits.topup_failed", "credits.low", *USER_EVENTS} == set(
+        get_args(EventType)
+    )
     assert {*EVENT_OF_TRANSACTION.values(), "credits.disputed"} == OF_TRANSACTIONS
 
 

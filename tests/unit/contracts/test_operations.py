@@ -26,6 +26,8 @@ DECISIVE = [
     ("credits.grant", {"source": "bonus"}),
     ("credits.grant", {"expiresAt": "2027-01-01T00:00:00Z"}),
     ("credits.adjust", {"amount": 5}),
+    ("account.threshold", {"below": 51}),
+    ("account.threshold", {"below": None}),
     ("credits.purchase", {"purchaseId": USER}),
     ("credits.purchase", {"paid": {**PAYMENT, "amount": 501}}),
     ("credits.purchase", {"paid": {**PAYMENT, "currency": "usd"}}),
@@ -85,6 +87,7 @@ def test_written_down() -> None:
     grant = asked("credits.grant", expiresAt="2027-01-01T02:00:00+02:00")
     assert grant == '["credits.grant",5,null,null,"promotion","2027-01-01T00:00:00Z"]'
     six = "null,null,null,null,null"
+    assert asked("account.threshold") == f'["account.threshold",{six},50]'
     bought = f'["credits.purchase",{six},"{OTHER_USER}",["paid",500,"eur","pi_1"]]'
     assert asked("credits.purchase") == bought
     assert asked("credits.clawback") == f'["credits.clawback",{six},"{OTHER_USER}",["refund","re_1",200,"succeeded"]]'

@@ -28,6 +28,7 @@ TABLE: dict[str, dict[str | None, Actor | str]] = {
     "account.open": {"mana-admin": ANY_APP, "mana-front": OURS, "mana-worker": OURS, PAYMENTS: NO, "chat": NO},
     "account.freeze": {"mana-admin": ANY_APP, "mana-front": OURS, "mana-worker": OURS, PAYMENTS: NO, "chat": NO},
     "account.unfreeze": {"mana-admin": ANY_APP, "mana-front": OURS, "mana-worker": OURS, PAYMENTS: NO, "chat": NO},
+    "account.threshold": {"mana-admin": ANY_APP, "mana-front": OURS, "mana-worker": OURS, PAYMENTS: NO, "chat": NO},
     "credits.expire": {"mana-admin": NO, "mana-front": NO, "mana-worker": OURS, PAYMENTS: NO, "chat": NO},
     **{
         name: {"mana-admin": NO, "mana-front": NO, "mana-worker": OURS, PAYMENTS: OURS,

@@ -14,7 +14,7 @@ from contracts import schemas
 from contracts.asyncapi import asyncapi_document
 from contracts.decoding import Accepted, Envelope, decode
 from contracts.errors import Error, invalid_field
-from contracts.events import encode_event, transaction_event
+from contracts.events import encode_event, low_event, transaction_event
 from contracts.moments import read_moment
 from contracts.permissions import Logins
 from contracts.replies import BalanceRead, Done, Refused, Reply, encode_reply
@@ -109,8 +109,9 @@ def test_events_fit_their_own_schema_and_no_other() -> None:
     granted = json.loads(encode_event(transaction_event(bonus, BALANCE, None)))
     refused = json.loads(encode_event(refused_with()))
     failed = json.loads(encode_event(topup_failed()))
+    low = json.loads(encode_event(low_event(USAGE, BALANCE, 150, None)))
     of_users = [json.loads(encode_event(happened_to_user(name))) for name in USER_EVENTS]
-    for event in (used, granted, refused, failed, *of_users):
+    for event in (used, granted, refused, failed, low, *of_users):
         assert [name for name in EVENT_TYPES if fits(f"event.{name}", event)] == [event["type"]]
     assert not fits("event.credits.used", {name: value for name, value in used.items() if name != "sequence"})
 

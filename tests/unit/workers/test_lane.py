@@ -195,3 +195,60 @@ def test_an_ended_lane_lets_go_of_its_rows_and_nobody_keeps_it() -> None:
     assert gone() is None
     (after,) = meters.event_lag.collect()
     assert (before.samples[0].value, after.samples[0].value) == (2, 0)
+
+
+def _low(position: int) -> Happening:
+    return _happening(position)._replace(low_threshold=2)
+
+
+def _types(broker: _Broker) -> list[str]:
+    return [message.routing_key for message, _ in broker.sent]
+
+
+def test_low_credits_are_told_right_behind_their_transaction_and_the_mark_waits_for_both() -> None:
+    ledger = _Ledger(0)
+    ledger.rows = [_happening(1), _low(2), _happening(3)]
+    lane, _ = _lane(ledger)
+    broker = _attach(lane)
+    lane.offer(ledger.rows)
+    assert _types(broker) == ["credits.used.chat", "credits.used.chat", "credits.low.chat", "credits.used.chat"]
+    first, second, low, third = (settled for _, settled in broker.sent)
+    for settled in (first, third, low):
+        settled(Verdict.CONFIRMED)
+    assert lane.mark == 1
+    second(Verdict.CONFIRMED)
+    assert lane.mark == 3
+
+
+def test_after_a_loss_both_go_out_again() -> None:
+    ledger = _Ledger(0)
+    ledger.rows = [_low(1)]
+    lane, _ = _lane(ledger)
+    first = _attach(lane)
+    lane.offer(ledger.rows)
+    first.sent[0][1](Verdict.CONFIRMED)
+    second = _attach(lane)
+    assert [message.message_id for message, _ in second.sent] == [message.message_id for message, _ in first.sent]
+    second.sent[1][1](Verdict.CONFIRMED)
+    assert lane.mark == 0
+    second.sent[0][1](Verdict.CONFIRMED)
+    assert lane.mark == 1
+
+
+def test_of_both_only_the_refused_one_goes_to_the_log() -> None:
+    ledger = _Ledger(0)
+    ledger.rows = [_low(1), _low(2)]
+    lane, _ = _lane(ledger)
+    broker = _attach(lane)
+    lane.offer(ledger.rows)
+    ids = [message.message_id for message, _ in broker.sent]
+    for (_, settled), verdict in zip(
+        list(broker.sent), (Verdict.CONFIRMED, Verdict.REFUSED, Verdict.REFUSED, Verdict.CONFIRMED), strict=True
+    ):
+        settled(verdict)
+    copies = broker.sent[4:]
+    assert [(copy.routing_key, copy.message_id) for copy, _ in copies] == [(EVENTS_LOG, ids[1]), (EVENTS_LOG, ids[2])]
+    assert lane.mark == 0
+    for _, settled in copies:
+        settled(Verdict.CONFIRMED)
+    assert lane.mark == 2

@@ -5,7 +5,8 @@
 - ``lots``        the order in which credits are used, and moving them out of and into lots
 - ``journal``     a change of the figures becomes a transaction with its postings
 - ``settling``    what has to move so that a purchase is where its facts want it
-- ``spending``, ``refunding``, ``granting``, ``adjusting``, ``expiring``, ``freezing``, ``paying``    one rule each
+- ``spending``, ``refunding``, ``granting``, ``adjusting``, ``expiring``, ``freezing``, ``warning``,
+  ``paying``    one rule each
 """
 
 from workers.ledger.rules.deciding import decide

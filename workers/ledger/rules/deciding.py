@@ -14,9 +14,11 @@ from contracts.commands import (
     Expire,
     Freeze,
     Grant,
+    OfPayments,
     Open,
     ReadBalance,
     Refund,
+    SetThreshold,
     Thaw,
     Unfreeze,
     Use,
@@ -33,6 +35,7 @@ from workers.ledger.rules.granting import grant, grant_daily, open_account
 from workers.ledger.rules.paying import buy, learn_of
 from workers.ledger.rules.refunding import refund
 from workers.ledger.rules.spending import use
+from workers.ledger.rules.warning import set_threshold
 
 Result = Done | BalanceRead | Error
 """What a command comes to: an answer, or the reason why it is refused."""
@@ -112,7 +115,7 @@ def _perform(
     batch: Batch,
     purse: Purse,
     request: Request,
-    command: Use | Refund | Grant | Adjust | Freeze | Unfreeze | ReadBalance | Expire | Buy | ClawBack | Thaw,
+    command: Use | Refund | Grant | Adjust | Freeze | Unfreeze | SetThreshold | ReadBalance | Expire | OfPayments,
 ) -> Result:
     match command:
         case Use():
@@ -125,6 +128,8 @@ def _perform(
             return adjust(batch, purse, request, command)
         case Freeze() | Unfreeze():
             return set_frozen(batch, purse, command)
+        case SetThreshold():
+            return set_threshold(batch, purse, command)
         case ReadBalance() | Expire():
             return BalanceRead(purse.account.figures())
         case Buy():

@@ -56,7 +56,16 @@ def post_all(batch: Batch, purse: Purse, request: Request, draft: Draft, posting
     transaction = _transaction(batch, account, draft)
     balance = account.figures()
     batch.outcome.entries.append(
-        Entry(transaction, draft.operation, balance, postings, request.partition, request.traceparent, draft.reason)
+        Entry(
+            transaction,
+            draft.operation,
+            balance,
+            postings,
+            request.partition,
+            request.traceparent,
+            draft.reason,
+            _crossed(account, transaction),
+        )
     )
     batch.state.recorded[account.account_id, draft.key] = Recorded(draft.operation, transaction, balance)
     mark_changed(batch, purse)
@@ -119,6 +128,14 @@ def _transaction(batch: Batch, account: Account, draft: Draft) -> Transaction:
         created_at=batch.now,
         completed_at=batch.now,
     )
+
+
+def _crossed(account: Account, transaction: Transaction) -> int | None:
+    """The account's threshold, where the transaction took the credits from there, or from above, to below it."""
+    threshold = account.low_threshold
+    if threshold is None or not transaction.balance_after < threshold <= transaction.balance_before:
+        return None
+    return threshold
 
 
 def _postings(account_id: str, draft: Draft, moves: Sequence[Move]) -> tuple[Posting, ...]:

@@ -45,6 +45,7 @@ class _TransactionRow(_Figures, frozen=True, kw_only=True):
     traceparent: str | None
     created_at: datetime
     completed_at: datetime
+    low_threshold: int | None
 
 
 class _RefusalRow(Struct, frozen=True):
@@ -94,7 +95,7 @@ def usage(body: str) -> UsageRow:
 def happening(body: str) -> Happening:
     """What an event is made of, from a row of ``credits.transactions``."""
     row = _transactions.decode(body)
-    return Happening(row.position, _transaction(row), _balance(row), row.traceparent)
+    return Happening(row.position, _transaction(row), _balance(row), row.traceparent, row.low_threshold)
 
 
 def _balance(row: _Figures) -> Balance:

@@ -19,6 +19,7 @@ from workers.ledger.store.statements import statement
 _OUTCOME: Final = statement("write_outcome")
 _ANSWERS: Final = statement("write_answers")
 _PURCHASES: Final = statement("write_purchases")
+_THRESHOLDS: Final = statement("write_thresholds")
 
 _Row = tuple[Any, ...]
 """The columns of one of the types ``credits.*_row``, in their order."""
@@ -45,6 +46,8 @@ async def write(
         await _write_answers(run, outcome)
     if outcome.purchases:
         await _write(run, _PURCHASES, ([purchase_row(purchase) for purchase in outcome.purchases],))
+    if outcome.thresholds:
+        await _write(run, _THRESHOLDS, (list(outcome.thresholds.items()),))
 
 
 async def _write_outcome(
@@ -59,7 +62,7 @@ async def _write_outcome(
         [_account(account) for account in outcome.accounts if not account.is_new],
         [(one.partition, one.epoch, one.position, one.confirmed) for one in progress],
     )
-    await _write(run, _OUTCOME, parts)
+    await _write(run, _OUTCOME, parts, _crossings(placed))
 
 
 async def _write_answers(run: Statements, outcome: Outcome) -> None:
@@ -87,9 +90,15 @@ async def _write_answers(run: Statements, outcome: Outcome) -> None:
     await _write(run, _ANSWERS, (keys, refusals))
 
 
-async def _write(run: Statements, sql: str, parts: tuple[list[_Row], ...]) -> None:
+def _crossings(placed: Sequence[tuple[int, Entry]]) -> list[int | None]:
+    """Each entry's crossed threshold; nothing at all where there is none, as nearly always."""
+    crossings = [entry.low_threshold for _, entry in placed]
+    return crossings if any(crossings) else []
+
+
+async def _write(run: Statements, sql: str, parts: tuple[list[_Row], ...], *more: object) -> None:
     """A part that wrote fewer rows than it was given met another state than the one that was read."""
-    (written,) = await run.fetch(sql, *parts)
+    (written,) = await run.fetch(sql, *parts, *more)
     if tuple(written.values()) != tuple(map(len, parts)):
         raise BatchRejected(f"wrote {dict(written)}, expected {tuple(map(len, parts))}")
 

@@ -195,6 +195,10 @@ async def _see_transaction(there: Surroundings) -> Deed:
     return Deed(user, path={"transactionId": transaction["id"]})
 
 
+async def _set_alert(there: Surroundings) -> Deed:
+    return Deed(await sign_up(there.http), {"below": 50})
+
+
 async def _session_of(there: Surroundings, user: SignedIn) -> str:
     listed = (await there.http.get(f"{BASE}/auth/sessions", headers=user.headers)).json()
     return next(session["id"] for session in listed if session["current"])
@@ -315,6 +319,8 @@ DEEDS: Final[Mapping[str, tuple[Preparation, ...]]] = {
     f"POST {_AUTH}/two-factor/recovery-codes": (_renew_codes,),
     f"POST {_AUTH}/two-factor/disable": (_disable_factor,),
     f"GET {_CREDITS}/balance": (_anybody,),
+    f"GET {_CREDITS}/alert": (_anybody,),
+    f"PUT {_CREDITS}/alert": (_set_alert,),
     f"POST {_CREDITS}/use": (_use,),
     f"GET {_CREDITS}/operations/{{key}}": (_see_operation,),
     f"GET {_CREDITS}/transactions": (_anybody,),

@@ -1,20 +1,27 @@
 -- What a batch has come to, all at once; answers how many rows each part wrote, which is checked before the COMMIT.
 -- Times are the transaction's own now(), which the fence has told the rules.
+-- $8 the threshold that each transaction crossed, in the order of $1; empty where none crossed any.
 -- $1 transactions, $2 postings, $3 new lots, $4 changed lots, $5 new accounts, $6 changed accounts, $7 partitions.
 WITH entry AS (
-    SELECT * FROM unnest($1::credits.transaction_row[])
+    SELECT * FROM unnest($1::credits.transaction_row[], $8::bigint[])
+        AS entry (
+            partition, position, account_id, id, sequence, type, amount, balance_before, balance_after, app_id, origin,
+            description, metadata, idempotency_key, refers_to, operation, reason, traceparent, balance,
+            free_credits_remaining, total_earned, total_spent, low_threshold
+        )
 ),
 new_transaction AS (
     INSERT INTO credits.transactions (
         partition, position, account_id, id, sequence, type, status, amount, balance_before,
         balance_after, app_id, origin, description, metadata, idempotency_key, refers_to, operation,
         reason, traceparent, balance, free_credits_remaining, total_earned, total_spent, created_at,
-        completed_at
+        completed_at, low_threshold
     )
     SELECT
         partition, position, account_id, id, sequence, type, 'completed', amount, balance_before,
         balance_after, app_id, origin, description, metadata::json, idempotency_key, refers_to, operation,
-        reason, traceparent, balance, free_credits_remaining, total_earned, total_spent, now(), now()
+        reason, traceparent, balance, free_credits_remaining, total_earned, total_spent, now(), now(),
+        low_threshold
     FROM entry
     RETURNING 1
 ),

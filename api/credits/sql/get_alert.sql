@@ -1,0 +1,1 @@
+SELECT low_threshold FROM credits.balances WHERE account_id = $1
