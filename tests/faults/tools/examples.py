@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import sys
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
@@ -38,14 +39,14 @@ class Figures(Struct, frozen=True, rename="camel"):
 class Kept(Struct, frozen=True):
     """What a subscriber has stored: ``events`` without the ``repeats``, ``gaps`` seen among a user's events.
 
-    ``place``: the next one in the log, of those that read it.
+    ``place``: where it is in the log, of those that read it, each in its own words.
     """
 
     users: dict[str, Figures] = {}
     events: int = 0
     repeats: int = 0
     gaps: int = 0
-    place: int | None = None
+    place: int | tuple[int, str] | None = None
 
 
 _decoder: Final = msgspec.json.Decoder(Kept)
@@ -54,14 +55,21 @@ _decoder: Final = msgspec.json.Decoder(Kept)
 class Example:
     """One of them. Its complaints, and what it says, are in ``log``."""
 
-    def __init__(self, arguments: list[str], folder: Path, amqp_url: str, *more: str) -> None:
+    def __init__(
+        self,
+        arguments: list[str],
+        folder: Path,
+        amqp_url: str,
+        *more: str,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         """``arguments``: the program; it is given the file to keep its state in, and ``more``."""
         self.name = Path(arguments[-1]).name
         self.starts = 0
         self.log = folder / f"{self.name}.log"
         self._file = folder / f"{self.name}.json"
         self._arguments = [*arguments, str(self._file), *more]
-        self._environment = {"PATH": os.environ["PATH"], "MANA_AMQP_URL": amqp_url, "PYTHONUNBUFFERED": "1"}
+        self._environment = {"PATH": os.environ["PATH"], "MANA_AMQP_URL": amqp_url, **(environment or {})}
         self._child: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
@@ -121,6 +129,12 @@ def in_pika(folder: Path, amqp_url: str) -> Example:
     if find_spec("pika") is None:
         raise npm.MissingError("pika is missing: the first ./mana test installs it")
     return Example([sys.executable, str(EXAMPLES / "balances_pika.py")], folder, amqp_url)
+
+
+def with_our_client(folder: Path, amqp_url: str) -> Example:
+    """Our client, on the log. It drops repeats itself, but for those of what it saw in an earlier life."""
+    sources = {"PYTHONPATH": str(CHECKOUT / "clients" / "python")}
+    return Example([sys.executable, str(EXAMPLES / "balances.py")], folder, amqp_url, environment=sources)
 
 
 def in_javascript(queue: str, folder: Path, amqp_url: str) -> Example:
