@@ -20,6 +20,7 @@ from ops.instance import Instance
 from ops.place import CHECKOUT
 from ops.programs import python, run_environment
 from tests.e2e.client import Client
+from tests.integration.api.operators import launch
 from tests.integration.workers.events import Subscriber
 from tests.integration.workers.running import Running
 from workers.event_log import republish, tail
@@ -191,6 +192,16 @@ async def test_the_log_is_shown_and_followed(
         os.kill(following.pid, signal.SIGINT)
         _, errors = await following.communicate()
     assert (following.returncode, errors) == (0, b"")
+
+
+async def test_the_starter_hands_over_what_each_program_needs(
+    worker: Running, client: Client, events: Subscriber, servers: Instance
+) -> None:
+    (user,) = await _spend(client, events, users=1, uses=1)
+    shown = await launch(servers, "events", "tail", "--from", "first", "--no-follow", "--user", user)
+    assert (shown.status, shown.errors, len(shown.output.splitlines())) == (0, "", 2)
+    sent = await launch(servers, "events", "republish", "--from", "1h", "--user", user)
+    assert (sent.status, sent.errors, sent.output.split()[:2]) == (0, "", ["Sent", "2"])
 
 
 @pytest.mark.parametrize("words", [("--from", "begin"), ("--colour",)])

@@ -16,7 +16,7 @@ from ops.status import ProcessStatus, Status
 
 @pytest.mark.parametrize("home", ["/dev/null/x", "FILE"])
 @pytest.mark.parametrize(
-    "words", [["up", "--detach"], ["status"], ["verify"], ["keys", "rotate"], ["packages", "list"]]
+    "words", [["up", "--detach"], ["status"], ["verify"], ["keys", "rotate"], ["packages", "list"], ["events", "tail"]]
 )
 def test_a_home_that_cannot_be_is_one_sentence(
     home: str, words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
