@@ -22,8 +22,10 @@ from workers.broker.stream import Entry, Offset, StreamReader
 from workers.event_log.choosing import read_offset
 from workers.event_log.lines import Wish, line
 
+_PATIENCE_SECONDS: Final = 3.0
+"""So long a busy broker may take for an entry that it has: where none comes, there is none at or behind the place."""
 _QUIET_SECONDS: Final = 0.5
-"""What is kept comes without pauses; so long a one is the end of it."""
+"""What the last chunk holds comes at once; so long a pause is its end."""
 _BEHIND_SECONDS: Final = 3.0
 """After what was the last chunk at the start, nobody waits for a quiet that never comes."""
 
@@ -54,6 +56,8 @@ def main(arguments: Sequence[str]) -> int:
 
 
 async def _tail(url: str, offset: Offset, show: Show, *, follow: bool) -> None:
+    if offset == "next" and not follow:
+        return
     end = None if follow else await _end(url)
     async with StreamReader.opened(url, EVENTS_LOG, offset) as reader:
         if follow:
@@ -66,13 +70,13 @@ async def _tail(url: str, offset: Offset, show: Show, *, follow: bool) -> None:
 async def _end(url: str) -> int | None:
     """Where the last chunk of the log begins now; ``None`` for an empty log."""
     async with StreamReader.opened(url, EVENTS_LOG, "last") as reader:
-        last = await _soon(reader)
+        last = await _soon(reader, _PATIENCE_SECONDS)
     return None if last is None else last.offset
 
 
 async def _show_until(reader: StreamReader, end: int, show: Show) -> None:
     """Up to that offset, and what is behind it as long as it comes at once."""
-    entry = await _soon(reader)
+    entry = await _soon(reader, _PATIENCE_SECONDS)
     until: float | None = None
     while entry is not None:
         show(entry)
@@ -81,12 +85,12 @@ async def _show_until(reader: StreamReader, end: int, show: Show) -> None:
             until = now + _BEHIND_SECONDS
         if until is not None and now > until:
             return
-        entry = await _soon(reader)
+        entry = await _soon(reader, _PATIENCE_SECONDS if until is None else _QUIET_SECONDS)
 
 
-async def _soon(reader: StreamReader) -> Entry | None:
+async def _soon(reader: StreamReader, within: float) -> Entry | None:
     try:
-        async with asyncio.timeout(_QUIET_SECONDS):
+        async with asyncio.timeout(within):
             return await reader.next()
     except TimeoutError:
         return None

@@ -77,7 +77,8 @@ async def _log(program: Program, *words: str) -> list[Event]:
 async def _spend(client: Client, events: Subscriber, users: int, uses: int) -> list[str]:
     """Accounts and their uses; all their events have come."""
     ids = [await client.open_user() for _ in range(users)]
-    await asyncio.gather(*(client.use(user, number + 1) for user in ids for number in range(uses)))
+    for number in range(uses):
+        await asyncio.gather(*(client.use(user, number + 1) for user in ids))
     for user in ids:
         await events.has(user, uses + 1)
     return ids
@@ -98,7 +99,6 @@ async def test_a_lost_log_is_made_again_and_who_knew_it_all_drops_it_all(
     users = await _spend(client, events, users=6, uses=4)
     seen = {event["id"]: json.dumps(event) for event in events.events}
     await _lose_the_log(servers)
-    assert await _log(program, "first") == []
 
     dry = await program(republish.main, "--from", ALL, "--dry-run")
     assert (dry.status, dry.errors, dry.output.split()[:2]) == (0, "", ["Would", "send"])
