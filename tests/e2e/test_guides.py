@@ -1,4 +1,4 @@
-"""The guides of sign-in and of selling: what they tell their reader to type is typed, and what they show is seen."""
+"""The guides: what they tell their reader to type is typed, and what they show is seen."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import re
 import shutil
 import subprocess
 import sys
+import sysconfig
+import venv
 from collections.abc import Generator, Mapping
 from pathlib import Path
 
@@ -14,17 +16,21 @@ import httpx
 import pytest
 
 from contracts.stripe import API_VERSION
-from ops import demo
+from ops import demo, ports
 from ops.instance import UNHINDERED, Instance, private
 from tests.e2e import node
+from tests.e2e.chat import chatting
 from tests.e2e.starter import CHECKOUT
 from tests.e2e.walkthrough import COMMANDS, ELSEWHERE, Block, blocks_of, is_as_shown, outputs
+from tests.integration.api.users import sign_up
 from workers.payments.model import OBJECTS
 
 GUIDES = CHECKOUT / "docs" / "guides"
 AUTH = blocks_of((GUIDES / "auth.md").read_text(encoding="utf-8"))
 SELLING = (GUIDES / "payments.md").read_text(encoding="utf-8")
 PAYMENTS = blocks_of(SELLING)
+FIRST_APP = blocks_of((GUIDES / "first-app.md").read_text(encoding="utf-8"))
+SUBSCRIBING = blocks_of((GUIDES / "subscribe.md").read_text(encoding="utf-8"))
 IN_JAVASCRIPT = "In JavaScript"
 SHOWN_PROGRAMS = (
     (AUTH, "python", "examples/verify.py"),
@@ -36,6 +42,8 @@ BY_STRIPES_KEYS = ("stripe ", "./mana up ", "./mana down", "export STRIPE_SECRET
 """All that a guide may tell its reader to type, and nobody types here: it needs an account at Stripe, or is another
 start of the service."""
 NOWHERE = "http://127.0.0.1:1"
+_OFFLINE = {"PIP_NO_INDEX": "1", "PIP_NO_BUILD_ISOLATION": "false", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+"""Of ``PIP_NO_…``, pip takes false for yes."""
 _LAUNCHER = f"""#!/bin/sh
 exec {sys.executable} -P -m ops "$@"
 """
@@ -58,7 +66,7 @@ def checkout(instance: Instance, tmp_path: Path) -> Path:
     """
     for name in ("examples", "clients"):
         shutil.copytree(CHECKOUT / name, tmp_path / name, ignore=shutil.ignore_patterns("node_modules"))
-    (tmp_path / ".venv").symlink_to(CHECKOUT / ".venv")
+    _make_environment(tmp_path / ".venv")
     (tmp_path / ".mana").symlink_to(instance.place.home)
     launcher = tmp_path / "mana"
     launcher.write_text(_LAUNCHER)
@@ -66,12 +74,22 @@ def checkout(instance: Instance, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def _commands(*, in_javascript: bool) -> list[Block]:
-    return [block for block in AUTH if block.language == COMMANDS and (block.section == IN_JAVASCRIPT) is in_javascript]
+def _make_environment(folder: Path) -> None:
+    """One that has all packages of ours, and into which the reader may install others without changing ours."""
+    venv.create(folder, symlinks=True, with_pip=False)
+    [own] = folder.glob("lib/*/site-packages")
+    (own / "ours.pth").write_text(sysconfig.get_path("purelib") + "\n")
+
+
+def _commands(guide: list[Block], *, in_javascript: bool) -> list[Block]:
+    """What is typed, and the programs that are saved."""
+    done = [block for block in guide if block.language == COMMANDS or block.saved_as()]
+    return [block for block in done if (block.section == IN_JAVASCRIPT) is in_javascript]
 
 
 def _walk(blocks: list[Block], checkout: Path, instance: Instance, environment: Mapping[str, str]) -> None:
-    place = {"MANA_HOME": str(instance.place.home), "PYTHONPATH": str(CHECKOUT), "TMPDIR": str(checkout)}
+    """``PYTHONPATH`` is for the launcher. All packages are here: pip is to build the client, and to fetch nothing."""
+    place = {"MANA_HOME": str(instance.place.home), "PYTHONPATH": str(CHECKOUT), "TMPDIR": str(checkout), **_OFFLINE}
     printed = outputs(blocks, checkout, {**place, **environment})
     wrong = [block for block in blocks if not is_as_shown(printed[block.line], block.shown)]
     told = "\n".join(f"line {block.line} shows\n{block.shown}\nand printed\n{printed[block.line]}" for block in wrong)
@@ -79,7 +97,7 @@ def _walk(blocks: list[Block], checkout: Path, instance: Instance, environment: 
 
 
 def test_what_it_shows_is_seen(checkout: Path, instance: Instance) -> None:
-    _walk(_commands(in_javascript=False), checkout, instance, {})
+    _walk(_commands(AUTH, in_javascript=False), checkout, instance, {})
 
 
 def test_what_it_shows_in_javascript_is_seen(checkout: Path, instance: Instance) -> None:
@@ -89,9 +107,8 @@ def test_what_it_shows_in_javascript_is_seen(checkout: Path, instance: Instance)
     with httpx.Client(trust_env=False) as client:
         client.post(f"{api}/register", json=login).raise_for_status()
         token: str = client.post(f"{api}/login", json=login).raise_for_status().json()["accessToken"]
-    for_npm = {"PATH": f"{node.programs(checkout / 'bin')}:{os.environ['PATH']}", "HOME": os.environ["HOME"]}
     own = {"MANA_API_URL": instance.env["MANA_API_URL"], "token": token}
-    _walk(_commands(in_javascript=True), checkout, instance, {**for_npm, **node.SURROUNDINGS, **own})
+    _walk(_commands(AUTH, in_javascript=True), checkout, instance, {**_for_npm(checkout), **node.SURROUNDINGS, **own})
 
 
 def test_what_selling_shows_is_seen(checkout: Path, instance: Instance) -> None:
@@ -100,16 +117,82 @@ def test_what_selling_shows_is_seen(checkout: Path, instance: Instance) -> None:
     _walk([block for block in PAYMENTS if block.language == COMMANDS], checkout, instance, with_node)
 
 
-@pytest.mark.parametrize(("guide", "least"), [(AUTH, 40), (PAYMENTS, 10)])
+def test_what_the_first_app_shows_is_seen(checkout: Path, instance: Instance) -> None:
+    port = {"CHAT_PORT": str(ports.choose(None, ()))}
+    _walk(_commands(FIRST_APP, in_javascript=False), checkout, instance, port)
+
+
+def test_what_subscribing_shows_is_seen(checkout: Path, instance: Instance) -> None:
+    _walk(_commands(SUBSCRIBING, in_javascript=False), checkout, instance, {})
+
+
+def test_what_subscribing_shows_in_javascript_is_seen(checkout: Path, instance: Instance) -> None:
+    node.install(checkout / "clients" / "js")
+    with httpx.Client(base_url=instance.env["MANA_API_URL"], trust_env=False) as front:
+        login = {"email": "ivan@example.com", "password": "correct horse battery"}
+        user: str = front.post("/api/v1/auth/register", json=login).raise_for_status().json()["id"]
+    addresses = {app: _address(app, checkout, instance) for app in ("mail", "reports")}
+    _walk(
+        _commands(SUBSCRIBING, in_javascript=True),
+        checkout,
+        instance,
+        {**_for_npm(checkout), **node.SURROUNDINGS, **addresses, "user": user},
+    )
+
+
+def _for_npm(checkout: Path) -> dict[str, str]:
+    return {"PATH": f"{node.programs(checkout / 'bin')}:{os.environ['PATH']}", "HOME": os.environ["HOME"]}
+
+
+def _address(app: str, checkout: Path, instance: Instance) -> str:
+    """The broker's address for an app as the guide makes it, or has made it before."""
+    for words in (["create", app, "--permission", "admin"], ["add-secret", app]):
+        done = subprocess.run(
+            [checkout / "mana", "apps", *words],
+            env={"MANA_HOME": str(instance.place.home), "PYTHONPATH": str(CHECKOUT)},
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+        if done.returncode == 0:
+            return re.findall(r"amqp://\S+", done.stdout)[0]
+    raise AssertionError(done.stderr)
+
+
+async def test_the_chat_leads_to_where_credits_are_paid(instance: Instance, tmp_path: Path) -> None:
+    async with (
+        httpx.AsyncClient(base_url=instance.env["MANA_API_URL"], timeout=40, trust_env=False) as front,
+        chatting(instance.env, tmp_path) as chat,
+    ):
+        user = await sign_up(front)
+        account = (await chat.get("/account", headers=user.headers)).json()
+        order = {"package_id": account["packages"][0]["id"]}
+        begun = await chat.post("/orders", json=order, headers=user.headers)
+        assert begun.status_code == 200, begun.text
+        page = await front.get(begun.json()["url"])
+        assert 'id="payment-form"' in page.text
+
+
+@pytest.mark.parametrize(("guide", "least"), [(AUTH, 40), (PAYMENTS, 10), (FIRST_APP, 9), (SUBSCRIBING, 9)])
 def test_every_block_is_executed_or_shown_beside_one(guide: list[Block], least: int) -> None:
-    for block in guide:
+    for number, block in enumerate(guide):
         programs = {language for of, language, _ in SHOWN_PROGRAMS if of is guide}
-        assert block.language in {COMMANDS, ELSEWHERE, *programs}, f"line {block.line}: nothing runs this block"
+        if name := block.saved_as():
+            typed = [later.text for later in guide[number:] if later.language == COMMANDS]
+            assert any(f"python {name} " in text for text in typed), f"line {block.line}: nothing runs {name}"
+        else:
+            assert block.language in {COMMANDS, ELSEWHERE, *programs}, f"line {block.line}: nothing runs this block"
     assert len([block for block in guide if block.language == COMMANDS]) >= least
 
 
 def test_what_is_not_executed_needs_stripe() -> None:
-    typed = [line for block in (*AUTH, *PAYMENTS) if block.language == ELSEWHERE for line in block.typed()]
+    typed = [
+        line
+        for block in (*AUTH, *PAYMENTS, *FIRST_APP, *SUBSCRIBING)
+        if block.language == ELSEWHERE
+        for line in block.typed()
+    ]
     assert len(typed) > 5
     for line in typed:
         assert line.startswith(BY_STRIPES_KEYS), f"{line}: could be executed here"

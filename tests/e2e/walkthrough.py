@@ -2,7 +2,8 @@
 
 A block of ``sh`` is run. A block of ``text`` or ``json`` directly below shows all that it prints: spaces and line ends
 do not count, and ``…`` stands for any part of a string, a word or a number. A block with nothing below prints nothing.
-A block of ``console`` has what is typed behind ``$``, and is not run.
+A block of ``console`` has what is typed behind ``$``, and is not run. A block of ``python`` that begins with a comment
+such as ``# use.py`` is saved under this name.
 """
 
 from __future__ import annotations
@@ -17,10 +18,12 @@ from typing import Final
 
 COMMANDS: Final = "sh"
 ELSEWHERE: Final = "console"
+PROGRAM: Final = "python"
 SHOWN: Final = frozenset({"text", "json"})
 _FENCE: Final = re.compile(
     r"^(?P<indent>[ >]*)```(?P<language>[^`\n]*)\n(?P<text>.*?)^(?P=indent)```$", re.DOTALL | re.MULTILINE
 )
+_NAME: Final = re.compile(r"# ([a-z_]+[.]py)\n")
 _SECONDS: Final = 90.0
 
 
@@ -39,6 +42,16 @@ class Block:
         whole = self.text.replace("\\\n", "").splitlines()
         assert all(line.startswith("$ ") for line in whole), f"line {self.line}: a command begins with a dollar"
         return [line.removeprefix("$ ") for line in whole]
+
+    def saved_as(self) -> str | None:
+        """The file that a program says it is to be saved in."""
+        named = _NAME.match(self.text) if self.language == PROGRAM else None
+        return None if named is None else named[1]
+
+    def script(self) -> str:
+        """What a shell does for it: runs it, or saves it."""
+        name = self.saved_as()
+        return self.text if name is None else f"cat > {name} <<'END OF PROGRAM'\n{self.text}END OF PROGRAM\n"
 
 
 def blocks_of(guide: str) -> list[Block]:
@@ -62,9 +75,9 @@ def _section(before: str) -> str:
 
 
 def outputs(blocks: Sequence[Block], cwd: Path, environment: Mapping[str, str]) -> dict[int, str]:
-    """What each block of commands printed, by its line. Fails at the first command whose status is not 0."""
+    """What each block printed, by its line. Fails at the first command whose status is not 0."""
     mark = "\x1e{}\x1e"
-    script = "".join(f"printf '{mark.format(block.line)}'\n{block.text}\n" for block in blocks)
+    script = "".join(f"printf '{mark.format(block.line)}'\n{block.script()}\n" for block in blocks)
     done = subprocess.run(
         ["bash", "-euc", script],
         cwd=cwd,
