@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -75,10 +77,13 @@ def _section(before: str) -> str:
 
 
 def outputs(blocks: Sequence[Block], cwd: Path, environment: Mapping[str, str]) -> dict[int, str]:
-    """What each block printed, by its line. Fails at the first command whose status is not 0."""
+    """What each block printed, by its line. Fails at the first command whose status is not 0, or that does not end.
+
+    Nothing that was started in the background outlives it.
+    """
     mark = "\x1e{}\x1e"
     script = "".join(f"printf '{mark.format(block.line)}'\n{block.script()}\n" for block in blocks)
-    done = subprocess.run(
+    shell = subprocess.Popen(
         ["bash", "-euc", script],
         cwd=cwd,
         env={"PATH": os.environ["PATH"], "HOME": str(cwd), "LC_ALL": "C.UTF-8", **environment},
@@ -86,13 +91,20 @@ def outputs(blocks: Sequence[Block], cwd: Path, environment: Mapping[str, str]) 
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=_SECONDS,
-        check=False,
+        process_group=0,
     )
-    parts = done.stdout.split("\x1e")[1:]
+    try:
+        told, _ = shell.communicate(timeout=_SECONDS)
+    except subprocess.TimeoutExpired:
+        os.killpg(shell.pid, signal.SIGKILL)  # with what runs in its background, which holds the pipe open
+        told, _ = shell.communicate()
+    finally:
+        with suppress(ProcessLookupError):  # all of it has ended
+            os.killpg(shell.pid, signal.SIGKILL)
+    parts = told.split("\x1e")[1:]
     printed = {int(line): text for line, text in zip(parts[::2], parts[1::2], strict=True)}
     line, last = list(printed.items())[-1]
-    assert done.returncode == 0, f"line {line} ended with {done.returncode}:\n{last}"
+    assert shell.returncode == 0, f"line {line} ended with {shell.returncode}:\n{last}"
     return printed
 
 
