@@ -51,8 +51,8 @@ exec {sys.executable} -P -m ops "$@"
 
 @pytest.fixture(scope="module")
 def instance() -> Generator[Instance]:
-    """Of its own, since administrators and keys are made in it, and with the limits that a reader has: several readers at
-    once, who share an address."""
+    """Of its own, since administrators and keys are made in it, and with the limits that a reader has: those of
+    several who share an address."""
     limits = {**dict.fromkeys(UNHINDERED, ""), "RATE_LIMIT_MAX": "400", "RATE_LIMIT_REGISTER": "40/1h"}
     with private(partitions=8, name="guide", environment=limits, with_stand_in=True) as running:
         yield running
