@@ -54,6 +54,14 @@ class Refusal(Exception):  # noqa: N818 - a refusal is an answer, not a fault
         self.headers = dict(headers or {})
 
 
+class Answered(Exception):  # noqa: N818 - as above
+    """Ends a request with an answer in the form of another standard."""
+
+    def __init__(self, response: Response) -> None:
+        super().__init__(response.status_code)
+        self.response = response
+
+
 class Unavailable(Exception):  # noqa: N818 - named for what it says of a server, like HTTP's 503
     """A server that we need is away, or we are full: nothing was done, and a later try may succeed."""
 
@@ -110,7 +118,7 @@ def problem(error: Error, headers: Mapping[str, str] | None = None, status: int 
 
 def install(app: FastAPI) -> None:
     """Makes every error of the application a problem document."""
-    for kind in (Refusal, Unavailable, HTTPException, RequestValidationError, ClientDisconnect, Exception):
+    for kind in (Refusal, Answered, Unavailable, HTTPException, RequestValidationError, ClientDisconnect, Exception):
         app.add_exception_handler(kind, _answer)
 
 
@@ -118,6 +126,8 @@ async def _answer(request: Request, error: Exception) -> Response:
     match error:
         case Refusal():
             return problem(error.error, error.headers)
+        case Answered():
+            return error.response
         case Unavailable():
             return problem(Error("overloaded", str(error)))
         case RequestValidationError():

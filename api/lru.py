@@ -34,5 +34,9 @@ class LeastRecentlyUsed(Generic[Key, Value]):
         """Forgets the key, if it is there."""
         self._entries.pop(key, None)
 
+    def clear(self) -> None:
+        """Forgets all."""
+        self._entries.clear()
+
     def __len__(self) -> int:
         return len(self._entries)

@@ -13,6 +13,7 @@ from pydantic.alias_generators import to_camel
 from starlette.responses import RedirectResponse
 
 from api import problems_documented
+from api.apps.documented import SECURITY_SCHEMES
 from api.credits import documented
 from api.payments import documented as payments_documented
 
@@ -27,6 +28,8 @@ TAGS: Final = [
     {"name": "passwords", "description": "Another password, and a forgotten one"},
     {"name": "e-mail addresses", "description": "Proving an address, and changing it"},
     {"name": "two-factor", "description": "The second factor, and a sign-in made recent again"},
+    {"name": "API keys", "description": "Keys of users' own scripts"},
+    {"name": "services", "description": "Apps: their tokens, and what they see of users"},
     {"name": "credits", "description": "Buying and spending credits, and what became of them"},
     {"name": "webhooks", "description": "For payment providers, who tell us what happened"},
     {"name": "admin", "description": "For administrators"},
@@ -77,7 +80,9 @@ def document_of(app: FastAPI) -> dict[str, Any]:
 
 def complete(document: dict[str, Any]) -> dict[str, Any]:
     """Adds the contract's own schemas, and takes out what the framework says of its errors, which are ours here."""
-    schemas: dict[str, Any] = document.setdefault("components", {}).setdefault("schemas", {})
+    components: dict[str, Any] = document.setdefault("components", {})
+    components.setdefault("securitySchemes", {}).update(SECURITY_SCHEMES)
+    schemas: dict[str, Any] = components.setdefault("schemas", {})
     schemas.update(documented.components() | payments_documented.components())
     schemas[problems_documented.SCHEMA_NAME] = problems_documented.SCHEMA
     for name in ("HTTPValidationError", "ValidationError"):

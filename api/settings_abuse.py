@@ -43,6 +43,7 @@ class AbuseSettings(BaseSettings):
     rate_limit_mail: RateField = Rate(10, _HOUR)
     rate_limit_mail_addressee: RateField = Rate(3, _HOUR)
     rate_limit_link: RateField = Rate(20, _QUARTER)
+    rate_limit_token: RateField = Rate(30, _QUARTER)
     rate_limit_second_factor: RateField = Rate(30, _QUARTER)
     rate_limit_credentials: RateField = Rate(10, _HOUR)
     rate_limit_export: RateField = Rate(3, timedelta(days=1))

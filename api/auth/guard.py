@@ -1,4 +1,7 @@
-"""Who is asking: the bearer token of a request, verified, and its session alive."""
+"""Who is asking: the bearer of a request's ``Authorization``, verified, and good at this moment.
+
+A route takes users who are signed in, and nobody else, unless its parameter says so.
+"""
 
 from __future__ import annotations
 
@@ -9,26 +12,56 @@ from fastapi import Request, Security
 from fastapi.openapi.models import HTTPBearer
 from fastapi.security.base import SecurityBase
 
+from api.apps.services import Service, Services
+from api.auth.api_keys.checking import ApiKey, ApiKeys
+from api.auth.api_keys.store import Scope
+from api.auth.api_keys.text import is_key
 from api.auth.sessions import Sessions
-from api.auth.tokens import Claims, Tokens
+from api.auth.tokens import Claims, ServiceClaims, Tokens
 from api.errors import BAD_TOKEN, Refusal, refuse
+from contracts.apps import Permission
 from contracts.errors import Error
+
+User: TypeAlias = Claims | ApiKey
+"""A user who is signed in, or a script that shows a key of theirs."""
+Caller: TypeAlias = User | Service
+"""A user, or an app."""
 
 
 class Guard:
-    """Turns a request into the claims of whoever sent it."""
+    """Turns a request into whoever sent it."""
 
-    def __init__(self, tokens: Tokens, sessions: Sessions) -> None:
+    def __init__(self, tokens: Tokens, sessions: Sessions, keys: ApiKeys, services: Services) -> None:
         self._tokens = tokens
         self._sessions = sessions
+        self._keys = keys
+        self._services = services
 
     async def admit(self, request: Request) -> Claims:
-        """The claims. Raises ``Refusal`` (``unauthorized``), and ``Unavailable`` where that cannot be told."""
+        """The claims of a signed-in user. Raises ``Refusal`` (``unauthorized``), and ``Unavailable`` where that cannot
+        be told."""
         return await self._admit(request, self._sessions.is_live)
 
     async def admit_surely(self, request: Request) -> Claims:
         """The same by the database itself, whatever this process remembers."""
         return await self._admit(request, self._sessions.is_stored_live)
+
+    async def admit_anyone(self, request: Request) -> Caller:
+        """Who asks, whichever kind of caller it is. Raises as ``admit`` does."""
+        bearer = _bearer(request)
+        caller = await (self._keys.find(bearer) if is_key(bearer) else self._holder_of(bearer))
+        if caller is None:
+            raise _unauthorized(BAD_TOKEN)
+        return caller
+
+    async def _holder_of(self, token: str) -> Claims | Service | None:
+        match await self._tokens.read(token):
+            case Claims() as claims if await self._sessions.is_live(claims):
+                return claims
+            case ServiceClaims() as claims:
+                return await self._services.find(claims)
+            case _:
+                return None
 
     async def _admit(self, request: Request, is_live: Callable[[Claims], Awaitable[bool]]) -> Claims:
         claims = await self._tokens.verify(_bearer(request))
@@ -37,22 +70,27 @@ class Guard:
         return claims
 
 
-class _Bearer(SecurityBase):
-    """The dependency of every route that needs a signed-in user; the guard itself is the application's."""
+class _Scheme(SecurityBase):
+    """What the dependencies of routes that ask for somebody have in common; the guard itself is the application's."""
+
+    def __init__(self, name: str, of: str) -> None:
+        self.model = HTTPBearer(bearerFormat="JWT", description=of)
+        self.scheme_name = name
+
+
+class _Bearer(_Scheme):
+    """The dependency of every route that needs a signed-in user."""
 
     def __init__(self) -> None:
-        self.model = HTTPBearer(bearerFormat="JWT", description="accessToken of POST /auth/login")
-        self.scheme_name = "bearer"
+        super().__init__("bearer", "accessToken of POST /auth/login")
 
     async def __call__(self, request: Request) -> Claims:
-        guard: Guard = request.app.state.guard
-        return await guard.admit(request)
+        return await _guard(request).admit(request)
 
 
 class _SureBearer(_Bearer):
     async def __call__(self, request: Request) -> Claims:
-        guard: Guard = request.app.state.guard
-        return await guard.admit_surely(request)
+        return await _guard(request).admit_surely(request)
 
 
 class _AdminBearer(_SureBearer):
@@ -63,6 +101,53 @@ class _AdminBearer(_SureBearer):
         return claims
 
 
+class _KeyBearer(_Scheme):
+    """The dependency of routes that users' keys with a scope may use beside them."""
+
+    def __init__(self, scope: Scope) -> None:
+        super().__init__("bearer", "accessToken of POST /auth/login")
+        self._scope: Scope = scope
+
+    async def __call__(self, request: Request) -> User:
+        caller = await _guard(request).admit_anyone(request)
+        if isinstance(caller, Service):
+            raise refuse("forbidden", "this is not for services")
+        _check_scope(caller, self._scope)
+        return caller
+
+
+class _AnyBearer(_Scheme):
+    """The dependency of routes that services may use as well, with a permission where one is named."""
+
+    def __init__(self, scope: Scope, permission: Permission | None) -> None:
+        super().__init__("bearer", "accessToken of POST /auth/login")
+        self._scope: Scope = scope
+        self._permission: Permission | None = permission
+
+    async def __call__(self, request: Request) -> Caller:
+        caller = await _guard(request).admit_anyone(request)
+        if isinstance(caller, Service):
+            _check_permission(caller, self._permission)
+        else:
+            _check_scope(caller, self._scope)
+        return caller
+
+
+class _ServiceBearer(_Scheme):
+    """The dependency of routes that are for services alone."""
+
+    def __init__(self, permission: Permission | None) -> None:
+        super().__init__("service", "access_token of POST /auth/token")
+        self._permission: Permission | None = permission
+
+    async def __call__(self, request: Request) -> Service:
+        caller = await _guard(request).admit_anyone(request)
+        if not isinstance(caller, Service):
+            raise refuse("forbidden", "this is for services")
+        _check_permission(caller, self._permission)
+        return caller
+
+
 SignedIn: TypeAlias = Annotated[Claims, Security(_Bearer())]
 """Parameter of a route that only a signed-in user may use."""
 SurelySignedIn: TypeAlias = Annotated[Claims, Security(_SureBearer())]
@@ -70,6 +155,33 @@ SurelySignedIn: TypeAlias = Annotated[Claims, Security(_SureBearer())]
 It may end while the request waits for the user's lock: under ``standing.seize`` it is looked at again."""
 Admin: TypeAlias = Annotated[Claims, Security(_AdminBearer())]
 """Parameter of an administrator's route. The token's role may be minutes old: each act asks the database's as well."""
+ReadsOwnCredits: TypeAlias = Annotated[User, Security(_KeyBearer("credits:read"))]
+"""Parameter of a route by which users and their keys see credits."""
+ReadsCredits: TypeAlias = Annotated[Caller, Security(_AnyBearer("credits:read", "users:read"))]
+"""Parameter of a route by which services see credits as well, of a user whom they name."""
+ReadsOperations: TypeAlias = Annotated[Caller, Security(_AnyBearer("credits:read", None))]
+"""The same for what services may look at of their own doing without a permission to see users."""
+UsesCredits: TypeAlias = Annotated[Caller, Security(_AnyBearer("credits:use", None))]
+"""Parameter of the route that uses credits. What a service may do is judged by its command."""
+ActsOnCredits: TypeAlias = Annotated[Service, Security(_ServiceBearer(None))]
+"""Parameter of a route by which services change a user's credits; what each may do is judged by its command."""
+ReadsUsers: TypeAlias = Annotated[Service, Security(_ServiceBearer("users:read"))]
+"""Parameter of a route by which services see users."""
+
+
+def _guard(request: Request) -> Guard:
+    guard: Guard = request.app.state.guard
+    return guard
+
+
+def _check_scope(caller: User, scope: Scope) -> None:
+    if isinstance(caller, ApiKey) and scope not in caller.scopes:
+        raise refuse("forbidden", f"the key has not the scope {scope}")
+
+
+def _check_permission(service: Service, permission: Permission | None) -> None:
+    if permission is not None and not service.app.may(permission):
+        raise refuse("forbidden", f"the service has not the permission {permission}")
 
 
 def _bearer(request: Request) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, Literal
+from typing import Any, Final, Literal, TypeAlias
 from uuid import UUID
 
 import jwt
@@ -20,18 +20,20 @@ from api.auth.keyring import Keyring
 from api.auth.keys import VerifyingKey
 from api.clock import Clock
 from api.lru import LeastRecentlyUsed
-from contracts.fields import Uuid
+from contracts.fields import AppId, Uuid
 
 TYPE: Final = "at+jwt"
 TOKEN_LENGTH_MAX: Final = 8_192
 CACHED_MAX: Final = 20_000
 """So many tokens are remembered as good."""
 _HEADER: Final = frozenset({"alg", "kid", "typ"})
-_REQUIRED: Final = ["sub", "email", "role", "sid", "iss", "aud", "iat", "exp", "jti"]
+_REQUIRED: Final = ["sub", "role", "sid", "iss", "aud", "iat", "exp", "jti"]
+SERVICE: Final = "service"
+"""The role of an app's token."""
 
 
 class Claims(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What an access token says; times are seconds since 1970."""
+    """What a user's access token says; times are seconds since 1970."""
 
     sub: Uuid
     email: str
@@ -52,6 +54,25 @@ class Claims(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def session_id(self) -> UUID:
         """The sign-in that it comes from."""
         return UUID(self.sid)
+
+
+class ServiceClaims(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What an app's access token says: ``sub`` and ``client_id`` are the app's id, ``sid`` that of the secret which the
+    token was given for, and ``scope`` its permissions, parted by spaces (RFC 9068)."""
+
+    sub: AppId
+    client_id: AppId
+    scope: str
+    role: Literal["service"]
+    sid: str
+    iss: str
+    aud: str
+    iat: int
+    exp: int
+    jti: Uuid
+
+
+AnyClaims: TypeAlias = Claims | ServiceClaims
 
 
 @dataclass(frozen=True)
@@ -75,7 +96,7 @@ class TokenRules:
 class _Verified:
     """A token that was good, for as long as its key is."""
 
-    claims: Claims
+    claims: AnyClaims
     kid: str
 
 
@@ -86,6 +107,7 @@ class Tokens:
         self._keyring = keyring
         self._rules = rules
         self._clock = clock
+        self._life_seconds = int(rules.life.total_seconds())
         self._verified: LeastRecentlyUsed[str, _Verified] = LeastRecentlyUsed(CACHED_MAX)
 
     def seconds_until(self, moment: datetime) -> int:
@@ -97,24 +119,35 @@ class Tokens:
 
         Raises ``Unavailable`` without a key to sign with.
         """
+        expires_in = min(self._life_seconds, self.seconds_until(until))
+        return await self._sign(expires_in, sub=str(user_id), email=email, role=role, sid=str(session_id))
+
+    async def issue_to_service(self, app_id: str, secret_id: str, scope: str) -> AccessToken:
+        """A new token of an app that has shown this secret. Raises ``Unavailable`` without a key to sign with."""
+        return await self._sign(
+            self._life_seconds, sub=app_id, client_id=app_id, scope=scope, role=SERVICE, sid=secret_id
+        )
+
+    async def _sign(self, expires_in: int, **claims: str) -> AccessToken:
         key = await self._keyring.current()
         now = int(self._clock())
-        expires_in = min(int(self._rules.life.total_seconds()), self.seconds_until(until))
-        claims = {
-            "sub": str(user_id),
-            "email": email,
-            "role": role,
-            "sid": str(session_id),
+        payload = {
+            **claims,
             "iss": self._rules.issuer,
             "aud": self._rules.audience,
             "iat": now,
             "exp": now + expires_in,
             "jti": str(uuid_utils.uuid7()),
         }
-        text = jwt.encode(claims, key.private, key.algorithm, {"kid": key.kid, "typ": TYPE})
+        text = jwt.encode(payload, key.private, key.algorithm, {"kid": key.kid, "typ": TYPE})
         return AccessToken(text, expires_in)
 
     async def verify(self, token: str) -> Claims | None:
+        """The claims of a user's token, or ``None`` for anything that is not good. Raises as ``read`` does."""
+        claims = await self.read(token)
+        return claims if isinstance(claims, Claims) else None
+
+    async def read(self, token: str) -> AnyClaims | None:
         """The token's claims, or ``None`` for anything that is not good. Raises ``Unavailable`` without any key."""
         known = self._verified.get(token)
         if known is None:
@@ -138,8 +171,8 @@ class Tokens:
         except (jwt.InvalidTokenError, msgspec.ValidationError, ValueError):
             return None
 
-    def _decode(self, token: str, key: VerifyingKey) -> Claims:
-        payload = jwt.decode(
+    def _decode(self, token: str, key: VerifyingKey) -> AnyClaims:
+        payload: dict[str, Any] = jwt.decode(
             token,
             key.public,
             algorithms=[key.algorithm],
@@ -148,7 +181,8 @@ class Tokens:
             # Times are judged by our own clock, above; the library would ask the machine's.
             options={"require": _REQUIRED, "verify_iat": False, "verify_exp": False},
         )
-        return msgspec.convert(payload, Claims, strict=True)
+        shape = ServiceClaims if payload["role"] == SERVICE else Claims
+        return msgspec.convert(payload, shape, strict=True)
 
 
 def _key_name(token: str) -> str | None:

@@ -131,18 +131,14 @@ class BrokerClient:
         command = request.command
         try:
             async with asyncio.timeout(CONFIRM_SECONDS_MAX):
-                await link.publish(command.type, command.user_id, command.body, command.message_id, reply=True)
+                await link.publish(command, reply=True)
         except (Lost, Rejected, TimeoutError) as error:
             _log.warning("a command could not be sent again", command=command.type, reason=repr(error))
 
     async def _publish(self, command: OutgoingCommand, confirm_seconds: float, *, reply: bool) -> None:
         """Sends over the present connection. A loss while a reply is awaited is made good by sending again."""
         try:
-            await self._confirmed(
-                command.type,
-                confirm_seconds,
-                lambda link: link.publish(command.type, command.user_id, command.body, command.message_id, reply=reply),
-            )
+            await self._confirmed(command.type, confirm_seconds, lambda link: link.publish(command, reply=reply))
         except Lost:
             if not reply:
                 raise

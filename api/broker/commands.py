@@ -16,12 +16,14 @@ from contracts.replies import CONTENT_TYPE
 class OutgoingCommand:
     """A command: ``type`` its name, ``user_id`` whose it is (and so its routing key), ``body`` its JSON.
 
-    ``message_id`` tells this try from every other: sent again with it, the command is a repeat of the same message.
+    ``on_behalf`` is the app that asks, where it is not the user. ``message_id`` tells this try from every other: sent
+    again with it, the command is a repeat of the same message.
     """
 
     type: str
     user_id: str
     body: bytes
+    on_behalf: str | None = None
     message_id: str = field(default_factory=lambda: str(uuid_utils.uuid7()))
 
 

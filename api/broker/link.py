@@ -19,7 +19,8 @@ from aiormq.exceptions import AMQPError, ChannelInvalidStateError, DeliveryError
 from pamqp.commands import Basic
 from yarl import URL
 
-from api.broker.commands import Notice
+from api.broker.commands import Notice, OutgoingCommand
+from contracts.apps import ON_BEHALF_HEADER
 from contracts.replies import CONTENT_TYPE
 from contracts.topology import COMMANDS_EXCHANGE, DIRECT_REPLY_TO
 
@@ -64,23 +65,24 @@ class Link:
             raise Lost(f"{type(error).__name__}: {error}") from error
         return cls(connection, channel, login_of(url))
 
-    async def publish(self, command_type: str, user_id: str, body: bytes, correlation_id: str, *, reply: bool) -> None:
+    async def publish(self, command: OutgoingCommand, *, reply: bool) -> None:
         """Returns once the broker has confirmed that the command is queued and safe.
 
-        ``correlation_id`` is the message's id too, so that sending it again is a repeat and no new try.
+        The correlation id is the message's id too, so that sending it again is a repeat and no new try.
         Raises ``Rejected`` and ``Lost``. Waits without end while the broker is blocked: bound it.
         """
         properties = Basic.Properties(
             content_type=CONTENT_TYPE,
             delivery_mode=_PERSISTENT,
-            correlation_id=correlation_id,
+            correlation_id=command.message_id,
             reply_to=DIRECT_REPLY_TO if reply else None,
-            message_id=correlation_id,
+            message_id=command.message_id,
             timestamp=datetime.now(UTC),
-            message_type=command_type,
+            message_type=command.type,
             user_id=self._login,
+            headers=None if command.on_behalf is None else {ON_BEHALF_HEADER: command.on_behalf},
         )
-        await self._send(COMMANDS_EXCHANGE, user_id, body, properties)
+        await self._send(COMMANDS_EXCHANGE, command.user_id, command.body, properties)
 
     async def put(self, notice: Notice) -> None:
         """Returns and raises as ``publish`` does."""

@@ -5,36 +5,49 @@ from __future__ import annotations
 from typing import Any, Final
 
 import msgspec
+from msgspec import Struct
 
 from api.credits.views import (
+    AdjustRequest,
     Alert,
     BalanceView,
     Completed,
+    GrantRequest,
     Package,
     Pending,
     Price,
     Purchase,
+    RefundRequest,
     RefusedOperation,
     UseRequest,
     UseResult,
 )
+from contracts.commands import Adjust, Command, Grant, Refund
 from contracts.replies import Lot, Transaction
 
 _REFERENCE: Final = "#/components/schemas/{name}"
 _TYPES: Final = (
+    AdjustRequest,
     Alert,
     BalanceView,
     Completed,
+    GrantRequest,
     Lot,
     Package,
     Pending,
     Price,
     Purchase,
+    RefundRequest,
     RefusedOperation,
     Transaction,
     UseRequest,
     UseResult,
 )
+_BODIES: Final[dict[type[Command], type[Struct]]] = {
+    Refund: RefundRequest,
+    Grant: GrantRequest,
+    Adjust: AdjustRequest,
+}
 _, _COMPONENTS = msgspec.json.schema_components(_TYPES, ref_template=_REFERENCE)
 
 USE_HEADERS: Final[list[dict[str, Any]]] = [
@@ -64,7 +77,7 @@ def result(shape: Any) -> dict[int | str, dict[str, Any]]:
 
 
 def results_of_use() -> dict[int | str, dict[str, Any]]:
-    """200 and 202 of ``POST /credits/use``."""
+    """200 and 202 of a command."""
     return result(UseResult) | pending()
 
 
@@ -77,7 +90,16 @@ def pending() -> dict[int | str, dict[str, Any]]:
 
 def body_of_use() -> dict[str, Any]:
     """The body of ``POST /credits/use``."""
-    schema = {"$ref": _REFERENCE.format(name=UseRequest.__name__)}
+    return _body(UseRequest)
+
+
+def body_of_command(kind: type[Command]) -> dict[str, Any]:
+    """The body by which a service sends a command of that kind."""
+    return _body(_BODIES[kind])
+
+
+def _body(shape: type[Struct]) -> dict[str, Any]:
+    schema = {"$ref": _REFERENCE.format(name=shape.__name__)}
     return {"required": True, "content": {"application/json": {"schema": schema}}}
 
 

@@ -6,6 +6,7 @@ import re
 from datetime import UTC, datetime
 from typing import Annotated, Final
 from urllib.parse import urlencode
+from uuid import UUID
 
 import msgspec
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
@@ -56,6 +57,7 @@ class TransactionsQuery(BaseModel):
     app_id: AppId | None = None
     from_: Moment | None = Field(default=None, alias="from")
     to: Moment | None = None
+    user_id: UUID | None = Field(default=None, description="the user, where a service asks")
 
     def selection(self) -> Selection:
         """One more than asked for, which tells whether there is a next page."""

@@ -1,4 +1,4 @@
-"""A use over REST: sent to the ledger, and answered with what the ledger says, or with where to look."""
+"""A command over REST: sent to the ledger, and answered with what the ledger says, or with where to look."""
 
 from __future__ import annotations
 
@@ -30,18 +30,23 @@ _ERROR: Final = msgspec.json.Decoder(Error)
 
 
 class Spending:
-    """Sends uses and answers for them."""
+    """Sends commands and answers for them."""
 
     def __init__(self, broker: Broker, delivery: Delivery, tries: Tries) -> None:
         self._broker = broker
         self._delivery = delivery
         self._tries = tries
 
-    async def use(
-        self, user_id: UUID, session_id: UUID, command: OutgoingCommand, key: str, wait_seconds: float
+    async def send_for_user(
+        self, command: OutgoingCommand, key: str, wait_seconds: float, acts_in: UUID | str
     ) -> Response:
+        """As ``send``, behind what still waits for the user of this session or key."""
+        await self._delivery.ensure_delivered(UUID(command.user_id), acts_in)
+        return await self.send(command, key, wait_seconds)
+
+    async def send(self, command: OutgoingCommand, key: str, wait_seconds: float) -> Response:
         """200 with the reply, or 202 with a place to look. Raises ``Refusal``, and ``Unavailable``."""
-        await self._delivery.ensure_delivered(user_id, session_id)
+        user_id = UUID(command.user_id)
         # Beside the sending, so that it costs no time: a reply takes longer than a note.
         noting = asyncio.create_task(self._tries.note(user_id, key, command.message_id))
         try:
@@ -49,7 +54,7 @@ class Spending:
         except NoAnswer:
             if await noting is None:
                 await self._tries.note(user_id, key, command.message_id)
-            return _pending(key)
+            return _pending(command, key)
         except NotAccepted:
             if noted := await noting:
                 await self._tries.take_back(user_id, key, command.message_id, noted)
@@ -72,7 +77,9 @@ def _answer(reply: bytes) -> Response:
     return Response(msgspec.json.encode(members), 200, media_type=_JSON, headers={"cache-control": "no-store"})
 
 
-def _pending(key: str) -> Response:
-    location = OPERATIONS + quote(key, safe="")
+def _pending(command: OutgoingCommand, key: str) -> Response:
+    """A service names the user again where it looks."""
+    whose = "" if command.on_behalf is None else f"?userId={command.user_id}"
+    location = OPERATIONS + quote(key, safe="") + whose
     headers = {"location": location, "cache-control": "no-store"}
     return Response(msgspec.json.encode(Pending(key, location)), 202, headers, _JSON)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Literal
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from contracts.errors import Error
-from contracts.fields import Amount, AppId, Description, IdempotencyKey
+from contracts.fields import Amount, AppId, Description, IdempotencyKey, Moment, Reason, SignedAmount, Uuid
 from contracts.replies import Balance, Transaction
 
 
@@ -33,17 +33,55 @@ class Alert(Struct, frozen=True, rename="camel"):
 
 
 class UseRequest(Struct, frozen=True, rename="camel"):
-    """Body of ``POST /credits/use``, as it is documented; what judges it is the command's own decoder."""
+    """Body of ``POST /credits/use``, as it is documented; what judges it is the command's own decoder.
+
+    ``userId`` is for services, of which it is required.
+    """
 
     amount: Amount
     app_id: AppId
     description: Description
     idempotency_key: IdempotencyKey | None = None
     metadata: dict[str, Any] | None = None
+    user_id: Uuid | UnsetType = UNSET
+
+
+class RefundRequest(Struct, frozen=True, rename="camel"):
+    """Body of ``POST /credits/refund``, as it is documented; without ``amount`` all that is left is given back."""
+
+    user_id: Uuid
+    transaction_id: Uuid
+    amount: Amount | None = None
+    description: Description | None = None
+    idempotency_key: IdempotencyKey | None = None
+    metadata: dict[str, Any] | None = None
+
+
+class GrantRequest(Struct, frozen=True, rename="camel"):
+    """Body of ``POST /credits/grant``, as it is documented; without ``expiresAt`` the credits do not expire."""
+
+    user_id: Uuid
+    amount: Amount
+    description: Description
+    source: Literal["promotion", "bonus"]
+    expires_at: Moment | None = None
+    idempotency_key: IdempotencyKey | None = None
+    metadata: dict[str, Any] | None = None
+
+
+class AdjustRequest(Struct, frozen=True, rename="camel"):
+    """Body of ``POST /credits/adjust``, as it is documented; ``reason`` is for those who look later."""
+
+    user_id: Uuid
+    amount: SignedAmount
+    description: Description
+    reason: Reason
+    idempotency_key: IdempotencyKey | None = None
+    metadata: dict[str, Any] | None = None
 
 
 class UseResult(Struct, frozen=True, rename="camel"):
-    """The ledger's reply to a use."""
+    """The ledger's reply to a command."""
 
     transaction: Transaction
     balance: Balance

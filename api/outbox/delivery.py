@@ -1,4 +1,5 @@
-"""Delivers what the outbox holds for one user: at once when it was written, and before a session's first command.
+"""Delivers what the outbox holds for one user: at once when it was written, and before the first command of a session,
+or of a key.
 
 Repeating is harmless, since the ledger answers a command whose key it has seen with the first result; so a row is
 removed only once its delivery is certain, and the relay delivers what stays. A command goes out only behind those that
@@ -32,15 +33,16 @@ _log = structlog.get_logger(__name__)
 
 
 class Delivery:
-    """Knows for some sessions that nothing from before them waits any more; for the others it looks.
+    """Knows for some sessions and keys that nothing from before them waits any more; for the others it looks.
 
-    What is written for a user later ends the user's sessions, but for the signup bonus, which may come at any time.
+    What is written for a user later ends the user's sessions and keys, but for the signup bonus, which may come at any
+    time.
     """
 
     def __init__(self, database: Database, broker: Broker) -> None:
         self._database = database
         self._broker = broker
-        self._settled: LeastRecentlyUsed[UUID, bool] = LeastRecentlyUsed(_SETTLED_MAX)
+        self._settled: LeastRecentlyUsed[UUID | str, bool] = LeastRecentlyUsed(_SETTLED_MAX)
 
     async def deliver_now(self, pending: PendingCommand) -> bool:
         """Sends a command just committed and waits for its reply, 2 s at most; what fails is left to the relay.
@@ -72,13 +74,13 @@ class Delivery:
             if not await self.deliver_now(pending):
                 return
 
-    async def ensure_delivered(self, user_id: UUID, session_id: UUID) -> None:
-        """Sends what still waits for the session's user, so that it stands before whatever is sent next.
+    async def ensure_delivered(self, user_id: UUID, acts_in: UUID | str) -> None:
+        """Sends what still waits for the user of this session or key, so that it stands before whatever is sent next.
 
         Raises ``NotAccepted`` where that cannot be done now, and ``Unavailable`` where the database does not say soon
         what waits: the next command must not be sent then.
         """
-        if self._settled.get(session_id):
+        if self._settled.get(acts_in):
             return
         complaint = "the database does not say what waits for the user"
         for pending in await told_soon(self._waiting(user_id), LOOK_SECONDS_MAX, complaint):
@@ -88,7 +90,7 @@ class Delivery:
             except NoAnswer as error:
                 raise NotAccepted("what waits for the user could not be sent") from error
             await self._settle(pending)
-        self._settled.put(session_id, True)
+        self._settled.put(acts_in, True)
 
     async def _waiting(self, user_id: UUID) -> list[PendingCommand]:
         async with self._database.as_user(user_id) as connection:

@@ -17,7 +17,7 @@ from api.throttle.limiter import Charge
 from api.throttle.throttle import Throttle
 
 _BY_USER: Final = frozenset[ClassName]({"credentials", "export", "admin", "purchases"})
-_GIVEN_BACK: Final = frozenset[ClassName]({"login"})
+_GIVEN_BACK: Final = frozenset[ClassName]({"login", "token"})
 """Classes whose requests count where they fail: an office signs in through one address."""
 _IF_DONE: Final = frozenset[ClassName]({"credentials", "export"})
 """Classes whose requests count where they succeed: who is asked to sign in again first has lost nothing by it."""

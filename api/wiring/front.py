@@ -15,7 +15,9 @@ from prometheus_client import CollectorRegistry
 from starlette.types import ASGIApp
 
 from api import app
+from api.apps.services import Services
 from api.auth.announcements import Announcements
+from api.auth.api_keys.checking import ApiKeys
 from api.auth.browser.mode import Browsers
 from api.auth.devices import Devices
 from api.auth.ended_sessions import EndedSessions
@@ -44,6 +46,7 @@ from api.running import running
 from api.settings import Settings
 from api.wiring import (
     admin,
+    api_keys,
     apps,
     mail_links,
     me,
@@ -51,6 +54,7 @@ from api.wiring import (
     packages,
     passwords,
     payments,
+    services,
     sessions,
     two_factor,
     webhooks,
@@ -66,6 +70,8 @@ _ROOMS: Final = (
     mail_links,
     two_factor,
     me,
+    api_keys,
+    services,
     admin,
     apps,
     packages,
@@ -108,7 +114,7 @@ async def front(settings: Settings) -> AsyncGenerator[Front]:
         count_hashes(parts.registry, lambda: parts.hasher.started)
         await _look_at(parts.keyring)
         care = KeyCare(parts.keyring)
-        announcements = Announcements(settings.database_url, [parts.ended, care])
+        announcements = Announcements(settings.database_url, [parts.ended, parts.services, care])
         async with running(parts.broker.keep_connected(), announcements.follow(), care.follow(), parts.decoys.follow()):
             try:
                 yield Front(_application(parts), parts.broker.stop_waiting)
@@ -175,6 +181,8 @@ def _parts(
         browsers=Browsers((settings.public_url, *settings.cors_origins)),
         ended=ended,
         sessions=Sessions(database, tokens, ended, lifetimes),
+        services=Services(database),
+        keys=ApiKeys(database),
         starting=Starting(lifetimes, devices, settings.sessions_max),
         devices=devices,
         throttle=limited.throttle,
@@ -210,4 +218,4 @@ def _routers(parts: Parts) -> list[APIRouter]:
 
 
 def _guard(parts: Parts) -> Guard:
-    return Guard(parts.tokens, parts.sessions)
+    return Guard(parts.tokens, parts.sessions, parts.keys, parts.services)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry
 
+from api.apps.services import Services
+from api.auth.api_keys.checking import ApiKeys
 from api.auth.browser.mode import Browsers
 from api.auth.devices import Devices
 from api.auth.ended_sessions import EndedSessions
@@ -44,6 +46,8 @@ class Parts:
     browsers: Browsers
     ended: EndedSessions
     sessions: Sessions
+    services: Services
+    keys: ApiKeys
     starting: Starting
     devices: Devices
     throttle: Throttle

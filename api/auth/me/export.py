@@ -61,6 +61,7 @@ SECTIONS: Final = (
     Section("sessions", "export_sessions", ("id",)),
     Section("refreshTokens", "export_refresh_tokens", ("session_id", "generation")),
     Section("devices", "export_devices", ("_hash",)),
+    Section("apiKeys", "export_api_keys", ("id",)),
     Section("links", "export_links", ("created_at", "_id")),
     Section("mails", "export_mails", ("id",)),
     Section("securityEvents", "export_events", ("created_at", "id")),

@@ -75,7 +75,7 @@ async def guarded(http: httpx.AsyncClient) -> list[tuple[bytes, bytes]]:
         (method.upper().encode(), _filled(path))
         for path, methods in document["paths"].items()
         for method, operation in methods.items()
-        if "security" in operation
+        if {"bearer": []} in operation.get("security", ()) or {"service": []} in operation.get("security", ())
     ]
 
 

@@ -33,7 +33,7 @@ async def test_every_route_without_a_body_refuses_fields(http: httpx.AsyncClient
         assert {"413", "422"} <= set(operation["responses"])
         if path.startswith(f"{BASE}/admin/"):
             continue  # another is asked first there: is the user an administrator
-        url = path.format(sessionId=uuid4())
+        url = path.format(sessionId=uuid4(), keyId="abcdefghijkl")
         answer = await http.request(method, url, json={"password": "x", "a\u001b": 1}, headers=user.headers)
         assert fields(assert_problem(answer, 422, "invalid_request")) == ["password", "a\ufffd"], url
     assert (await http.get(ME, headers=user.headers)).status_code == 200

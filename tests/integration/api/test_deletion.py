@@ -16,6 +16,7 @@ from redis.asyncio import Redis
 
 from ops.instance import Instance
 from tests.integration.api.authenticator import age_sessions, answer, challenge, enrol, verify_address
+from tests.integration.api.keys import make_key
 from tests.integration.api.process import Process
 from tests.integration.api.users import BASE, PASSWORD, SignedIn, assert_problem, login, sign_up
 from tests.integration.auth.rows import add_mail
@@ -52,6 +53,7 @@ async def _leave_traces(http: httpx.AsyncClient, owner: asyncpg.Connection) -> T
     assert (await http.post(f"{BASE}/auth/register", json=registration, headers=agent)).status_code == 201
     given = (await http.post(LOGIN, json={"email": email, "password": PASSWORD, **device}, headers=agent)).json()
     user = SignedIn(given["user"]["id"], email, given["accessToken"], given["refreshToken"])
+    await make_key(http, user, "credits:use", name=canary)
     for amount in (3, 4, 1_000):
         body = {"amount": amount, "appId": "chat", "description": f"to {canary}", "metadata": {"to": canary}}
         used = await http.post(f"{BASE}/credits/use", json=body, headers=user.headers)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
 from typing import Any, Final
@@ -39,6 +40,7 @@ _SECTIONS: Final = {
     "auth.mails": "mails",
     "auth.security_events": "securityEvents",
     "auth.imports": "imports",
+    "auth.api_keys": "apiKeys",
     "auth.outbox": "pendingCommands",
     "credits.balances": "balance",
     "credits.lots": "lots",
@@ -56,7 +58,6 @@ _WITH_OTHERS: Final = {
     "credits.postings": "with their transactions",
     "credits.usage_progress": "how many of the transactions the statistics know",
     "auth.outbox_events": "what subscribers are about to be told: it is with the user and the sessions",
-    "auth.api_keys": "nobody can make any yet",
     "auth.erasures": "of those who are deleted: nobody is left to ask",
     "credits.stripe_events": "what Stripe told of the user's purchases: its facts are with these",
     "credits.topup_stops": "until subscribers are told: the reason is with the top-up",
@@ -70,6 +71,8 @@ _ROWS: Final = {
     "auth.security_events": "(id, user_id, actor_id, type, address, details)"
     " VALUES (gen_random_uuid(), $1, gen_random_uuid(), 'user.unbanned', '192.0.2.9', '{\"reason\": \"appeal\"}')",
     "auth.imports": "(file_hash, line, user_id, balance, opened) VALUES (sha256('file'), 7, $1, 250, true)",
+    "auth.api_keys": "(id, user_id, name, hash, scopes)"
+    " VALUES (left(md5(random()::text), 12), $1, 'backup', sha256('key'), '{credits:read}')",
     "auth.outbox": "(id, user_id, command, body) VALUES (gen_random_uuid(), $1, 'account.open', '{}')",
     "credits.balances": "(account_id, balance, free_credits_remaining, total_earned, total_spent, sequence, last_daily,"
     " opening_key, created_at) VALUES ($1, 0, 5, 5, 0, 1, current_date, 'k', now())",
@@ -184,8 +187,9 @@ async def _assert_no_secrets(owner: asyncpg.Connection, enrolled: Enrolled, expo
     )
     assert row is not None
     hashes = [row["sealed_secret"].hex(), *(one.hex() for one in row["recovery_hashes"])]
+    hashes.append(hashlib.sha256(b"key").hexdigest())
     told = [row["hash"], enrolled.user.access_token, enrolled.user.refresh_token, enrolled.totp.secret, "192.0.2.9"]
-    assert len(hashes) == 11
+    assert len(hashes) == 12
     assert [secret for secret in (*hashes, *told, *enrolled.recovery_codes) if secret in exported] == []
 
 

@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator
 from itertools import pairwise
 from pathlib import Path
 
+import asyncpg
 import httpx
 import pytest
 
@@ -26,6 +27,7 @@ from tests.integration.api.limited import (
     undisturbed,
 )
 from tests.integration.api.process import Process
+from tests.integration.api.services import GRANT, INTROSPECT, TOKEN, give_token, register_app
 from tests.integration.api.users import BASE, PASSWORD, SignedIn, assert_problem, new_email
 
 GENERAL = 100
@@ -264,3 +266,24 @@ async def test_registrations_of_one_address(limited: Process, ledger: ScriptedLe
         assert left(answers[-1]) == ("register", 0)
 
     await undisturbed(limited, play)
+
+
+async def test_wrong_secrets_of_apps_are_few_and_right_ones_cost_nothing(
+    limited: Process, owner: asyncpg.Connection
+) -> None:
+    """[23] [29]: by address, whichever app they are for, at the token's door and at the introspection's together."""
+    apps = [await register_app(owner, "users:read") for _ in range(3)]
+
+    async def guessed(number: int) -> None:
+        async with coming_from(limited, f"198.51.102.{number}") as http:
+            for _ in range(40):
+                await give_token(http, apps[0])
+            answers = [
+                await http.post(path, data={**GRANT, "token": "x"}, auth=(apps[turn % 3].id, "wrong"))
+                for turn, path in enumerate([TOKEN, INTROSPECT] * 16)
+            ]
+            assert [answer.status_code for answer in answers] == [401] * 30 + [429] * 2
+            assert_problem(answers[-1], 429, "rate_limited")
+            assert (await http.post(TOKEN, data=GRANT, auth=apps[0].basic)).status_code == 429
+
+    await undisturbed(limited, guessed)

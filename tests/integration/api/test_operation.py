@@ -58,7 +58,11 @@ async def test_openapi_has_every_route_of_the_contract(http: httpx.AsyncClient) 
         ("get", f"{BASE}/credits/purchases"),
         ("get", f"{BASE}/credits/packages"),
     } <= routes
-    assert document["paths"][f"{BASE}/credits/use"]["post"]["security"] == [{"bearer": []}]
+    assert document["paths"][f"{BASE}/credits/use"]["post"]["security"] == [
+        {"bearer": []},
+        {"apiKey": []},
+        {"service": []},
+    ]
 
 
 async def test_openapi_names_the_codes_that_a_route_can_answer_and_no_others(http: httpx.AsyncClient) -> None:
@@ -82,13 +86,13 @@ async def test_openapi_names_the_codes_that_a_route_can_answer_and_no_others(htt
     assert codes("post", "/credits/use") == everywhere | {
         "401": ["unauthorized"],
         "402": ["insufficient_credits"],
-        "403": ["account_frozen"],
+        "403": ["account_frozen", "app_mismatch", "forbidden"],
         "404": ["unknown_user"],
         "409": ["idempotency_conflict"],
         "413": ["payload_too_large"],
         "422": ["invalid_request"],
     }
-    assert codes("get", "/credits/lots") == everywhere | {"401": ["unauthorized"]}
+    assert codes("get", "/credits/lots") == everywhere | {"401": ["unauthorized"], "403": ["forbidden"]}
     assert codes("get", "/auth/jwks") == everywhere
     assert codes("post", "/webhooks/stripe") == {
         "400": ["invalid_request"],

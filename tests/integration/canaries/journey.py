@@ -12,6 +12,8 @@ from uuid import UUID
 import asyncpg
 from pyotp.totp import TOTP
 
+from contracts.apps import PERMISSIONS
+from tests.integration.api.services import register_app
 from tests.integration.api.users import new_email
 from tests.integration.canaries.traveller import Traveller
 
@@ -120,6 +122,62 @@ async def live(by: Traveller, person: Person) -> None:
     which = {"transactionId": used["transaction"]["id"], "key": "canary-1"}
     for path in ("/transactions/{transactionId}", "/operations/{key}"):
         await by.done("GET", f"/credits{path}", token=person.access, where=which)
+
+
+async def use_a_script(by: Traveller, person: Person) -> None:
+    """With a key of the person's, and with keys that are none."""
+    body = {"name": "backup", "scopes": ["credits:read", "credits:use"]}
+    made = await by.done("POST", "/auth/api-keys", body, token=person.access)
+    key = by.given("API key", made["key"])
+    await by.done("GET", "/credits/balance", token=key)
+    use = {"amount": 1, "appId": "chat", "description": "d", "idempotencyKey": "canary-2"}
+    await by.done("POST", "/credits/use", use, token=key)
+    await by.done("GET", "/auth/api-keys", token=person.access)
+    for shown in (
+        key[:-1],
+        by.typed("key that is none", f"mana_key_{secrets.token_hex(6)}_{secrets.token_urlsafe(32)}"),
+    ):
+        await by.ask("GET", "/credits/balance", token=shown)
+    await misplace(by, person, key)
+    await by.done("DELETE", "/auth/api-keys/{keyId}", token=person.access, where={"keyId": made["id"]})
+
+
+async def misplace(by: Traveller, person: Person, secret: str) -> None:
+    """A good secret of a script or an app where it does not belong."""
+    await by.ask("GET", "/auth/me", token=secret, params={"key": secret})
+    await by.ask("DELETE", "/auth/api-keys/{keyId}", token=person.access, where={"keyId": secret})
+    await by.ask("POST", "/auth/validate", {"token": secret})
+    await by.ask("POST", "/auth/login", {"email": secret, "password": secret})
+    await by.ask("POST", "/auth/token", data={"grant_type": secret, "client_id": secret, "scope": secret})
+    proof = {"client_id": secret, "client_secret": secret}
+    await by.ask("POST", "/auth/token", data={"grant_type": "client_credentials", **proof})
+    await by.ask("POST", "/auth/token", {"client_secret": secret})
+
+
+async def serve(by: Traveller, person: Person, owner: asyncpg.Connection) -> None:
+    """What an app does for a person, with a token that it gets by its secret."""
+    app = await register_app(owner, *PERMISSIONS)
+    secret = by.typed("secret of an app", app.secret)
+    proof, wrong = {"client_id": app.id, "client_secret": secret}, by.typed("wrong secret", f"mana_app_{'x' * 43}")
+    grant = {"grant_type": "client_credentials"}
+    token = by.given("service token", (await by.done("POST", "/auth/token", data={**grant, **proof}))["access_token"])
+    for shown in ({**proof, "client_secret": wrong}, {"client_id": wrong, "client_secret": secret}):
+        await by.ask("POST", "/auth/token", data={**grant, **shown})
+    await by.done("POST", "/auth/introspect", data={**proof, "token": person.access})
+    await by.ask("POST", "/auth/introspect", data={**proof, "client_secret": wrong, "token": person.access})
+    await misplace(by, person, secret)
+
+    said = {"userId": person.id, "amount": 1, "description": "d"}
+    used = await by.done("POST", "/credits/use", {**said, "appId": app.id}, token=token)
+    refund = {"userId": person.id, "transactionId": used["transaction"]["id"], "idempotencyKey": "canary-3"}
+    await by.done("POST", "/credits/refund", refund, token=token)
+    await by.done("POST", "/credits/grant", {**said, "source": "bonus"}, token=token)
+    await by.done("POST", "/credits/adjust", {**said, "reason": "r"}, token=token)
+    named = {"userId": person.id}
+    for path in ("/balance", "/transactions"):
+        await by.done("GET", f"/credits{path}", token=token, params=named)
+    await by.done("GET", "/credits/operations/{key}", token=token, params=named, where={"key": "canary-3"})
+    await by.done("GET", "/users/{userId}", token=token, where=named)
 
 
 async def use_a_browser(by: Traveller, person: Person) -> None:

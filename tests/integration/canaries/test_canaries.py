@@ -30,6 +30,7 @@ from contracts.topology import LOGINS
 from ops.instance import Instance, private
 from tests.integration.api.operators import operate
 from tests.integration.api.process import PARTITIONS, front, keeper, relay, until_ready, worker
+from tests.integration.api.services import INTROSPECT, TOKEN
 from tests.integration.api.users import new_email
 from tests.integration.canaries import journey
 from tests.integration.canaries.journey import SITE, Person
@@ -47,6 +48,8 @@ from tests.integration.workers.usage import counting
 
 _INSIDE = re.compile(r"select |insert |relation|auth\\.|asyncpg|traceback|\\.py\\b|/home|@", re.IGNORECASE)
 _LOGINS = tuple(login.name for login in LOGINS)
+OAUTH = tuple(f"POST {path} " for path in (TOKEN, INTROSPECT))
+"""Whose errors are those of RFC 6749."""
 FOLDERS = ("logs", "answers", "tables", "servers")
 """What is searched; mails are for their readers."""
 
@@ -125,6 +128,8 @@ async def _travel(by: Traveller, instance: Instance, root: Path, owner: asyncpg.
             ada, admin = await journey.register(by), await _new_admin(by, instance)
             await journey.try_wrongly(by, ada)
             await journey.live(by, ada)
+            await journey.use_a_script(by, ada)
+            await journey.serve(by, ada, owner)
             bought = await selling.buy(by, ada)
             await selling.be_told_wrongly(by)
             await journey.misplace_tokens(by, ada)
@@ -150,6 +155,7 @@ def _tells_of_the_inside(answer: str) -> str:
     if int(head.split()[2]) < 400:
         return ""
     whole = "content-type: application/problem+json" in head and {"code", "status", "detail"} <= set(json.loads(body))
+    whole = whole or (head.startswith(OAUTH) and set(json.loads(body)) == {"error", "error_description"})
     return "" if whole and not _INSIDE.search(body) else answer
 
 

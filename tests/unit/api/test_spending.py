@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+from msgspec import Struct
 
 from api.credits.spending import wait_seconds
 from api.credits.use_request import read_use
-from api.credits.views import UseRequest
+from api.credits.views import AdjustRequest, GrantRequest, RefundRequest, UseRequest
 from api.errors import Refusal
-from contracts.commands import Use
+from contracts.commands import Adjust, Grant, Refund, Use
 
 USER = "01900000-0000-7000-8000-000000000001"
 
@@ -37,9 +38,23 @@ def test_how_long_to_wait(prefer: str, seconds: float) -> None:
     assert wait_seconds(prefer) == seconds
 
 
-def test_the_documented_body_is_the_commands_less_the_user() -> None:
-    documented = {field.encode_name for field in msgspec.structs.fields(UseRequest)}
-    assert documented == {field.encode_name for field in msgspec.structs.fields(Use)} - {"userId"}
+def test_the_documented_body_is_the_command() -> None:
+    assert _names(UseRequest) == _names(Use)
+    assert _required(UseRequest) == _required(Use) - {"userId", "idempotencyKey"}
+
+
+@pytest.mark.parametrize(("body", "command"), [(RefundRequest, Refund), (GrantRequest, Grant), (AdjustRequest, Adjust)])
+def test_the_documented_bodies_of_services_are_the_commands(body: type[Struct], command: type[Struct]) -> None:
+    assert _names(body) == _names(command)
+    assert _required(body) == _required(command) - {"idempotencyKey"}
+
+
+def _names(shape: type[Struct]) -> set[str]:
+    return {field.encode_name for field in msgspec.structs.fields(shape)}
+
+
+def _required(shape: type[Struct]) -> set[str]:
+    return {field.encode_name for field in msgspec.structs.fields(shape) if field.required}
 
 
 def test_one_of_several_keys_that_differ() -> None:

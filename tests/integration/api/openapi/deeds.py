@@ -9,14 +9,18 @@ import json
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import asyncpg
 import httpx
 from pyotp.totp import TOTP
 
+from contracts.apps import PERMISSIONS
 from tests.integration.api.authenticator import SETUP, challenge, enrol, verify_address
+from tests.integration.api.keys import make_key
 from tests.integration.api.payments.paying import pay
+from tests.integration.api.services import GRANT, ServiceToken, register_app, service
 from tests.integration.api.stripe_events import WEBHOOK, signature
 from tests.integration.api.users import BASE, PASSWORD, SignedIn, login, new_email, register, sign_up
 from tests.integration.auth.links import newest_link
@@ -41,7 +45,7 @@ class Surroundings:
     http: httpx.AsyncClient
     owner: asyncpg.Connection
 
-    async def post(self, path: str, body: dict[str, Any], by: SignedIn | None = None) -> Any:
+    async def post(self, path: str, body: dict[str, Any], by: SignedIn | ServiceToken | None = None) -> Any:
         """What a preparation is answered, which must succeed."""
         answer = await self.http.post(f"{BASE}{path}", json=body, headers=by.headers if by else {})
         assert answer.is_success, answer.text
@@ -50,12 +54,15 @@ class Surroundings:
 
 @dataclass(frozen=True)
 class Deed:
-    """A request; ``by`` is whose token it carries where it must be this user's."""
+    """A request; ``by`` is whose token it carries where it must be this user's, or this app's. A body in a form is an
+    app's, whose own proof is in it."""
 
-    by: SignedIn | None = None
+    by: SignedIn | ServiceToken | None = None
     body: dict[str, Any] | None = None
     path: dict[str, str] = field(default_factory=dict[str, str])
     headers: dict[str, str] = field(default_factory=dict[str, str])
+    query: dict[str, str] = field(default_factory=dict[str, str])
+    form: bool = False
 
 
 Preparation = Callable[[Surroundings], Awaitable[Deed]]
@@ -180,7 +187,7 @@ async def _use(there: Surroundings) -> Deed:
 
 async def _used(there: Surroundings) -> tuple[SignedIn, dict[str, Any]]:
     deed = await _use(there)
-    assert deed.by is not None
+    assert isinstance(deed.by, SignedIn)
     assert deed.body is not None
     return deed.by, (await there.post("/credits/use", deed.body, deed.by))["transaction"]
 
@@ -197,6 +204,69 @@ async def _see_transaction(there: Surroundings) -> Deed:
 
 async def _set_alert(there: Surroundings) -> Deed:
     return Deed(await sign_up(there.http), {"below": 50})
+
+
+async def _make_key(there: Surroundings) -> Deed:
+    body = {"name": "N", "scopes": ["credits:read"], "expiresAt": f"{datetime.now(UTC) + timedelta(days=30):%FT%TZ}"}
+    return Deed(await sign_up(there.http), body)
+
+
+async def _revoke_key(there: Surroundings) -> Deed:
+    user = await sign_up(there.http)
+    return Deed(user, path={"keyId": (await make_key(there.http, user, "credits:read")).id})
+
+
+async def _ask_for_token(there: Surroundings) -> Deed:
+    return Deed(body={**GRANT, **await _shown(there), "scope": "users:read"}, form=True)
+
+
+async def _explain_token(there: Surroundings) -> Deed:
+    return Deed(body={**await _shown(there), "token": (await sign_up(there.http)).access_token}, form=True)
+
+
+async def _shown(there: Surroundings) -> dict[str, str]:
+    app = await register_app(there.owner, "users:read")
+    return {"client_id": app.id, "client_secret": app.secret}
+
+
+async def _by_service(there: Surroundings, **body: Any) -> Deed:
+    """A service's deed for a user whose account is open."""
+    token = await service(there.http, there.owner, *PERMISSIONS)
+    user = await sign_up(there.http)
+    return Deed(token, {"userId": user.id, **body})
+
+
+async def _use_by_service(there: Surroundings) -> Deed:
+    return await _by_service(there, amount=1, appId="chat", description="d")
+
+
+async def _refund(there: Surroundings) -> Deed:
+    user, transaction = await _used(there)
+    token = await service(there.http, there.owner, *PERMISSIONS)
+    return Deed(token, {"userId": user.id, "transactionId": transaction["id"]})
+
+
+async def _grant(there: Surroundings) -> Deed:
+    return await _by_service(there, amount=1, description="d", source="bonus")
+
+
+async def _adjust(there: Surroundings) -> Deed:
+    return await _by_service(there, amount=-1, description="d", reason="r")
+
+
+async def _see_balance_of_named(there: Surroundings) -> Deed:
+    return Deed(await service(there.http, there.owner, "users:read"), query={"userId": (await sign_up(there.http)).id})
+
+
+async def _see_operation_of_named(there: Surroundings) -> Deed:
+    user, transaction = await _used(there)
+    token = await service(there.http, there.owner, "users:read")
+    return Deed(token, path={"key": transaction["idempotencyKey"]}, query={"userId": user.id})
+
+
+async def _see_user(there: Surroundings) -> Deed:
+    token = await service(there.http, there.owner, "users:read")
+    return Deed(token, path={"userId": (await sign_up(there.http)).id})
 
 
 async def _session_of(there: Surroundings, user: SignedIn) -> str:
@@ -318,12 +388,21 @@ DEEDS: Final[Mapping[str, tuple[Preparation, ...]]] = {
     f"POST {_AUTH}/two-factor/enable": (_enable_factor,),
     f"POST {_AUTH}/two-factor/recovery-codes": (_renew_codes,),
     f"POST {_AUTH}/two-factor/disable": (_disable_factor,),
-    f"GET {_CREDITS}/balance": (_anybody,),
     f"GET {_CREDITS}/alert": (_anybody,),
     f"PUT {_CREDITS}/alert": (_set_alert,),
-    f"POST {_CREDITS}/use": (_use,),
-    f"GET {_CREDITS}/operations/{{key}}": (_see_operation,),
-    f"GET {_CREDITS}/transactions": (_anybody,),
+    f"GET {_AUTH}/api-keys": (_anybody,),
+    f"POST {_AUTH}/api-keys": (_make_key,),
+    f"DELETE {_AUTH}/api-keys/{{keyId}}": (_revoke_key,),
+    f"POST {_AUTH}/token": (_ask_for_token,),
+    f"POST {_AUTH}/introspect": (_explain_token,),
+    f"GET {BASE}/users/{{userId}}": (_see_user,),
+    f"GET {_CREDITS}/balance": (_anybody, _see_balance_of_named),
+    f"POST {_CREDITS}/use": (_use, _use_by_service),
+    f"POST {_CREDITS}/refund": (_refund,),
+    f"POST {_CREDITS}/grant": (_grant,),
+    f"POST {_CREDITS}/adjust": (_adjust,),
+    f"GET {_CREDITS}/operations/{{key}}": (_see_operation, _see_operation_of_named),
+    f"GET {_CREDITS}/transactions": (_anybody, _see_balance_of_named),
     f"GET {_CREDITS}/transactions/{{transactionId}}": (_see_transaction,),
     f"GET {_CREDITS}/lots": (_anybody,),
     f"GET {_CREDITS}/purchases": (_anybody,),

@@ -1,0 +1,1 @@
+SELECT auth.find_service($1, $2)
