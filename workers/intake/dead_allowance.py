@@ -12,10 +12,10 @@ from typing import Final
 
 from msgspec import Struct
 
-BURST_BYTES: Final = 64 * 1024 * 1024
+BURST_BYTES: Final = 512 * 1024 * 1024
+"""A quarter of what the queue holds (``contracts.topology.DEAD_QUEUE_BYTES``)."""
 BYTES_PER_SECOND: Final = 64 * 1024
-"""At this rate one login alone fills the queue (``contracts.topology.DEAD_QUEUE_BYTES``) in nine hours, and somebody
-has seen it grow by then."""
+"""At this rate one login alone fills the rest in seven hours, and somebody has seen it grow by then."""
 COPY_BYTES: Final = 1_024
 """What a copy costs besides its body."""
 

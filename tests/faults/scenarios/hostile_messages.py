@@ -53,7 +53,7 @@ async def poison(stage: Stage) -> None:
     harmed = [line for worker in workers for line in worker.lines() if line.get("event") in _LOST]
     stage.must(not harmed, f"a worker lost its connection or a consumer: {harmed[:1]}")
     stage.must(stage.workers.restarts == 0, "a worker died of poison")
-    await _flood(stage, stage.size(fast=100, usual=300, nightly=1_500))
+    await _flood(stage, stage.size(fast=100, usual=300, nightly=450))
     await _answer_forged_tokens(stage)
 
 

@@ -42,7 +42,7 @@ class Queue:
 
 def kept(login: str | None, size: int = 0) -> Kept:
     """The copy of an unreadable message."""
-    return Kept(Publication("", "credits.dead", "m", b"", b"x" * size), blame=Blame(login))
+    return Kept(Publication("", "credits.dead", "m", b"", bytes(size)), blame=Blame(login))
 
 
 def lost(registry: CollectorRegistry) -> float | None:
