@@ -5,21 +5,19 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import asynccontextmanager
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Final
 
 from pydantic import ValidationError
 
-from api.apps.admin.changing import Changes, no_such_app
-from api.apps.admin.model import KnownApp, NewSecret
+from api.apps.admin.changing import Changes
+from api.apps.admin.declared import ChangedAppBody, NewAppBody
 from api.apps.admin.readiness import await_broker
-from api.apps.admin.store import Writing, find_app, list_apps
-from api.auth.model import NOWHERE, EventType, SecurityEvent
-from api.auth.store import add_event
+from api.apps.admin.store import list_apps
 from api.database import Database
 from api.errors import Refusal, Unavailable
-from api.operators.apps.asking import Wrong, asked, changed_app, new_app
+from api.operators.apps.acting import changing, found
+from api.operators.apps.asking import Wish, Wrong, asked, wish
 from api.operators.apps.showing import handed_out, table, whole
 from api.operators.settings import OwnerSettings
 from api.settings import complaints
@@ -32,63 +30,48 @@ _LATE: Final = "The broker does not know of it yet: it will as soon as the proce
 
 
 async def _look(database: Database, given: argparse.Namespace) -> str:
+    if given.command == "show":
+        return whole(await found(database, given.id))
     async with database.transaction() as connection:
-        if given.command == "list":
-            return table(await list_apps(connection, "owner"))
-    return whole(await _found(database, given.id))
+        return table(await list_apps(connection, "owner"))
 
 
-async def _found(database: Database, app_id: str) -> KnownApp:
-    async with database.transaction() as connection:
-        app = await find_app(connection, "owner", app_id)
-    if app is None:
-        raise no_such_app()
-    return app
+async def _change(changes: Changes, given: argparse.Namespace, body: Wish, amqp_url: str) -> str:
+    """What is to be said of it once it is done; secrets in it are known to nobody else."""
+    match body:
+        case NewAppBody():
+            secret = await changes.create(body.id, body.declared())
+            return f"App {body.id} is made, with {handed_out(secret, amqp_url)}"
+        case ChangedAppBody():
+            await changes.change(given.id, body.declared)
+            return f"App {given.id} is as you say.\n"
+        case None:
+            return await _with_secrets(changes, given, amqp_url)
 
 
-async def _change(database: Database, given: argparse.Namespace, amqp_url: str) -> str:
-    """What is to be said of it; secrets in it are known to nobody else."""
-    async with _changing(database) as changes:
-        match given.command:
-            case "create":
-                wanted = new_app(given)
-                secret = await changes.create(wanted.id, wanted.declared())
-                return f"App {wanted.id} is made, with {handed_out(secret, amqp_url)}"
-            case "change":
-                await changes.change(given.id, changed_app(given).declared)
-                return f"App {given.id} is as you say.\n"
-            case "add-secret":
-                secret: NewSecret = await changes.add_secret(given.id)
-                return f"App {given.id} has another {handed_out(secret, amqp_url)}"
-            case "revoke-secret":
-                await changes.revoke_secret(given.id, given.secret_id)
-                return f"Secret {given.secret_id} opens nothing any more.\n"
-            case _:
-                await changes.revoke(given.id)
-                return f"App {given.id} is revoked.\n"
+async def _with_secrets(changes: Changes, given: argparse.Namespace, amqp_url: str) -> str:
+    match given.command:
+        case "add-secret":
+            return f"App {given.id} has another {handed_out(await changes.add_secret(given.id), amqp_url)}"
+        case "revoke-secret":
+            await changes.revoke_secret(given.id, given.secret_id)
+            return f"Secret {given.secret_id} opens nothing any more.\n"
+        case _:
+            await changes.revoke(given.id)
+            return f"App {given.id} is revoked.\n"
 
 
-@asynccontextmanager
-async def _changing(database: Database) -> AsyncGenerator[Changes]:
-    """One transaction as the database's owner, in which no other changes apps."""
-    async with database.transaction() as connection:
-        await Writing(connection, "owner").lock()
-
-        async def note(event: EventType, details: Mapping[str, Any]) -> None:
-            await add_event(connection, SecurityEvent(event, NOWHERE, details={"by": "operator", **details}))
-
-        yield Changes(connection, "owner", note)
-
-
-async def _run(settings: OwnerSettings, given: argparse.Namespace) -> bool:
+async def _run(settings: OwnerSettings, given: argparse.Namespace, body: Wish) -> bool:
     """Whether what was asked for is done at the broker too."""
     async with Database.connected(settings.database_url, 1, _NAME) as database:
         if given.command in {"list", "show"}:
             sys.stdout.write(await _look(database, given))
             return True
-        sys.stdout.write(await _change(database, given, settings.mana_amqp_url))
+        async with changing(database) as changes:
+            told = await _change(changes, given, body, settings.mana_amqp_url)
+        sys.stdout.write(told)
         sys.stdout.flush()
-        return (await await_broker(lambda: _found(database, given.id), _BROKER_SECONDS)).broker_ready
+        return (await await_broker(lambda: found(database, given.id), _BROKER_SECONDS)).broker_ready
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -96,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = asked(arguments)
     try:
         settings = OwnerSettings()  # pyright: ignore[reportCallIssue] - the environment gives them
-        if asyncio.run(_run(settings, given)):
+        if asyncio.run(_run(settings, given, wish(given))):
             return 0
         sys.stderr.write(_LATE)
     except ValidationError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 from pydantic import ValidationError
 
@@ -24,6 +24,7 @@ _OPTIONS: Final = {
 }
 
 
+Wish: TypeAlias = NewAppBody | ChangedAppBody | None
 Kind = TypeVar("Kind", NewAppBody, ChangedAppBody)
 
 
@@ -51,6 +52,17 @@ def asked(words: Sequence[str] | None) -> argparse.Namespace:
     _command(commands, "revoke-secret", "end a secret, and all connections that it opened", "ID", "SECRET_ID")
     _command(commands, "revoke", "end an app for ever, with its secrets and connections", "ID")
     return parser.parse_args(words)
+
+
+def wish(given: argparse.Namespace) -> Wish:
+    """What is to stand in an app; ``None`` for commands that say nothing of it. Raises ``Wrong``."""
+    match given.command:
+        case "create":
+            return new_app(given)
+        case "change":
+            return changed_app(given)
+        case _:
+            return None
 
 
 def new_app(given: argparse.Namespace) -> NewAppBody:

@@ -10,9 +10,9 @@ import httpx
 import pytest
 
 from ops.instance import Instance, private
+from ops.programs import ProcessSettings
 from tests.integration.api.administrators import administrator
 from tests.integration.api.process import PARTITIONS, Process, front, until_ready
-from tests.integration.api.process import keeper as keeper_process
 from tests.integration.api.users import SignedIn
 from tests.integration.apps.broker import Broker, managed
 from tests.integration.workers.running import Running, running
@@ -32,9 +32,11 @@ def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="package")
-async def keeper(servers: Instance, logs: Path) -> AsyncGenerator[Process]:
+async def keeper(servers: Instance, logs: Path) -> AsyncGenerator[Running]:
     """The process that makes logins."""
-    async with keeper_process(servers, logs) as process:
+    own = ProcessSettings(servers.addresses, PARTITIONS).apps()
+    async with running(servers, logs, "workers.apps", own) as process:
+        await process.ready()
         yield process
 
 

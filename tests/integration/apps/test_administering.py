@@ -10,15 +10,15 @@ import httpx
 import pytest
 
 from tests.integration.api.administrators import administrator, do, done
-from tests.integration.api.process import Process
 from tests.integration.api.users import SignedIn, assert_problem, fields, sign_up
 from tests.integration.apps.broker import Broker, Given, connected
+from tests.integration.workers.running import Running
 
 USUAL = ["credits:use", "credits:refund", "events:read"]
 
 
 @pytest.fixture(autouse=True)
-def with_keeper(keeper: Process) -> Process:
+def with_keeper(keeper: Running) -> Running:
     """Logins are to be made at once."""
     return keeper
 

@@ -1,0 +1,169 @@
+"""The keeper makes the broker as the rows say: what they take away goes at once, what others did is put right."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from pathlib import Path
+from urllib.parse import quote
+
+import asyncpg
+import httpx
+import pytest
+from aio_pika.exceptions import AMQPError
+
+from api.apps.admin.model import Declared
+from contracts.apps import CHANGES_CHANNEL, Permission
+from ops.instance import Instance
+from ops.programs import ProcessSettings
+from tests.integration.api.administrators import do
+from tests.integration.api.process import PARTITIONS
+from tests.integration.api.users import SignedIn
+from tests.integration.apps.broker import Broker, Given, connected
+from tests.integration.workers.running import Running, running, until
+
+SOON = 5.0
+"""Far less than the rounds that nobody asks for are apart."""
+
+
+@pytest.fixture(autouse=True)
+def with_keeper(keeper: Running) -> Running:
+    """The one of all tests."""
+    return keeper
+
+
+async def _grant(broker: Broker, given: Given, *permissions: Permission) -> None:
+    def changed(old: Declared) -> Declared:
+        return Declared(old.name, permissions, old.commands_per_second, old.unanswered_max)
+
+    await broker.change(lambda changes: changes.change(given.app, changed))
+
+
+async def _bindings(broker: Broker, queue: str) -> set[str]:
+    bound = await broker.ask("GET", f"queues/%2F/{quote(queue)}/bindings")
+    return {one["routing_key"] for one in bound if one["source"] == "credits.events"}
+
+
+async def test_who_loses_a_right_is_disconnected_and_unbound(broker: Broker) -> None:
+    given = await broker.new_app("credits:use", "admin")
+    queue = f"{given.app}.events"
+    async with connected(given) as (connection, ended):
+        channel = await connection.channel()
+        kept = await channel.declare_queue(queue, durable=True)
+        for key in ("#", f"credits.*.{given.app}"):
+            await kept.bind("credits.events", key)
+        await _grant(broker, given, "credits:use", "events:read")
+        assert "is deleted" in str(await asyncio.wait_for(ended, 1))
+    await broker.settled(given.app)
+    assert await _bindings(broker, queue) == {f"credits.*.{given.app}"}
+    async with connected(given) as (connection, _):
+        kept = await (await connection.channel()).get_queue(queue)
+        with pytest.raises(AMQPError, match="access to topic '#'"):
+            await kept.bind("credits.events", "#")
+    await _grant(broker, given, "credits:use")
+    await broker.settled(given.app)
+    assert await _bindings(broker, queue) == set()
+
+
+async def test_who_gets_a_right_works_on(broker: Broker) -> None:
+    given = await broker.new_app("credits:use")
+    async with connected(given) as (connection, ended):
+        await _grant(broker, given, "credits:use", "events:read")
+        await broker.settled(given.app)
+        queue = await (await connection.channel()).declare_queue(f"{given.app}.events", exclusive=True)
+        await queue.bind("credits.events", f"credits.*.{given.app}")
+        assert not ended.done()
+
+
+async def test_what_somebody_did_at_the_broker_is_put_right(broker: Broker, owner: asyncpg.Connection) -> None:
+    """One login is gone, one has all rights, and one that was revoked is back."""
+    lost, widened = await broker.new_app(), await broker.new_app()
+    revoked = await broker.add_secret(widened.app)
+    await broker.revoke_secret(revoked)
+    await broker.settled(widened.app)
+    everything = {"configure": ".*", "write": ".*", "read": ".*"}
+    await broker.ask("PUT", f"users/{revoked.login}", {"password": revoked.text, "tags": ""})
+    await broker.ask("PUT", f"permissions/%2F/{widened.login}", everything)
+    async with connected(widened) as (_, ended):
+        await broker.ask("DELETE", f"users/{lost.login}")
+        await owner.execute(f"NOTIFY {CHANGES_CHANNEL}")
+        assert "is deleted" in str(await asyncio.wait_for(ended, SOON))
+
+    async def right() -> bool:
+        rights = {one["user"]: one for one in await broker.ask("GET", "permissions")}
+        there = {one["name"] for one in await broker.ask("GET", "users")}
+        return (
+            {lost.login, widened.login} <= rights.keys()
+            and rights[widened.login]["write"] != ".*"
+            and revoked.login not in there
+        )
+
+    await until(right, "the broker is as the rows say", within=SOON)
+    for given in (lost, widened):
+        async with connected(given):
+            pass
+
+
+async def test_logins_that_no_row_names_are_left_alone(broker: Broker, owner: asyncpg.Connection) -> None:
+    given = await broker.new_app()
+    strangers = {f"{given.app}.byhand", given.app, "by-hand"}
+    for name in strangers:
+        await broker.ask("PUT", f"users/{name}", {"password": "x", "tags": "monitoring"})
+    kept = await broker.ask("GET", "users")
+    await broker.add_secret(given.app)
+    now = {one["name"]: one for one in await broker.ask("GET", "users")}
+    assert [now[one["name"]] for one in kept] == kept
+    for name in strangers:
+        await broker.ask("DELETE", f"users/{name}")
+
+
+async def test_nothing_is_missed_while_nobody_hears(
+    broker: Broker, owner: asyncpg.Connection, servers: Instance, keeper: Running
+) -> None:
+    """The connection that hears changes is ended: what changes meanwhile is looked for when it is there again."""
+    itself = await asyncpg.connect(servers.addresses.database_as("mana_apps"))
+    end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1"
+    try:
+        ended = await itself.fetch(end, f"{keeper.name} changes")
+    finally:
+        await itself.close()
+    assert len(ended) == 1
+    async with asyncio.timeout(SOON):
+        given = await broker.new_app()
+    async with connected(given):
+        pass
+
+
+async def test_a_late_broker_is_no_reason_to_wait_for_ever(
+    broker: Broker, http: httpx.AsyncClient, admin: SignedIn, keeper: Running
+) -> None:
+    """Who asks is told that the login is not made yet; it is as soon as the keeper goes on."""
+    keeper.signal(signal.SIGSTOP)
+    try:
+        answer = await do(http, admin, "POST", "/apps", {"id": "late"})
+    finally:
+        keeper.signal(signal.SIGCONT)
+    assert answer.status_code == 201
+    made = answer.json()
+    assert (made["secret"]["ready"], made["app"]["secrets"][0]["ready"]) == (False, False)
+    await broker.settled("late")
+    assert await broker.logins("late") == {made["secret"]["login"]}
+
+
+@pytest.mark.parametrize(
+    ("setting", "address", "part"),
+    [
+        ("RABBITMQ_MANAGEMENT_URL", "http://127.0.0.1:1", "rabbitmq"),
+        ("DATABASE_URL", "postgresql://mana_apps:x@127.0.0.1:1/mana", "postgresql"),
+    ],
+)
+async def test_a_server_that_is_away_is_named(
+    servers: Instance, logs: Path, setting: str, address: str, part: str
+) -> None:
+    own = {**ProcessSettings(servers.addresses, PARTITIONS).apps(), setting: address}
+    async with running(servers, logs, "workers.apps", own) as other:
+
+        async def said() -> bool:
+            return part in (await other.health()).get("problems", {})
+
+        await until(said, f"it says that {part} is away", other.log)
