@@ -81,22 +81,18 @@ ITEMS: Final[Mapping[int, str]] = {
 ABSENT: Final[Mapping[int, str]] = {
     53: "sign-in by another service (Google …); no issue brings it",
     54: "sign-in by another service, and with it redirects; no issue brings it",
-    55: "API keys; issue 7 brings them",
-    56: "API keys; issue 7 brings them",
     63: "impersonation; no issue brings it",
     69: "passkeys; no issue brings them",
 }
 """Of the whole item."""
 
 PARTLY: Final[Mapping[int, str]] = {
-    20: "no introspection over HTTP (issue 7) and no RPC for it",
+    20: "no RPC that tells of it",
     30: "no captcha: where failures pile up, strangers get fewer tries instead",
     37: "no look-up of breached passwords at a service of others: the list ships with the code",
     44: "no traces (issue 8)",
     52: "no sign-in by another service, which could be linked",
-    57: "no API keys and no sign-in by another service, which could go on",
-    58: "no API keys",
-    64: "no service tokens (issue 7): a login at the broker says who publishes",
+    57: "no sign-in by another service, which could go on",
     67: "no RPC beside the commands",
 }
 """What an item asks for besides what its tests show, of features that do not exist."""
