@@ -19,6 +19,7 @@ from api.credits.views import (
     Purchase,
     RefundRequest,
     RefusedOperation,
+    UsageView,
     UseRequest,
     UseResult,
 )
@@ -40,6 +41,7 @@ _TYPES: Final = (
     RefundRequest,
     RefusedOperation,
     Transaction,
+    UsageView,
     UseRequest,
     UseResult,
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 from uuid import UUID
 
@@ -18,9 +19,10 @@ from api.credits.operations import Operations
 from api.credits.queries import TransactionsQuery
 from api.credits.spending import Spending, wait_seconds
 from api.credits.store import CreditsStore
+from api.credits.usage_query import UsagePeriodError, UsageQuery
 from api.credits.use_request import OfCredits, read_of_service, read_use
-from api.credits.views import BalanceView, Completed, Package, Purchase, RefusedOperation
-from api.errors import refuse
+from api.credits.views import BalanceView, Completed, Package, Purchase, RefusedOperation, UsageView
+from api.errors import refuse, refuse_field
 from api.paths import BASE
 from api.problems_documented import answers
 from api.text import PlainText
@@ -93,6 +95,7 @@ class CreditsRoutes:
         read("/transactions/{transactionId}", self.get_transaction, Transaction, "not_found", "invalid_request")
         read("/lots", self.list_lots, list[Lot])
         read("/purchases", self.list_purchases, list[Purchase])
+        read("/usage", self.get_usage, UsageView, "invalid_request")
         read("/packages", self.list_packages, list[Package])
         return router
 
@@ -161,6 +164,14 @@ class CreditsRoutes:
     async def list_purchases(self, user: ReadsOwnCredits) -> Response:
         """Purchases, the newest first."""
         return _json(await self.store.purchases(user.user_id))
+
+    async def get_usage(self, user: ReadsOwnCredits, query: Annotated[UsageQuery, Query()]) -> Response:
+        """Usages and refunds in numbers, by day, hour, app or model; at most 400 days, by hour 31."""
+        try:
+            period = query.period(datetime.now(UTC))
+        except UsagePeriodError as error:
+            raise refuse_field("from", str(error)) from None
+        return _json(await self.store.usage(user.user_id, period, query.group_by, query.app_id))
 
     async def list_packages(self, _user: ReadsOwnCredits) -> Response:
         """What can be bought."""

@@ -12,8 +12,19 @@ import msgspec
 from msgspec import Raw
 
 from api.credits.packages.store import list_packages
-from api.credits.views import Alert, BalanceView, Completed, Package, Purchase, RefusedOperation
-from api.database import Database
+from api.credits.views import (
+    Alert,
+    BalanceView,
+    Completed,
+    GroupBy,
+    Package,
+    Purchase,
+    RefusedOperation,
+    UsageGroup,
+    UsageSums,
+    UsageView,
+)
+from api.database import Database, one
 from api.sql import Statements
 from contracts.errors import Error
 from contracts.fields import BALANCE_MAX
@@ -21,6 +32,8 @@ from contracts.replies import Balance, Lot, Transaction
 
 _SQL: Final = Statements(Path(__file__).parent / "sql")
 _PURCHASES_MAX: Final = 1_000
+_GROUPS_MAX: Final = 1_000
+"""Apps name models, and may give each usage another."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +47,14 @@ class Selection:
     app_id: str | None = None
     since: datetime | None = None
     until: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Period:
+    """From (included) to (excluded), whole hours in UTC."""
+
+    since: datetime
+    until: datetime
 
 
 class CreditsStore:
@@ -102,6 +123,17 @@ class CreditsStore:
             rows = await connection.fetch(_SQL["list_purchases"], user_id, _PURCHASES_MAX)
         return [Purchase(**row) for row in rows]
 
+    async def usage(self, user_id: UUID, period: Period, by: GroupBy, app_id: str | None) -> UsageView:
+        """Statistics of use."""
+        async with self._database.as_user(user_id) as connection:
+            # First: what is counted meanwhile is in the groups at the most.
+            up_to: datetime = one(await connection.fetchrow(_SQL["find_usage_known"], user_id))["up_to"]
+            since, until = period.since.replace(tzinfo=None), period.until.replace(tzinfo=None)
+            rows = await connection.fetch(_SQL["sum_usage"], user_id, since, until, app_id, by, _GROUPS_MAX)
+        groups = [UsageGroup(*_sums(row, ""), **{by: row["name"]}) for row in rows]
+        total = UsageSums(*(_sums(rows[0], "all_") if rows else (0, 0, 0, 0)))
+        return UsageView(period.since, period.until, by, groups, total, up_to)
+
     async def packages(self) -> list[Package]:
         """What can be bought now, in the order in which it is shown."""
         async with self._database.transaction() as connection:
@@ -128,6 +160,10 @@ def _transaction(row: Any) -> Transaction:
         created_at=row["created_at"],
         completed_at=row["completed_at"],
     )
+
+
+def _sums(row: Any, of: str) -> tuple[int, int, int, int]:
+    return row[f"{of}uses"], row[f"{of}credits"], row[f"{of}refunds"], row[f"{of}refunded"]
 
 
 def _balance(row: Any) -> Balance:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Struct, UnsetType, field
 
 from contracts.errors import Error
 from contracts.fields import Amount, AppId, Description, IdempotencyKey, Moment, Reason, SignedAmount, Uuid
 from contracts.replies import Balance, Transaction
+
+GroupBy: TypeAlias = Literal["app", "day", "hour", "model"]
 
 
 class BalanceView(Struct, frozen=True, rename="camel"):
@@ -30,6 +32,42 @@ class Alert(Struct, frozen=True, rename="camel"):
     """Below how many credits the event `credits.low` is sent; `null`: never."""
 
     below: int | None
+
+
+class UsageSums(Struct, frozen=True, rename="camel"):
+    """Usages and the credits that they took, refunds and the credits that they gave back, each when it happened."""
+
+    uses: int
+    credits: int
+    refunds: int
+    refunded: int
+
+
+class UsageGroup(Struct, frozen=True, rename="camel"):
+    """What one group comes to. Of ``app``, ``day`` (a date), ``hour`` (its beginning) and ``model`` it has the one that
+    was asked for; all times are UTC. A model is ``metadata.model`` of the usage, empty where that is no text of at most
+    100 characters."""
+
+    uses: int
+    credits: int
+    refunds: int
+    refunded: int
+    app: str | UnsetType = UNSET
+    day: str | UnsetType = UNSET
+    hour: str | UnsetType = UNSET
+    model: str | UnsetType = UNSET
+
+
+class UsageView(Struct, frozen=True, rename="camel"):
+    """Statistics of use from ``from`` (included) to ``to`` (excluded), by groups that have something, in order. Of more
+    than 1,000 groups those that took most; ``total`` is of all. What was used before ``upTo`` is counted."""
+
+    since: datetime = field(name="from")
+    to: datetime
+    group_by: GroupBy
+    groups: list[UsageGroup]
+    total: UsageSums
+    up_to: datetime
 
 
 class UseRequest(Struct, frozen=True, rename="camel"):

@@ -55,6 +55,7 @@ async def test_openapi_has_every_route_of_the_contract(http: httpx.AsyncClient) 
         ("get", f"{BASE}/credits/balance"),
         ("get", f"{BASE}/credits/transactions"),
         ("get", f"{BASE}/credits/lots"),
+        ("get", f"{BASE}/credits/usage"),
         ("get", f"{BASE}/credits/purchases"),
         ("get", f"{BASE}/credits/packages"),
     } <= routes

@@ -117,7 +117,7 @@ async def live(by: Traveller, person: Person) -> None:
     use = {"amount": 1, "appId": "chat", "description": "d", "idempotencyKey": "canary-1"}
     used = await by.done("POST", "/credits/use", use, token=person.access)
     await by.done("PUT", "/credits/alert", {"below": 50}, token=person.access)
-    for path in ("/balance", "/alert", "/transactions", "/lots", "/purchases", "/packages"):
+    for path in ("/balance", "/alert", "/transactions", "/lots", "/purchases", "/packages", "/usage"):
         await by.done("GET", f"/credits{path}", token=person.access)
     which = {"transactionId": used["transaction"]["id"], "key": "canary-1"}
     for path in ("/transactions/{transactionId}", "/operations/{key}"):

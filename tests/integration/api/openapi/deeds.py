@@ -405,6 +405,7 @@ DEEDS: Final[Mapping[str, tuple[Preparation, ...]]] = {
     f"GET {_CREDITS}/transactions": (_anybody, _see_balance_of_named),
     f"GET {_CREDITS}/transactions/{{transactionId}}": (_see_transaction,),
     f"GET {_CREDITS}/lots": (_anybody,),
+    f"GET {_CREDITS}/usage": (_anybody,),
     f"GET {_CREDITS}/purchases": (_anybody,),
     f"POST {_CREDITS}/purchases": (_buy,),
     f"GET {_CREDITS}/topup": (_anybody,),
