@@ -40,8 +40,11 @@ class Mana:
     Each method that writes makes an idempotency key before its first try, and keeps it through all of them, so that
     whatever is lost on the way, it is done once at most. Where no answer comes in time, ``OutcomeUnknown`` carries the
     key. With a ``key`` of your own (a key belongs to a user, over all apps: begin it with your app's id) the call can
-    be repeated also after your process has ended. A task that is cancelled leaves its command to its fate, and the key
-    that was made for it is gone: give one where that matters.
+    be repeated also after your process has ended.
+
+    **Give a** ``key`` **where a call may be cancelled**, as by ``asyncio.wait_for``, ``asyncio.timeout`` or a request
+    whose caller hangs up. The command may have been sent by then, nothing is raised that carries the key made for it,
+    and to call again without it is another command. For a time limit alone there is ``timeout``.
 
     All of them raise a subclass of ``ManaError``: ``Refused`` with the contract's ``code``, such as
     ``InsufficientCredits``; ``OutcomeUnknown``, or ``NoAnswer`` from ``balance``; ``LoginRefused``. What is wrong with
@@ -192,7 +195,8 @@ class Mana:
 
         ``types`` and ``user_id`` choose. An item is an ``Event``; or, from the log, a ``Gap`` where events of a user
         are missing, a ``LogGap`` where the log has dropped what was not read yet, a ``LogReplaced`` where this is not
-        the log of that position. Repeats are dropped, by what this reader has seen. Events of one user are in order.
+        the log of that position. What this reader has seen is dropped as a repeat, nothing else. Events of one user are
+        in order, but what was missing and is sent again comes late, also from before the first one that was seen.
 
         It has a connection of its own, made anew whenever it is lost, and needs no open client. Whoever leaves before
         the end closes it by ``contextlib.aclosing``. Raises ``LoginRefused``.

@@ -35,9 +35,19 @@ def test_what_is_missing_is_told_once_and_welcome_later() -> None:
     assert verdicts(1, 5, 6, 3, 3, 2, 4, 4) == ["new", gap, "new", "new", "repeat", "new", "new", "repeat"]
 
 
-def test_before_the_first_one_nothing_is_known() -> None:
-    """A reader that begins in the middle: what comes from before is a repeat for all it knows."""
-    assert verdicts(7, 6) == ["new", "repeat"]
+def test_before_the_first_one_nothing_is_known_to_have_been_seen() -> None:
+    """A reader that begins in the middle: what comes from before is new, once, and nothing is missing."""
+    assert verdicts(10, 5, 5, 10, 9, 6, 11) == ["new", "new", "repeat", "repeat", "new", "new", "new"]
+
+
+def test_what_is_forgotten_of_a_user_counts_as_new(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Never as seen; and what was seen last is kept, whatever comes late."""
+    monkeypatch.setattr(sequences, "RANGES_MAX", 2)
+    memory = Sequences()
+    for sequence in (2, 4, 6):
+        memory.see(event(sequence))
+    assert [memory.see(event(sequence)) for sequence in (6, 4, 3, 2, 1)] == ["repeat", "repeat", "new", "new", "new"]
+    assert [memory.see(event(sequence)) for sequence in (6, 7, 9)] == ["repeat", "new", Gap("ada", 8, 9)]
 
 
 def test_users_do_not_meet() -> None:
@@ -61,14 +71,28 @@ def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [memory.see(event(None, id_=id_)) for id_ in "abca"] == ["new"] * 4
 
 
-@given(st.permutations(range(1, 12)), st.integers(1, 11))
-def test_whatever_the_order_each_is_new_once(order: list[int], repeat: int) -> None:
-    """As far as the ranges go that are remembered; the first one seen bounds what can be missing."""
-    memory = Sequences()
-    memory.see(event(0))
+@given(st.lists(st.integers(1, 12), max_size=40), st.integers(1, 8))
+def test_none_is_lost_and_what_is_remembered_is_no_news(order: list[int], most: int) -> None:
+    """Whatever the order and however little is remembered: only what was seen is a repeat, and with room for all each
+    is new once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sequences, "RANGES_MAX", most)
+        memory, seen = Sequences(), set[int]()
+        for sequence in order:
+            is_repeat = memory.see(event(sequence)) == "repeat"
+            assert sequence in seen or not is_repeat
+            assert is_repeat or sequence not in seen or (most < 6 and sequence != max(seen))
+            seen.add(sequence)
+
+
+@given(st.lists(st.integers(1, 12), min_size=1, max_size=40))
+def test_gaps_are_of_what_is_behind_the_last_one(order: list[int]) -> None:
+    memory, last = Sequences(), 0
     for sequence in order:
-        assert memory.see(event(sequence)) != "repeat"
-    assert memory.see(event(repeat)) == "repeat"
+        verdict = memory.see(event(sequence))
+        is_gap = last > 0 and sequence > last + 1
+        assert verdict == Gap("ada", last + 1, sequence) if is_gap else not isinstance(verdict, Gap)
+        last = max(last, sequence)
 
 
 async def test_a_file_keeps_the_last_position(tmp_path: Path) -> None:
