@@ -37,13 +37,17 @@ _RESERVED_PREFIX: Final = "mana-"
 
 @dataclass(frozen=True)
 class App:
-    """What the ledger knows of a registered app. Limits that are ``None`` are the worker's settings'."""
+    """What the ledger knows of a registered app. Limits that are ``None`` are the worker's settings'.
+
+    ``revoked_secrets``: ids of those whose logins have no rights any more, whatever the broker still lets in.
+    """
 
     id: str
     permissions: frozenset[Permission]
     commands_per_second: int | None = None
     unanswered_max: int | None = None
     revoked: bool = False
+    revoked_secrets: frozenset[str] = frozenset()
 
     def may(self, permission: Permission) -> bool:
         """Whether it has the permission, or that of an administrator; never once it is revoked."""
@@ -72,6 +76,11 @@ def app_login(app_id: str, secret_id: str) -> str:
 def app_of(login: str) -> str:
     """The id of the app that a login belongs to: no app's id holds a dot."""
     return login.partition(".")[0]
+
+
+def secret_of(login: str) -> str:
+    """The id of the secret that a login's password is; empty for a login that somebody made by hand."""
+    return login.partition(".")[2]
 
 
 def own_names(app_id: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from contracts.apps import NO_APPS, App, Apps, Permission, app_named, app_of, own_names
+from contracts.apps import NO_APPS, App, Apps, Permission, app_named, app_of, own_names, secret_of
 from contracts.commands import (
     OUR_OWN,
     Adjust,
@@ -76,7 +76,7 @@ def authorise(
         return Actor("system")
     app = app_asking(login, logins, apps, on_behalf)
     if app is not None:
-        return _of_app(app, command)
+        return _of_app(app, command, secret_of(login))
     if login in logins.front and on_behalf is not None:
         return Error("forbidden", "the app is not registered")
     if login in logins.payments and isinstance(command, OfPurchase):
@@ -97,9 +97,9 @@ def app_asking(login: str | None, logins: Logins, apps: Apps, on_behalf: object 
     return app_named(apps, app_of(login)) if login and logins.are_apps(login) else None
 
 
-def _of_app(app: App, command: Command) -> Actor | Error:
-    if app.revoked:
-        return Error("forbidden", "the app's rights have been revoked")
+def _of_app(app: App, command: Command, secret: str) -> Actor | Error:
+    if app.revoked or secret in app.revoked_secrets:
+        return Error("forbidden", "the rights of the app, or of the login's secret, have been revoked")
     if "admin" in app.permissions and not isinstance(command, OUR_OWN):
         return Actor("app")
     needed = _NEEDED.get(type(command))

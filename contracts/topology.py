@@ -233,7 +233,7 @@ def app_rights(app_id: str, permissions: Collection[Permission]) -> AppRights:
     """Its rights: commands in, queues and exchanges of its own, events of its own where it may read events.
 
     A topic permission judges the binding's pattern itself: what ends in the app's own word matches no other app's
-    events, whatever stands before it.
+    events. One ``#`` at most: the broker tries every way in which several of them may match, for each event of anybody.
     """
     own = re.escape(own_names(app_id)) + ".*"
     sources: list[str] = []
@@ -241,7 +241,7 @@ def app_rights(app_id: str, permissions: Collection[Permission]) -> AppRights:
     if "admin" in permissions:
         sources, topics = [re.escape(EVENTS_EXCHANGE), re.escape(EVENTS_LOG)], ".*"
     elif "events:read" in permissions:
-        sources, topics = [re.escape(EVENTS_EXCHANGE)], rf"^([a-z_*#]+\.)+{re.escape(app_id)}$"
+        sources, topics = [re.escape(EVENTS_EXCHANGE)], rf"^(#|(credits|\*)\.([a-z_]+|\*))\.{re.escape(app_id)}$"
     return AppRights(
         configure=f"^{own}$",
         write=f"^({'|'.join([re.escape(COMMANDS_EXCHANGE), own])})$",

@@ -12,11 +12,14 @@ CREATE TABLE credits.apps (
     version             integer     NOT NULL DEFAULT 1 CHECK (version >= 1),
     created_at          timestamptz NOT NULL DEFAULT now(),
     revoked_at          timestamptz,
+    revoked_secrets     text[]      NOT NULL DEFAULT '{}',
     CONSTRAINT apps_reserved CHECK (
         lower(id) NOT IN ('credits', 'mana', 'stripe', 'amq', 'system', 'user', 'session') AND lower(id) NOT LIKE 'mana-%')
 );
 COMMENT ON TABLE credits.apps IS 'Apps that may speak to the service. Never deleted: the ledger names them.';
 COMMENT ON COLUMN credits.apps.commands_per_second IS 'NULL: as the workers'' settings have it; so is unanswered_max.';
+COMMENT ON COLUMN credits.apps.revoked_secrets IS
+    'Ids of secrets that were revoked one by one: the ledger refuses their logins, whatever the broker still lets in.';
 COMMENT ON COLUMN credits.apps.version IS 'Rises with each change: what was made at the broker of an older one is stale.';
 
 CREATE TABLE auth.app_secrets (
@@ -118,7 +121,8 @@ LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     UPDATE auth.app_secrets SET revoked_at = now()
     WHERE id = wanted_id AND app_id = owning_app AND revoked_at IS NULL;
-    UPDATE credits.apps SET version = version + 1 WHERE id = owning_app AND revoked_at IS NULL;
+    UPDATE credits.apps SET version = version + 1, revoked_secrets = revoked_secrets || wanted_id
+    WHERE id = owning_app AND revoked_at IS NULL;
 END;
 REVOKE ALL ON FUNCTION credits.add_app(text, text, text[], integer, integer), credits.revoke_app(text),
     credits.change_app(text, text, text[], integer, integer), auth.add_app_secret(text, text, bytea),

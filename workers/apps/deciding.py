@@ -2,8 +2,8 @@
 
 Nothing is touched but logins that a row names, bindings of queues and exchanges that bear the name of an app's own, and
 ways into the commands' exchange other than publishing. Who may publish there may also, for RabbitMQ asks no more, bind
-another exchange to it, or have a queue pass on there what it gives up: then events would come as commands, for ever,
-and also once the app is gone.
+another exchange to it, or have a queue or an exchange pass on there what it cannot keep: then events would come as
+commands, for ever, and also once the app is gone.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from workers.apps.model import (
     HASHING,
     NO_RIGHTS,
     Call,
+    Declared,
     Held,
     HeldBinding,
     HeldRights,
@@ -28,10 +29,12 @@ from workers.apps.model import (
     Kind,
     Secret,
     Task,
+    Ways,
 )
 
 _LIMITS: Final = {"max-connections": CONNECTIONS_MAX, "max-channels": CONNECTIONS_MAX}
 _PASSES_ON: Final = "x-dead-letter-exchange"
+_ELSE_TO: Final = "alternate-exchange"
 _LEVELS: Final[tuple[frozenset[Permission], ...]] = (
     frozenset(),
     frozenset({"events:read"}),
@@ -41,13 +44,21 @@ _LEVELS: Final[tuple[frozenset[Permission], ...]] = (
 
 
 def decide(apps: Sequence[KeptApp], held: Held, vhost: str) -> list[Task]:
-    """What is to be done, in this order: who has lost a right waits for nobody else's login."""
-    known = {app.id: app for app in apps}
+    """What is to be done about logins, in this order: who has lost a right waits for nobody else's login."""
     removed = [task for app in apps for secret in app.secrets for task in _removed(app, secret, held)]
-    unbound = [_unbound("unbound", each, vhost) for each in held.bindings if not _may_be_bound(each, known)]
-    cut = [*(_unbound("cut", binding, vhost) for binding in held.inward), *_closed(held, known, vhost)]
     kept = [task for app in apps for secret in app.secrets for task in _kept(app, secret, held, vhost)]
-    return [*removed, *unbound, *cut, *sorted(kept, key=lambda task: not _takes_away(task))]
+    return [*removed, *sorted(kept, key=lambda task: not _takes_away(task))]
+
+
+def decide_ways(apps: Sequence[KeptApp], ways: Ways, vhost: str) -> list[Task]:
+    """What is to be taken away of the ways that messages go."""
+    known = {app.id: app for app in apps}
+    return [
+        *(_unbound("unbound", binding, vhost) for binding in ways.bindings if not _may_be_bound(binding, known)),
+        *(_unbound("cut", binding, vhost) for binding in ways.inward),
+        *(_deleted("queues", each, vhost) for each in ways.queues if _leads_in(each, _PASSES_ON, known)),
+        *(_deleted("exchanges", each, vhost) for each in ways.exchanges if _leads_in(each, _ELSE_TO, known)),
+    ]
 
 
 def _takes_away(task: Task) -> bool:
@@ -152,6 +163,8 @@ def _may_be_bound(binding: HeldBinding, known: dict[str, KeptApp]) -> bool:
         return True
     if app.revoked or _level(app.permissions) == 0:
         return False
+    if binding.destination_type == "exchange" and "admin" not in app.permissions:
+        return False  # whatever is bound to an exchange of its own is judged by nobody
     return re.search(app_rights(app.id, app.permissions).topics_read, binding.routing_key) is not None
 
 
@@ -161,10 +174,12 @@ def _unbound(kind: Kind, binding: HeldBinding, vhost: str) -> Task:
     return Task(kind=kind, about=binding.destination, calls=(call,))
 
 
-def _closed(held: Held, known: dict[str, KeptApp], vhost: str) -> Iterator[Task]:
-    """What a queue was declared with cannot be changed, so the queue goes, if it is an app's."""
-    for queue in held.queues:
-        app = known.get(app_of(queue.name))
-        owned = app is not None and queue.name.startswith(own_names(app.id))
-        if owned and queue.arguments.get(_PASSES_ON) == COMMANDS_EXCHANGE:
-            yield Task(kind="cut", about=queue.name, calls=(Call("DELETE", ("queues", vhost, queue.name)),))
+def _leads_in(declared: Declared, argument: str, known: dict[str, KeptApp]) -> bool:
+    app = known.get(app_of(declared.name))
+    own = app is not None and declared.name.startswith(own_names(app.id))
+    return own and declared.arguments.get(argument) == COMMANDS_EXCHANGE
+
+
+def _deleted(kind: str, declared: Declared, vhost: str) -> Task:
+    """What it was declared with cannot be changed, so all of it goes."""
+    return Task(kind="cut", about=declared.name, calls=(Call("DELETE", (kind, vhost, declared.name)),))

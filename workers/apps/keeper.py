@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 from typing import Final
 
 import structlog
 
-from workers.apps.deciding import decide
+from workers.apps.deciding import decide, decide_ways
 from workers.apps.hearing import Hearing
 from workers.apps.management import AwayError, Management, RefusedError
 from workers.apps.meters import AppsMeters
@@ -97,7 +98,13 @@ class Keeper:
     async def _round(self) -> bool:
         """Whether all is as the rows say now. What the broker refuses keeps nothing else from being done."""
         apps = await self._store.list_apps()
-        tasks = decide(apps, await self._management.held(), self._management.vhost)
+        vhost = self._management.vhost
+        logins = await self._do_all(decide(apps, await self._management.held(), vhost))
+        # Afterwards: what clients have made may be too much to be read, and must keep nobody from being revoked.
+        ways = await self._do_all(decide_ways(apps, await self._management.ways(), vhost))
+        return logins and ways
+
+    async def _do_all(self, tasks: Sequence[Task]) -> bool:
         self._meters.waiting.set(len(tasks))
         done = [await self._do(task) for task in tasks]
         self._meters.waiting.set(done.count(False))

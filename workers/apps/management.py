@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Struct, field
 
 from contracts.topology import COMMANDS_EXCHANGE, EVENTS_EXCHANGE
-from workers.apps.model import Call, Held, HeldBinding, HeldQueue, HeldRights, HeldUser
+from workers.apps.model import Call, Declared, Held, HeldBinding, HeldRights, HeldUser, Ways
 from workers.broker.address import Address
 
 _TIMEOUT_SECONDS: Final = 5.0
@@ -67,17 +67,12 @@ class Management:
         )
 
     async def held(self) -> Held:
-        """What the broker holds now. Raises ``AwayError``, also for an answer that cannot be read."""
+        """What the broker holds of logins. Raises ``AwayError``, also for an answer that cannot be read."""
         users, limits, names, topics = await asyncio.gather(
             self._read(list[_User], "users"),
             self._read(list[_Limits], "user-limits"),
             self._read(list[_Names], "vhosts", self.vhost, "permissions"),
             self._read(list[_Topics], "vhosts", self.vhost, "topic-permissions"),
-        )
-        bindings, inward, queues = await asyncio.gather(
-            self._read(list[HeldBinding], "exchanges", self.vhost, EVENTS_EXCHANGE, "bindings", "source"),
-            self._read(list[HeldBinding], "exchanges", self.vhost, COMMANDS_EXCHANGE, "bindings", "destination"),
-            self._read(list[HeldQueue], "queues", self.vhost, disable_stats="true", columns="name,arguments"),
         )
         limits_of = {limit.user: limit.value for limit in limits}
         names_of = {right.user: (right.configure, right.write, right.read) for right in names}
@@ -88,10 +83,20 @@ class Management:
                 login: HeldRights(names_of.get(login), topics_of.get(login))
                 for login in names_of.keys() | topics_of.keys()
             },
-            bindings=tuple(bindings),
-            inward=tuple(inward),
-            queues=tuple(queues),
         )
+
+    async def ways(self) -> Ways:
+        """What messages go by. Clients make these, so they may be many. Raises as ``held`` does."""
+        only = {"disable_stats": "true", "columns": "name,arguments"}
+        bindings, inward = await asyncio.gather(
+            self._read(list[HeldBinding], "exchanges", self.vhost, EVENTS_EXCHANGE, "bindings", "source"),
+            self._read(list[HeldBinding], "exchanges", self.vhost, COMMANDS_EXCHANGE, "bindings", "destination"),
+        )
+        queues, exchanges = await asyncio.gather(
+            self._read(list[Declared], "queues", self.vhost, **only),
+            self._read(list[Declared], "exchanges", self.vhost, **only),
+        )
+        return Ways(tuple(bindings), tuple(inward), tuple(queues), tuple(exchanges))
 
     async def call(self, call: Call) -> None:
         """Makes a call; what is to be deleted and is not there is no error. Raises ``AwayError``, ``RefusedError``."""

@@ -66,22 +66,27 @@ class HeldBinding(Struct, frozen=True):
     properties_key: str
 
 
-class HeldQueue(Struct, frozen=True):
-    """A queue, and what it was declared with."""
+class Declared(Struct, frozen=True):
+    """A queue or an exchange, and what it was declared with."""
 
     name: str
     arguments: Mapping[str, Any]
 
 
 class Held(Struct, frozen=True):
-    """All of the broker that is looked at: ``bindings`` of the events' exchange, ``inward`` those that lead into the
-    commands', and ``queues``."""
+    """What the broker holds of logins."""
 
     users: Mapping[str, HeldUser]
     rights: Mapping[str, HeldRights]
-    bindings: tuple[HeldBinding, ...]
+
+
+class Ways(Struct, frozen=True):
+    """What messages go by: ``bindings`` of the events' exchange, ``inward`` those that lead into the commands'."""
+
+    bindings: tuple[HeldBinding, ...] = ()
     inward: tuple[HeldBinding, ...] = ()
-    queues: tuple[HeldQueue, ...] = ()
+    queues: tuple[Declared, ...] = ()
+    exchanges: tuple[Declared, ...] = ()
 
 
 NO_RIGHTS: Final = HeldRights(None, None)

@@ -9,7 +9,7 @@ import aio_pika
 import asyncpg
 import pytest
 
-from contracts.apps import ON_BEHALF_HEADER
+from contracts.apps import ON_BEHALF_HEADER, secret_of
 from contracts.topology import FRONT_LOGIN
 from ops.instance import Instance
 from tests.e2e.client import Client
@@ -46,6 +46,28 @@ async def test_rights_follow_the_row(client: Client, servers: Instance, owner: a
         await revoke(owner, app)
         await until(shut_out, "the worker knows that the app is revoked")
         assert await _verdict(as_app, "credits.grant", user, "another", **_GRANT) == "forbidden"
+
+
+async def test_a_revoked_secret_is_refused_though_the_broker_still_lets_it_in(
+    client: Client, servers: Instance, owner: asyncpg.Connection
+) -> None:
+    """By the database's own function, as nobody has told the broker yet."""
+    user = await client.open_user()
+    async with registered(servers, owner, ["credits:use"]) as app, Client.connected(app.url) as as_app:
+        secret = secret_of(app.login)
+        await owner.execute(
+            "INSERT INTO auth.app_secrets (id, app_id, slot, hash) VALUES ($1, $2, 1, $3)", secret, app.id, bytes(36)
+        )
+        assert (await as_app.use(user, appId=app.id))["ok"]
+        await owner.execute("SELECT auth.revoke_app_secret($1, $2)", app.id, secret)
+
+        async def refused() -> bool:
+            reply = await as_app.use(user, appId=app.id)
+            return not reply["ok"] and reply["error"]["code"] == "forbidden"
+
+        await until(refused, "the worker knows that the secret is revoked")
+        assert not (await as_app.call("credits.balance", user))["ok"]
+        await owner.execute("DELETE FROM auth.app_secrets WHERE id = $1", secret)
 
 
 async def test_refunds_of_its_own_usages_unless_it_administers(

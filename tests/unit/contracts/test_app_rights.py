@@ -53,6 +53,17 @@ def test_one_permission_allows_one_command(
         assert verdict == "forbidden"
 
 
+@pytest.mark.parametrize("permission", PERMISSIONS)
+def test_a_revoked_secrets_login_may_nothing_and_the_apps_others_go_on(permission: Permission) -> None:
+    apps = {"chat": App("chat", frozenset({permission, "credits:use"}), revoked_secrets=frozenset({"k3f9x0a2b7c1"}))}
+    use = msgspec.convert(MINIMAL["credits.use"], COMMANDS["credits.use"])
+    refused = authorise(SECRET, use, LOGINS, apps)
+    assert isinstance(refused, Error)
+    assert refused.code == "forbidden"
+    for login, on_behalf in (("chat.zzzzzzzzzzzz", None), (FRONT, "chat"), ("chat", None)):
+        assert isinstance(authorise(login, use, LOGINS, apps, on_behalf), Actor)
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 @pytest.mark.parametrize(("login", "on_behalf"), [(SECRET, None), ("chat", None), (FRONT, "chat")])
 def test_a_revoked_app_may_nothing(name: str, login: str, on_behalf: str | None) -> None:

@@ -58,6 +58,7 @@ class Directory:
                 row["commands_per_second"],
                 row["unanswered_max"],
                 row["revoked"],
+                frozenset(row["revoked_secrets"]),
             )
             for row in rows
         }

@@ -10,14 +10,26 @@ import pytest
 
 from contracts.apps import Permission
 from contracts.topology import COMMANDS_EXCHANGE, CONNECTIONS_MAX, EVENTS_EXCHANGE, app_rights
-from workers.apps.deciding import decide
-from workers.apps.model import HASHING, Call, Held, HeldBinding, HeldQueue, HeldRights, HeldUser, KeptApp, Secret, Task
+from workers.apps.deciding import decide, decide_ways
+from workers.apps.model import (
+    HASHING,
+    Call,
+    Declared,
+    Held,
+    HeldBinding,
+    HeldRights,
+    HeldUser,
+    KeptApp,
+    Secret,
+    Task,
+    Ways,
+)
 
 VHOST = "/"
 HASH = bytes(range(36))
 LOGIN = "chat.k3f9x0a2b7c1"
 LIMITS = {"max-connections": CONNECTIONS_MAX, "max-channels": CONNECTIONS_MAX}
-NOTHING = Held({}, {}, ())
+NOTHING = Held({}, {})
 
 
 def secret(**changed: Any) -> Secret:
@@ -46,9 +58,9 @@ def rights(*permissions: Permission) -> HeldRights:
     return HeldRights((made.configure, made.write, made.read), (made.topics_write, made.topics_read))
 
 
-def held(login: HeldUser | None = None, allowed: HeldRights | None = None, *bindings: HeldBinding) -> Held:
+def held(login: HeldUser | None = None, allowed: HeldRights | None = None) -> Held:
     name = LOGIN if login is None else login.name
-    return Held({name: login or user()}, {name: allowed or rights("events:read")}, bindings)
+    return Held({name: login or user()}, {name: allowed or rights("events:read")})
 
 
 def binding(key: str, destination: str = "chat.events", kind: Any = "queue") -> HeldBinding:
@@ -160,7 +172,7 @@ def test_fewer_rights_or_unknown_ones_end_its_connections(before: HeldRights, af
 
 def test_who_did_not_get_in_yet_is_let_in_without_an_end() -> None:
     """Somebody stopped before the last call."""
-    half = Held({LOGIN: user(limits={})}, {}, ())
+    half = Held({LOGIN: user(limits={})}, {})
     assert words(decide([app(secret())], half, VHOST)) == MAKE[1:]
 
 
@@ -169,34 +181,35 @@ def test_who_loses_a_right_goes_first() -> None:
     there = Held(
         {"mail.k3f9x0a2b7c1": user(name="mail.k3f9x0a2b7c1")},
         {"mail.k3f9x0a2b7c1": rights("admin")},
-        (binding("#", "mail.all"),),
     )
     revoked = KeptApp(id="old", permissions=frozenset(), revoked=True, secrets=(secret(hash=None),))
     tasks = decide([app(secret()), shrinking, revoked], there, VHOST)
-    assert [task.about for task in tasks] == ["old.k3f9x0a2b7c1", "mail.all", "mail.k3f9x0a2b7c1", LOGIN]
+    assert [task.about for task in tasks] == ["old.k3f9x0a2b7c1", "mail.k3f9x0a2b7c1", LOGIN]
 
 
-@pytest.mark.parametrize("key", ["credits.*.chat", "#.chat", "user.registered.chat"])
+@pytest.mark.parametrize("key", ["credits.*.chat", "#.chat", "credits.used.chat", "*.topup_failed.chat", "*.*.chat"])
 def test_bindings_to_its_own_events_stay(key: str) -> None:
-    assert decide([app(secret(made_version=3))], held(None, None, binding(key)), VHOST) == []
+    assert decide_ways([app()], Ways((binding(key),)), VHOST) == []
 
 
-@pytest.mark.parametrize("key", ["#", "credits.#", "*.*.other", "credits.used.chat.other", ""])
+@pytest.mark.parametrize(
+    "key", ["#", "credits.#", "*.*.other", "credits.used.chat.other", "#.#.chat", "#.credits.used.chat", ""]
+)
 @pytest.mark.parametrize("kind", ["queue", "exchange"])
 def test_bindings_outlive_no_right(key: str, kind: str) -> None:
-    (task,) = decide([app(secret(made_version=3))], held(None, None, binding(key, kind=kind)), VHOST)
+    (task,) = decide_ways([app()], Ways((binding(key, kind=kind),)), VHOST)
     path = ("bindings", VHOST, "e", EVENTS_EXCHANGE, kind[0], "chat.events", key)
     assert (task.kind, task.calls, task.secret_id) == ("unbound", (Call("DELETE", path),), None)
 
 
 def test_an_administrators_bindings_stay_while_it_is_one() -> None:
-    everything = held(None, rights("admin"), binding("#"))
-    assert decide([app(secret(made_version=3), permissions={"admin"})], everything, VHOST) == []
+    assert decide([app(secret(made_version=3), permissions={"admin"})], held(None, rights("admin")), VHOST) == []
+    assert decide_ways([app(permissions={"admin"})], Ways((binding("#"),)), VHOST) == []
 
 
 @pytest.mark.parametrize("gone", [app(revoked=True), app(permissions=set())])
 def test_an_app_without_the_right_to_events_is_bound_to_none(gone: KeptApp) -> None:
-    assert words(decide([gone], held(None, None, binding("credits.*.chat")), VHOST)) == ["DELETE bindings"]
+    assert words(decide_ways([gone], Ways((binding("credits.*.chat"),)), VHOST)) == ["DELETE bindings"]
 
 
 def test_what_no_row_names_is_left_alone() -> None:
@@ -205,13 +218,9 @@ def test_what_no_row_names_is_left_alone() -> None:
     there = Held(
         {name: user(name=name) for name in strangers},
         {name: rights("admin") for name in strangers},
-        (
-            binding("#", "chat"),
-            binding("#", "other.events"),
-            binding("#", "credits.events.log"),
-            binding("#", "chatty.x"),
-        ),
     )
+    strange = ("chat", "other.events", "credits.events.log", "chatty.x")
+    assert decide_ways([app()], Ways(tuple(binding("#", name) for name in strange)), VHOST) == []
     tasks = decide([app(secret())], there, VHOST)
     assert {task.about for task in tasks} == {LOGIN}
 
@@ -219,7 +228,7 @@ def test_what_no_row_names_is_left_alone() -> None:
 @pytest.mark.parametrize("source", [EVENTS_EXCHANGE, "chat.x", "nobodys"])
 def test_nothing_is_bound_into_the_commands_exchange(source: str) -> None:
     inward = HeldBinding(source, COMMANDS_EXCHANGE, "exchange", "credits.*.chat", "credits.%2A.chat")
-    (task,) = decide([], Held({}, {}, (), (inward,)), VHOST)
+    (task,) = decide_ways([], Ways(inward=(inward,)), VHOST)
     path = ("bindings", VHOST, "e", source, "e", COMMANDS_EXCHANGE, "credits.*.chat")
     assert (task.kind, task.calls) == ("cut", (Call("DELETE", path),))
 
@@ -234,9 +243,18 @@ def test_nothing_is_bound_into_the_commands_exchange(source: str) -> None:
         ("chat", COMMANDS_EXCHANGE, False),
     ],
 )
-def test_an_apps_queue_that_passes_on_to_the_commands_exchange_goes(
+def test_what_is_an_apps_and_passes_on_to_the_commands_exchange_goes(
     name: str, passes_on: str | None, goes: bool
 ) -> None:
     arguments = {} if passes_on is None else {"x-dead-letter-exchange": passes_on}
-    tasks = decide([app()], Held({}, {}, (), (), (HeldQueue(name, arguments),)), VHOST)
+    tasks = decide_ways([app()], Ways(queues=(Declared(name, arguments),)), VHOST)
     assert [task.calls for task in tasks] == ([(Call("DELETE", ("queues", VHOST, name)),)] if goes else [])
+    arguments = {} if passes_on is None else {"alternate-exchange": passes_on}
+    tasks = decide_ways([app()], Ways(exchanges=(Declared(name, arguments),)), VHOST)
+    assert [task.calls for task in tasks] == ([(Call("DELETE", ("exchanges", VHOST, name)),)] if goes else [])
+
+
+def test_no_exchange_of_an_apps_own_is_bound_to_the_events() -> None:
+    own = (binding("credits.*.chat", "chat.x", "exchange"),)
+    assert [task.kind for task in decide_ways([app()], Ways(own), VHOST)] == ["unbound"]
+    assert decide_ways([app(permissions={"admin"})], Ways(own), VHOST) == []
