@@ -16,6 +16,7 @@ BENCHMARKS: Final = {
     "ledger": "the whole ledger against a bare echo: commands per second, latencies, CPU for each command",
     "subscribers": "answer times while a subscriber of events refuses, or is a million behind",
     "overload": "three times the capacity for a minute: what is refused, what is answered, and when it is quick again",
+    "fairness": "how soon one app is answered while another one floods, with and without limits",
     "faults": "no measurement: faults under load, and what became of every command (not part of a run without a name)",
     "front": "the HTTP front: requests per second and latencies, CPU for each request",
     "auth": "sign-ins by what Argon2id alone can do, reads meanwhile, tokens by the least that they can cost",

@@ -15,12 +15,13 @@ _GOOD: Final = (b'"ok":true', b'"replayed":false')
 
 
 class Uses:
-    """Uses by the users of a population, in its order. ``run`` names them in the idempotency keys: it must be new."""
+    """Uses of an app by the users of a population, in its order. ``run``, which must be new, begins their idempotency
+    keys."""
 
-    def __init__(self, users: Iterator[bytes], run: str) -> None:
+    def __init__(self, users: Iterator[bytes], run: str, app: str = APP) -> None:
         self._users = users
         self._before_number = b'","idempotencyKey":"%s-' % run.encode()
-        self._after_number = f'","amount":1,"appId":"{APP}","description":"one use"}}'.encode()
+        self._after_number = f'","amount":1,"appId":"{app}","description":"one use"}}'.encode()
 
     def publish(self, client: Client, template: Template, number: bytes) -> None:
         """Sends the next one; its number, unique in the run, is its correlation id."""

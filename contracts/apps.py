@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, Literal, get_args
 
 Permission = Literal[
@@ -90,4 +91,9 @@ def own_names(app_id: str) -> str:
 
 def app_named(apps: Apps, app_id: str) -> App:
     """The registered app, or what the contract grants to one that is not registered."""
-    return apps.get(app_id) or App(app_id, UNREGISTERED_PERMISSIONS)
+    return apps.get(app_id) or _unregistered(app_id)
+
+
+@lru_cache(maxsize=1024)  # asked for each command; logins at the broker are few
+def _unregistered(app_id: str) -> App:
+    return App(app_id, UNREGISTERED_PERMISSIONS)

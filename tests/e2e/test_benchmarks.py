@@ -11,6 +11,8 @@ from bench import auth
 from bench.auth_cases import Options as AuthOptions
 from bench.client import ClientBenchmark
 from bench.client import Options as ClientOptions
+from bench.fairness import CASES, FairnessBenchmark
+from bench.fairness import Options as FairnessOptions
 from bench.ledger import LedgerBenchmark
 from bench.ledger_options import GROUPS
 from bench.ledger_options import Options as LedgerOptions
@@ -79,6 +81,13 @@ async def test_the_overload(servers: Instance) -> None:
     assert goals["refused, of all that arrived"]
     assert goals["answered, of all that was accepted"]
     assert (len(curve.over), len(curve.after)) == (1, 1)
+
+
+async def test_that_of_fairness(servers: Instance) -> None:
+    options = FairnessOptions(rounds=1, seconds=2.0, rate=50.0, allowed=100, over=1.5, users=4)
+    report = await FairnessBenchmark(servers, options, QUIET).run()
+    assert [row.name for row in report.rows] == list(CASES)
+    assert len(reached(report)) == 3
 
 
 async def test_that_of_the_client(servers: Instance) -> None:
