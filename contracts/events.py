@@ -72,7 +72,8 @@ MEANINGS: Final[dict[EventType, Meaning]] = {
     ),
     "credits.refused": Meaning(
         "A command was refused that asked for no reply.",
-        "For readable commands without `reply_to`; whoever asked for a reply is told there, and there is no event.",
+        "For readable commands without `reply_to`; whoever asked for a reply is told there, and there is no event. Nor"
+        " is there one for what an app sends beyond its limits (`overloaded`): it is counted for the operators alone.",
     ),
     "credits.purchased": Meaning(
         "A purchase was paid, and its credits came.",

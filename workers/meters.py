@@ -22,7 +22,8 @@ class Meters:
         )
         self.excess = Counter(
             "mana_app_commands_refused",
-            "Commands refused because their app has sent too many (rate), or too many without an answer (unanswered)",
+            "Commands refused because their app has sent too many (rate), or too many without an answer (unanswered);"
+            " repeats of those that have an answer count too, and get it",
             ("app", "limit"),
             registry=registry,
         )

@@ -21,6 +21,7 @@ from workers.broker.lenient import Damaged
 from workers.broker.publisher import Publication
 from workers.events.messages import event_message, log_copy
 from workers.intake.reading import Item
+from workers.ledger.model import Request
 
 REASON_MAX: Final = 500
 _DEFAULT_EXCHANGE: Final = ""
@@ -57,12 +58,20 @@ class Answer(Struct, frozen=True):
 
 
 def answer(item: Item, reply: LedgerReply, now: datetime) -> Answer:
-    """What the ledger said. A refusal that nobody asked to be told of becomes an event."""
+    """What the ledger said. A refusal that nobody asked to be told of becomes an event.
+
+    Not so beyond the limits of an app: its flood would fill the log of events, and be waited for at each confirm.
+    """
     if item.reply_to is not None:
         return Answer(_reply(item, item.reply_to, reply))
-    if isinstance(reply, Refused) and item.request is not None:
+    if isinstance(reply, Refused) and item.request is not None and not _is_beyond_limits(item.request, reply.error):
         return Answer(kept=refusal(item, _ledger_refusal(item, reply), now))
     return Answer()
+
+
+def _is_beyond_limits(request: Request, error: Error) -> bool:
+    """Also where it is answered as something else was before, and where it comes again and was refused for that."""
+    return request.excess is not None or error.code == "overloaded"
 
 
 def refused(item: Item, rejected: Rejected, now: datetime) -> Answer:

@@ -137,7 +137,7 @@ class Inlet:
         self._desk.arrived(self)
 
     def _taken_on(self, item: Item) -> Item:
-        """The item as it is; or, where its app has sent too much, refused for that."""
+        """The item as it is; or, where its app has sent too much, to be refused for that unless it has an answer."""
         app, request = item.app, item.request
         if app is None or request is None:
             return item

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import uuid
+from typing import Any
 
 import asyncpg
 import pytest
@@ -41,12 +42,19 @@ async def test_beyond_its_rate_an_app_is_refused(
         assert all(reply["ok"] for reply in await asyncio.gather(*(client.use(user) for _ in range(10))))
         charged = 10 + len(replies) - len(refusals)
         assert (await client.call("credits.balance", user))["balance"]["totalSpent"] == charged
-        silent = {"userId": user, "amount": 1, "appId": app.id, "description": "d"}
+        before = await worker.meter(_REFUSED)
         for key in ("silent", "and silent again"):
-            body = json.dumps({**silent, "idempotencyKey": key}).encode()
-            await as_app.publish(body, user, type="credits.use")
-        told = await _refusal(events, user)
-        assert (told["data"]["error"]["code"], told["data"]["appId"]) == ("overloaded", app.id)
+            await as_app.publish(_silent(user, app.id, key), user, type="credits.use")
+        await client.publish(_silent(user, "chat", "behind them", amount=10**6), user, type="credits.use")
+        (told,) = await _refusals(events, user)
+        assert (told["data"]["error"]["code"], told["data"]["appId"]) == ("insufficient_credits", "chat")
+        assert await worker.meter(_REFUSED) > before
+
+
+def _silent(user: str, app_id: str, key: str, amount: int = 1) -> bytes:
+    """A usage that asks for no reply, when its message names no queue."""
+    fields = {"userId": user, "amount": amount, "appId": app_id, "description": "d", "idempotencyKey": key}
+    return json.dumps(fields).encode()
 
 
 @pytest.mark.usefixtures("worker")
@@ -68,12 +76,17 @@ async def test_what_is_answered_makes_room_for_more(
             assert (await as_app.use(user, 10**6, appId=app.id))["error"]["code"] == "insufficient_credits"
 
 
-async def _refusal(events: Subscriber, user: str) -> dict[str, dict[str, dict[str, str]]]:
+async def _refusals(events: Subscriber, user: str) -> list[dict[str, Any]]:
+    """All there are once one has come; they come in the order of their commands."""
+
+    def found() -> list[dict[str, Any]]:
+        return [event for event in events.of(user) if event["type"] == "credits.refused"]
+
     async def look() -> bool:
-        return any(event["type"] == "credits.refused" for event in events.of(user))
+        return bool(found())
 
     await until(look, "an event credits.refused")
-    return next(event for event in events.of(user) if event["type"] == "credits.refused")
+    return found()
 
 
 @pytest.mark.slow

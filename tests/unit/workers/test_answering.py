@@ -1,10 +1,14 @@
-"""The event of a refusal that nobody asked to be told of: one id for one message, however often it is delivered."""
+"""The event of a refusal that nobody asked to be told of: one id for one message, however often it is delivered.
+
+What an app sends beyond its limits has none.
+"""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import pytest
 
 from contracts.decoding import Envelope
@@ -13,8 +17,8 @@ from contracts.events import decode_event
 from contracts.permissions import Logins
 from contracts.replies import Refused
 from workers.broker.consumer import Delivery
-from workers.intake.answering import answer
-from workers.intake.reading import read
+from workers.intake.answering import Answer, answer
+from workers.intake.reading import Item, read
 
 USER = "018f0000-0000-7000-8000-000000000001"
 BODY = b'{"userId":"%s","idempotencyKey":"k","amount":1,"appId":"chat","description":"d"}' % USER.encode()
@@ -55,3 +59,34 @@ def test_a_redelivery_has_the_same_event(message_id: str | None) -> None:
 def test_a_message_id_stands_for_all_else(other: dict[str, Any]) -> None:
     assert _event_id(message_id="m", **other) == _event_id(message_id="m")
     assert _event_id(message_id="n", **other) != _event_id(message_id="m")
+
+
+_EXCESS = Error("overloaded", "too many", {"retryAfterSeconds": 1})
+
+
+@pytest.mark.parametrize(
+    ("excess", "error", "redelivered"),
+    [
+        pytest.param(_EXCESS, _EXCESS, False, id="refused"),
+        pytest.param(None, _EXCESS, True, id="and delivered again"),
+        pytest.param(_EXCESS, Error("idempotency_conflict", "used"), False, id="beyond the limit, refused for its key"),
+    ],
+)
+def test_beyond_an_apps_limits_there_is_no_event(excess: Error | None, error: Error, redelivered: bool) -> None:
+    """Nothing that its acknowledgement must wait for. Who asked for a reply gets it."""
+    silent, asking = (_beyond(excess, redelivered=redelivered, reply_to=to) for to in (None, "chat.replies"))
+    now = datetime.now(UTC)
+    assert answer(silent, Refused(error), now) == Answer()
+    told = answer(asking, Refused(error), now)
+    assert told.reply is not None
+    assert error.code.encode() in told.reply.body
+    assert told.kept is None
+
+
+def _beyond(excess: Error | None, *, redelivered: bool, reply_to: str | None) -> Item:
+    envelope = Envelope(
+        routing_key=USER, type="credits.use", login="chat", redelivered=redelivered, reply_to=reply_to, **PLAIN
+    )
+    item = read(Delivery(1, envelope, BODY, int(redelivered), None), 0, Logins())
+    assert item.request is not None
+    return msgspec.structs.replace(item, request=msgspec.structs.replace(item.request, excess=excess))
