@@ -35,7 +35,9 @@ SELECT n % $1, n / $1 + 1, 1, md5('a' || n % $2)::uuid, 'system:bonus', (md5('a'
     md5('l' || n)::uuid, 1
 FROM generate_series(0, $3 - 1) AS n;
 INSERT INTO credits.refusals
-SELECT md5('a' || n)::uuid, 'k', '', 'x', 'x', '{}', now() - n * interval '1 s' FROM generate_series(0, $2 - 1) AS n;
+SELECT md5('a' || n)::uuid, 'k', '', CASE n % 4 WHEN 0 THEN 'overloaded' ELSE 'x' END, 'x', '{}',
+    now() - n * interval '1 s'
+FROM generate_series(0, $2 - 1) AS n;
 INSERT INTO credits.keys SELECT md5('a' || n)::uuid, 'k', '', 0, 0, 0, 0, now() FROM generate_series(0, $2 - 1) AS n;
 INSERT INTO credits.purchases (account_id, id, package_id, credits, price_euro_cents, amount, status, created_at)
 SELECT md5('a' || n % $2)::uuid, md5('l' || n)::uuid, 'credits-500', 500, 500, 500, 'pending', now()

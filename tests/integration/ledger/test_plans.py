@@ -50,6 +50,7 @@ SEARCHED: Final[dict[str, dict[str, str]]] = {
     "read_expired": {"lots_expiring": "expires_at"},
     "prune_refusals": {
         "refusals_age": "created_at",
+        "refusals_overloaded": "created_at",
         "refusals_pkey": "account_id idempotency_key identity",
     },
 }

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncpg
+import msgspec
 import pytest
 
+from contracts.errors import Error
 from tests.integration.ledger.owner import Owner, fresh_user, request, use
 from tests.integration.ledger.server import Database
 from workers.ledger.faults import Fault
@@ -22,6 +24,26 @@ async def test_refusals_are_forgotten_after_a_day_a_few_at_a_time(owner: Owner, 
     )
     assert [await prune_refusals(owner.session, 3) for _ in range(3)] == [3, 2, 0]
     assert await by_hand.fetchval("SELECT count(*) FROM credits.refusals") == 2
+
+
+async def test_what_was_too_much_is_forgotten_after_ten_minutes(owner: Owner, by_hand: asyncpg.Connection) -> None:
+    excess = Error("overloaded", "too many", {})
+    asked = [use(fresh_user(), 1, key) for key in ("old", "old", "new", "other")]
+    await owner.do(*(msgspec.structs.replace(one, excess=excess) for one in asked[:3]), asked[3])
+    await by_hand.execute(
+        "UPDATE credits.refusals SET created_at = now() - interval '11 minutes' WHERE idempotency_key <> 'new'"
+    )
+    assert [await prune_refusals(owner.session, 1) for _ in range(3)] == [1, 1, 0]
+    left = await by_hand.fetch("SELECT idempotency_key, code FROM credits.refusals ORDER BY 1")
+    assert [tuple(row) for row in left] == [("new", "overloaded"), ("other", "unknown_user")]
+
+
+async def test_pruning_of_both_kinds_takes_no_more_than_it_may(owner: Owner, by_hand: asyncpg.Connection) -> None:
+    excess = Error("overloaded", "too many", {})
+    asked = [use(fresh_user(), 1, "k") for _ in range(4)]
+    await owner.do(*asked[:2], *(msgspec.structs.replace(one, excess=excess) for one in asked[2:]))
+    await by_hand.execute("UPDATE credits.refusals SET created_at = now() - interval '25 hours'")
+    assert [await prune_refusals(owner.session, 3) for _ in range(3)] == [3, 1, 0]
 
 
 async def test_pruning_waits_for_nobody(owner: Owner, by_hand: asyncpg.Connection) -> None:

@@ -1,4 +1,7 @@
-"""Keeps the table of refusals bounded: a message is not delivered again after a day."""
+"""Keeps the table of refusals bounded: a message is not delivered again after a day.
+
+Those for an app's excess are kept ten minutes, since a flood makes thousands of them a second.
+"""
 
 from __future__ import annotations
 
@@ -14,5 +17,5 @@ _PRUNE: Final = statement("prune_refusals")
 
 
 async def prune_refusals(session: Session, limit: int = PRUNED_AT_ONCE) -> int:
-    """Deletes refusals that are older than a day, ``limit`` at most; answers how many it were."""
+    """Deletes refusals that are old, ``limit`` at most; answers how many it were."""
     return len(await session.fetch(_PRUNE, limit))
