@@ -46,7 +46,7 @@ class Request(Struct, frozen=True, kw_only=True):
 
     ``identity`` tells a repeat of the same message from a new try: the property ``message_id``, ``""`` without one.
     A refusal that was stored for the message is looked up when the identity is set, or the broker says ``redelivered``.
-    ``excess`` refuses a message that came for the first time, whatever it asks: its app has sent too much.
+    ``excess`` refuses what has no answer yet, whatever it asks: its app has sent too much.
     """
 
     command: Command

@@ -119,7 +119,7 @@ class DeadlineExceeded(Refused):
 class Overloaded(Refused):
     """The queue is full, the app's own limit is reached, or the broker cannot be reached: it was not accepted.
 
-    The client has tried again until the time was over. Later the same call may succeed, with the same key or another.
+    The client has tried again until the time was over. Later the same call with the same key may succeed.
     """
 
     code = "overloaded"

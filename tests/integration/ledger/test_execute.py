@@ -101,14 +101,46 @@ async def test_what_was_too_much_stays_refused_when_it_is_delivered_again(owner:
     assert done((await owner.do(use(user, 1, "k1", identity="m2")))[0]).transaction is not None
 
 
+@pytest.mark.parametrize("identity", ["m1", ""])
+async def test_what_was_charged_is_never_answered_as_too_much(owner: Owner, identity: str) -> None:
+    user = await owner.open()
+    asked = use(user, 3, "k1", identity=identity)
+    charge = done((await owner.do(asked))[0]).transaction
+    assert charge is not None
+    for again in (_in_excess(asked), asked, msgspec.structs.replace(asked, redelivered=True)):
+        reply = done((await owner.do(again))[0])
+        assert (reply.transaction, reply.replayed) == (charge, True)
+
+
+async def test_a_charge_overrules_what_was_too_much_before(owner: Owner) -> None:
+    """Only the refusal of a command that is not the one that was charged stands."""
+    user = await owner.open()
+    early, other = use(user, 3, "k1", identity="m1"), use(user, 4, "k1", identity="m3")
+    assert await owner.do(_in_excess(early), _in_excess(other)) == [Refused(_EXCESS)] * 2
+    charge = done((await owner.do(use(user, 3, "k1", identity="m2")))[0]).transaction
+    for again in (early, _in_excess(early), msgspec.structs.replace(early, redelivered=True)):
+        assert done((await owner.do(again))[0]).transaction == charge
+    assert await owner.do(other) == [Refused(_EXCESS)]
+
+
+async def test_an_account_that_is_open_is_told_so_beyond_the_limit(owner: Owner) -> None:
+    user = await owner.open()
+    opening = request("account.open", user, "open", identity="m1")
+    assert done((await owner.do(_in_excess(opening)))[0]).replayed
+    beside = [use(user, 1, "k1"), _in_excess(request("account.open", user, "another"))]
+    assert done((await owner.do(*beside))[1]).replayed
+
+
 async def test_what_is_too_much_waits_for_no_account(owner: Owner, by_hand: asyncpg.Connection) -> None:
-    """And a read is refused without leaving anything."""
+    """Nor does a repeat of what was done. A read is refused without leaving anything."""
     user, other = await owner.open(), fresh_user()
+    await owner.use(user, 1, "k0")
     async with by_hand.transaction():
         await by_hand.execute("SELECT FROM credits.balances WHERE account_id = $1 FOR UPDATE", uuid.UUID(user))
         many = [use(user, 1, "k1"), use(other, 1, "k2"), request("credits.balance", user)]
-        replies = await asyncio.wait_for(owner.do(*map(_in_excess, many)), 3)
+        *replies, repeat = await asyncio.wait_for(owner.do(*map(_in_excess, [*many, use(user, 1, "k0")])), 3)
     assert replies == [Refused(_EXCESS)] * 3
+    assert done(repeat).replayed
     assert await by_hand.fetchval("SELECT count(*) FROM credits.refusals WHERE code = 'overloaded'") == 2
 
 

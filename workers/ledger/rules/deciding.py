@@ -1,4 +1,4 @@
-"""The order of the checks: too much of its app, refused before, key, deadline, account, and then the command itself."""
+"""The order of the checks: refused before, key, too much of its app, deadline, account, and then the command itself."""
 
 from __future__ import annotations
 
@@ -61,17 +61,15 @@ def decide(state: State, requests: Sequence[Request], *, now: datetime, terms: T
 
 def _answer(batch: Batch, request: Request) -> Reply:
     key = request.key
-    if request.excess is not None:
-        return Refused(request.excess) if key is None else _refuse(batch, request, key, request.excess)
     if key is None:
-        result = _execute(batch, request)
+        result = request.excess or _execute(batch, request)
         return Refused(result) if isinstance(result, Error) else result
     recorded = _recorded(batch.state, request, key)
-    if request.identity or (request.redelivered and recorded is None):
-        refused = batch.state.refusals.get((request.user_id, key, request.identity))
-        if refused is not None:
-            return Refused(refused)
-    result = _execute(batch, request) if recorded is None else _repeat(recorded, request.command)
+    repeated = None if recorded is None else _repeat(recorded, request.command)
+    refused = _refused_before(batch.state, request, key, repeated)
+    if refused is not None:
+        return Refused(refused)
+    result = repeated or request.excess or _execute(batch, request)
     return _refuse(batch, request, key, result) if isinstance(result, Error) else result
 
 
@@ -82,6 +80,20 @@ def _recorded(state: State, request: Request, key: str) -> Recorded | None:
         if account is not None:
             return state.recorded[account.account_id, account.opening_key]
     return state.recorded.get((request.user_id, key))
+
+
+def _refused_before(state: State, request: Request, key: str, repeated: Done | Error | None) -> Error | None:
+    """The stored refusal of the same message, where it still stands; ``repeated`` is what its key answers by itself.
+
+    Who was told ``overloaded`` is to try again. Once that has succeeded under the key, no copy of the first try may say
+    that nothing was done.
+    """
+    if not request.identity and (repeated is not None or not request.redelivered):
+        return None
+    refused = state.refusals.get((request.user_id, key, request.identity))
+    if refused is not None and refused.code == "overloaded" and isinstance(repeated, Done):
+        return None
+    return refused
 
 
 def _repeat(recorded: Recorded, command: Command) -> Done | Error:

@@ -25,26 +25,29 @@ _Row = Mapping[str, Any]
 async def load(run: Statements, requests: Sequence[Request]) -> State:
     """All that the requests can touch. The rows of their accounts stay locked until the transaction ends.
 
-    Those that are refused for their app's excess touch nothing.
+    Of those beyond their app's limit only earlier answers are read, so they wait for no account: what is recorded under
+    their keys cannot change meanwhile, since the fence holds their partitions.
     """
-    requests = [request for request in requests if request.excess is None]
-    if not requests:
-        return State()
-    ids = sorted({request.user_id for request in requests})
+    within = [request for request in requests if request.excess is None]
     state = State()
-    for row in await run.fetch(_LOCK_BALANCES, ids):
-        state.accounts[row["account_id"]] = Account(*row.values())
-    crash("after_lock")
+    ids = sorted({request.user_id for request in within})
+    if ids:
+        for row in await run.fetch(_LOCK_BALANCES, ids):
+            state.accounts[row["account_id"]] = Account(*row.values())
+        crash("after_lock")
+    keys = _keys(state, requests)
+    if not ids and not keys:
+        return state
     found = await run.fetch(
         _READ,
         ids,
-        *_columns(_keys(state, requests), 2),
+        *_columns(keys, 2),
         *_columns(_messages(requests), 3),
-        *_columns(_usages(requests), 2),
+        *_columns(_usages(within), 2),
     )
     _sort_in(state, found)
-    if any(isinstance(request.command, OfPurchase) for request in requests):
-        await load_purchases(run, state, requests)
+    if any(isinstance(request.command, OfPurchase) for request in within):
+        await load_purchases(run, state, within)
     return state
 
 
