@@ -54,7 +54,7 @@ class NewAppBody(Body):
 class ChangedAppBody(Body):
     """Body of ``PATCH /admin/apps/{appId}``: what is left out stays; a limit of ``null`` is the workers' settings'."""
 
-    name: Name = ""
+    name: Name = Field(default_factory=str)
     permissions: Permissions = Field(default_factory=list[Permission])
     commands_per_second: Limit | None = None
     unanswered_max: Limit | None = None
