@@ -26,7 +26,7 @@ from mana_client import (
 from ops import urls
 from ops.instance import Instance
 from tests.e2e.client import Client
-from tests.integration.clients.python.logins import MAY_NOTHING, login
+from tests.integration.clients.python.logins import CHAT, NOTHING, login
 
 EARLIER = datetime.now(UTC) - timedelta(minutes=1)
 
@@ -34,7 +34,7 @@ EARLIER = datetime.now(UTC) - timedelta(minutes=1)
 @pytest.fixture(scope="module")
 async def chat(servers: Instance) -> AsyncGenerator[Mana]:
     """The client of the app ``chat``."""
-    async with login(servers, "chat") as url, Mana(url) as client:
+    async with login(servers, CHAT) as url, Mana(url) as client:
         yield client
 
 
@@ -136,7 +136,7 @@ async def test_logins_that_are_refused(servers: Instance, user: str) -> None:
     wrong = urls.with_login(servers.addresses.amqp, servers.addresses.administrator, "wrong")
     with pytest.raises(LoginRefused):
         await Mana(wrong).__aenter__()
-    async with login(servers, "nobody", MAY_NOTHING) as url, Mana(url) as client:
+    async with login(servers, "nobody", rights=NOTHING) as url, Mana(url) as client:
         with pytest.raises(LoginRefused):
             await client.use(user, 1, description="d")
 

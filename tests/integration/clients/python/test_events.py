@@ -20,7 +20,7 @@ from bench.bounds import management
 from ops import urls
 from ops.instance import Instance
 from tests.faults.tools.proxy import Proxy
-from tests.integration.clients.python.logins import MAY_SEND, login
+from tests.integration.clients.python.logins import CHAT, login
 from tests.integration.workers.running import Running, until
 
 LOG = "credits.events.log"
@@ -187,16 +187,18 @@ async def test_repeats_are_dropped_and_gaps_are_told(mana: Mana, channel: Abstra
 
 
 async def test_repeats_are_known_over_a_restart(mana: Mana, channel: AbstractChannel) -> None:
-    user = str(uuid.uuid4())
+    """Also those of a user whose events came some time before the position."""
+    user, other = str(uuid.uuid4()), str(uuid.uuid4())
     for sequence in (1, 2):
         await publish(channel, sequence, user)
-    async with aclosing(mana.events(user_id=user)) as events:
-        _, second = await take(events, 2)
+    await publish(channel, 1, other)
+    async with aclosing(mana.events(user_id=other)) as events:
+        [last] = await take(events, 1)
     for sequence in (1, 2, 4):
         await publish(channel, sequence, user)
-    assert isinstance(second, Event)
-    assert second.position is not None
-    async with aclosing(mana.events(user_id=user, start=second.position)) as events:
+    assert isinstance(last, Event)
+    assert last.position is not None
+    async with aclosing(mana.events(user_id=user, start=last.position)) as events:
         assert await take(events, 1) == [Gap(user, 3, 4)]
 
 
@@ -275,20 +277,17 @@ async def test_what_the_log_has_dropped_is_told(mana: Mana, channel: AbstractCha
     assert missing.got > 1
 
 
-async def test_the_log_is_not_for_every_login(servers: Instance, worker: Running) -> None:
-    assert worker.child.returncode is None
-    async with login(servers, "chat", MAY_SEND) as url, aclosing(Mana(url).events()) as events:
+async def test_the_log_is_for_apps_with_the_permission_alone(servers: Instance, channel: AbstractChannel) -> None:
+    await publish(channel, 1, str(uuid.uuid4()))
+    async with login(servers, CHAT, {"events:read"}) as url, aclosing(Mana(url).events()) as events:
         with pytest.raises(LoginRefused):
             await take(events, 1)
+    async with login(servers, CHAT, {"admin"}) as url, aclosing(Mana(url).events()) as events:
+        assert len(await take(events, 1)) == 1
 
 
 async def test_a_queue_of_the_apps_own(servers: Instance, mana: Mana, user: str) -> None:
-    rights = {
-        "configure": r"^chat\.",
-        "write": r"^(credits\.commands|chat\..*)$",
-        "read": r"^(credits\.events|chat\..*)$",
-    }
-    async with login(servers, "chat.k3f9x0a2b7c1", rights) as url:
+    async with login(servers, CHAT, {"events:read"}) as url:
         chat = Mana(url)
         async with aclosing(chat.events(queue="chat.credits")) as events:
             waiting = asyncio.create_task(anext(events))
