@@ -13,6 +13,7 @@ from typing import Any, Final
 import asyncpg
 import httpx
 import jwt
+import mana_client
 import pytest
 
 from tests.integration.api.services import GRANT, TOKEN, Registered, add_secret, give_token, register_app
@@ -59,6 +60,15 @@ async def test_a_token_says_whose_it_is_and_for_what(http: httpx.AsyncClient, ap
     assert claims.keys() == told
     assert (claims["sub"], claims["client_id"], claims["role"]) == (app.id, app.id, "service")
     assert (claims["sid"], claims["scope"]) == (app.secret_id, given["scope"])
+
+
+async def test_our_client_knows_whose_it_is(http: httpx.AsyncClient, app: Registered) -> None:
+    text = (await http.post(TOKEN, data=GRANT, auth=app.basic)).json()["access_token"]
+    keys = str(http.base_url.join("/.well-known/jwks.json"))
+    token = await mana_client.TokenVerifier(keys, issuer="mana", audience="mana").verify(text)
+    assert isinstance(token, mana_client.ServiceToken)
+    assert (token.app_id, token.secret_id) == (app.id, app.secret_id)
+    assert token.scopes == {"credits:use", "credits:refund", "events:read"}
 
 
 async def test_an_app_proves_itself_in_the_form_as_well(http: httpx.AsyncClient, app: Registered) -> None:
