@@ -202,6 +202,20 @@ async def test_repeats_are_known_over_a_restart(mana: Mana, channel: AbstractCha
         assert await take(events, 1) == [Gap(user, 3, 4)]
 
 
+async def test_what_comes_late_of_a_user_first_seen_later_is_told(mana: Mana, channel: AbstractChannel) -> None:
+    """As when an operator sends again what was lost, and the reader was started meanwhile."""
+    user = str(uuid.uuid4())
+    await publish(channel, 10, user)
+    async with aclosing(mana.events(user_id=user)) as events:
+        [first] = await take(events, 1)
+    for sequence in (5, 10, 11):
+        await publish(channel, sequence, user)
+    assert isinstance(first, Event)
+    assert first.position is not None
+    async with aclosing(mana.events(user_id=user, start=first.position)) as events:
+        assert sequences(await take(events, 2)) == [5, 11]
+
+
 async def test_what_is_no_event_is_passed_over(
     mana: Mana, channel: AbstractChannel, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -323,6 +337,29 @@ async def test_a_queue_over_lost_connections(servers: Instance, proxy: Proxy, ma
     await _delete(servers, "test.lost")
 
 
+async def test_what_one_reader_of_a_queue_returned_the_other_gets(
+    servers: Instance, mana: Mana, channel: AbstractChannel
+) -> None:
+    """Though it has seen later ones of the same user."""
+    user = str(uuid.uuid4())
+    async with aclosing(mana.events(queue="test.shared", topics=["credits.#"], user_id=user)) as other:
+        async with aclosing(mana.events(queue="test.shared", topics=["credits.#"], user_id=user)) as dying:
+            waiting = asyncio.create_task(anext(dying))
+            await _until_it_is_there(servers, "test.shared")
+            await publish(channel, 5, user)
+            async with asyncio.timeout(20):
+                assert sequences([await waiting]) == [5]
+            waiting = asyncio.create_task(anext(other))
+            await _until_it_is_there(servers, "test.shared", readers=2)
+            for sequence in (10, 11):  # by turns
+                await publish(channel, sequence, user)
+            async with asyncio.timeout(20):
+                seen = [await waiting]
+        seen += await take(other, 2)
+    assert sorted(sequences(seen), key=str) == [10, 11, 5]
+    await _delete(servers, "test.shared")
+
+
 async def test_a_queue_of_another_kind(mana: Mana, channel: AbstractChannel) -> None:
     await channel.declare_queue("test.other", durable=False, auto_delete=True)
     async with aclosing(mana.events(queue="test.other")) as events:
@@ -331,13 +368,13 @@ async def test_a_queue_of_another_kind(mana: Mana, channel: AbstractChannel) -> 
     await channel.queue_delete("test.other")
 
 
-async def _until_it_is_there(servers: Instance, queue: str) -> None:
-    """Declared and bound: it has a consumer."""
+async def _until_it_is_there(servers: Instance, queue: str, readers: int = 1) -> None:
+    """Declared and bound: it has a consumer, or so many."""
     async with await aio_pika.connect(servers.addresses.amqp) as connection, asyncio.timeout(20):
         while True:
             try:
                 found = await (await connection.channel()).declare_queue(queue, passive=True)
-                if found.declaration_result.consumer_count:
+                if (found.declaration_result.consumer_count or 0) >= readers:
                     return
             except aio_pika.exceptions.ChannelNotFoundEntity:
                 pass  # not declared yet
