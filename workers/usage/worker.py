@@ -28,6 +28,7 @@ _PAUSE_SECONDS: Final = 1.0
 _TOUCH_SECONDS: Final = 2.0
 """A session that is silent for some times this is ended by the server, so that another process takes over."""
 _LOOK_SECONDS: Final = 600.0
+"""Between two looks at the whole ledger, however much comes by the stream."""
 _LOST_AFTER: Final = timedelta(minutes=1)
 """What has not come by the stream in this time will not: a broker that died has lost it."""
 
@@ -137,11 +138,11 @@ class UsageWorker:
             if batch:
                 await recording.record(batch, moving=True)
                 stream.done(batch)
-            elif loop.time() >= look_at:
-                await self._catch_up(store, _LOST_AFTER)
-                look_at = loop.time() + _LOOK_SECONDS
             else:
                 await store.touch()
+            if loop.time() >= look_at:
+                await self._catch_up(store, _LOST_AFTER)
+                look_at = loop.time() + _LOOK_SECONDS
 
     async def _catch_up(self, store: UsageStore, older_than: timedelta = timedelta(0)) -> None:
         number = await store.catch_up(older_than)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import AsyncGenerator
+from datetime import timedelta
 from pathlib import Path
 
 import aio_pika
 import asyncpg
 import pytest
+from prometheus_client import CollectorRegistry
 
-from contracts.topology import EVENTS_LOG, EVENTS_LOG_ARGUMENTS
+from contracts.topology import EVENTS_LOG, EVENTS_LOG_ARGUMENTS, USAGE_LOGIN
 from ops.instance import Instance
 from tests.e2e.client import Client
 from tests.integration.workers.running import Running, until
@@ -26,6 +28,10 @@ from tests.integration.workers.usage import (
 )
 from tests.unit.workers.test_usage_reading import MODELS
 from workers.ledger.audit.looking import audit
+from workers.usage import worker as usage_worker
+from workers.usage.meters import UsageMeters
+from workers.usage.settings import UsageSettings
+from workers.usage.worker import UsageWorker
 
 
 @pytest.fixture
@@ -190,6 +196,41 @@ async def test_a_stream_that_was_made_anew_is_noticed(
             return await process.meter("mana_usage_events_total") >= (place + 2 if longer else 1)
 
         await until(read_on, "the new stream is read", process.log)
+
+
+async def test_what_never_comes_is_found_though_the_stream_never_rests(
+    servers: Instance, books: Books, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(usage_worker, "_LOOK_SECONDS", 0.3)
+    monkeypatch.setattr(usage_worker, "_LOST_AFTER", timedelta(0))
+    registry = CollectorRegistry()
+    addresses = servers.addresses
+    settings = UsageSettings(database_url=addresses.database_as("mana_usage"), amqp_url=addresses.amqp_as(USAGE_LOGIN))
+    process = UsageWorker(settings, UsageMeters(registry))
+    running = asyncio.create_task(process.run())
+    resting = asyncio.create_task(_never_rest(books))
+    try:
+
+        async def reads() -> bool:
+            return bool(registry.get_sample_value("mana_usage_events_total", {"result": "unreadable"}))
+
+        await until(reads, "the stream is read")
+        lost = some_history()
+        await books.write(lost)
+        await books.counted(lost)
+        assert await books.rows(lost) == rows_of(lost)
+    finally:
+        resting.cancel()
+        process.stop()
+        await asyncio.wait({running, resting})
+    running.result()
+
+
+async def _never_rest(books: Books) -> None:
+    """Something comes all the time, well within the time after which the stream counts as quiet."""
+    while True:
+        await books.publish(b"no event")
+        await asyncio.sleep(0.1)
 
 
 async def _remake_the_stream(servers: Instance) -> None:
