@@ -49,7 +49,7 @@ class Guard:
     async def admit_anyone(self, request: Request) -> Caller:
         """Who asks, whichever kind of caller it is. Raises as ``admit`` does."""
         bearer = _bearer(request)
-        caller = await (self._keys.find(bearer) if is_key(bearer) else self._holder_of(bearer))
+        caller = await (self._keys.use(bearer) if is_key(bearer) else self._holder_of(bearer))
         if caller is None:
             raise _unauthorized(BAD_TOKEN)
         return caller

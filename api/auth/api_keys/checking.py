@@ -33,6 +33,22 @@ class ApiKeys:
 
     async def find(self, text: str) -> ApiKey | None:
         """The key, if it is good. Raises ``Unavailable``."""
+        found = await self._find(text)
+        return None if found is None else found[0]
+
+    async def use(self, text: str) -> ApiKey | None:
+        """The same for whoever shows it to do something: its user is told when that was last."""
+        found = await self._find(text)
+        if found is None:
+            return None
+        key, noted = found
+        if not noted:
+            async with self._database.as_user(key.user_id) as connection:
+                await store.note_use(connection, key.id)
+        return key
+
+    async def _find(self, text: str) -> tuple[ApiKey, bool] | None:
+        """With the key, whether a use of it was written down a moment ago."""
         shown = KeyText.parse(text)
         if shown is None:
             return None
@@ -40,7 +56,5 @@ class ApiKeys:
             stored = await store.find(connection, shown.id)
         if stored is None or not hmac.compare_digest(stored.hash, shown.hash):
             return None
-        if not stored.noted:
-            async with self._database.as_user(stored.user_id) as connection:
-                await store.note_use(connection, shown.id)
-        return ApiKey(shown.id, stored.user_id, stored.scopes, stored.created_at, stored.expires_at)
+        key = ApiKey(shown.id, stored.user_id, stored.scopes, stored.created_at, stored.expires_at)
+        return key, stored.noted

@@ -68,6 +68,18 @@ async def test_a_key(http: httpx.AsyncClient, user: SignedIn, looker: Registered
     }
 
 
+async def test_to_look_at_a_key_is_no_use_of_it(
+    http: httpx.AsyncClient, owner: asyncpg.Connection, user: SignedIn, looker: Registered
+) -> None:
+    """Its user is told when the script was there last, not when somebody asked about the key."""
+    key = await make_key(http, user, "credits:read")
+    assert await is_active(http, looker, key.text)
+    last_used = "SELECT last_used_at FROM auth.api_keys WHERE id = $1"
+    assert await owner.fetchval(last_used, key.id) is None
+    assert (await http.get(f"{BASE}/credits/transactions", headers=key.headers)).status_code == 200
+    assert await owner.fetchval(last_used, key.id) is not None
+
+
 async def test_what_is_not_good_is_inactive_and_nothing_else(
     http: httpx.AsyncClient, user: SignedIn, looker: Registered
 ) -> None:
