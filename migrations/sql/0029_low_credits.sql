@@ -1,7 +1,7 @@
 -- phase: expand
 -- Whoever wants to be told that their credits run low says below which number. A transaction that takes them from there to
 -- below it carries the number, and so its event is followed by another. Programs of before leave both columns alone.
--- Both tables are large: their checks are NOT VALID until 0031, since nothing here may read them whole under its lock.
+-- Both tables are large: their checks are NOT VALID until 0032, since nothing here may read them whole under its lock.
 
 ALTER TABLE credits.balances
     ADD COLUMN low_threshold bigint,
