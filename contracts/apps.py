@@ -18,6 +18,16 @@ Permission = Literal[
     "admin",
 ]
 PERMISSIONS: Final[tuple[Permission, ...]] = get_args(Permission)
+MEANINGS: Final[dict[Permission, str]] = {
+    "credits:use": "uses users' credits under the app's own id",
+    "credits:refund": "gives usages of its own back",
+    "credits:grant": "grants free credits",
+    "credits:adjust": "corrects balances",
+    "events:read": "subscribes to the events of its own id",
+    "users:read": "reads users, their balances and transactions, and whom a token is of",
+    "admin": "does all that an administrator's login may, under any app's id",
+}
+"""What each of them lets an app do."""
 DEFAULT_PERMISSIONS: Final[frozenset[Permission]] = frozenset({"credits:use", "credits:refund", "events:read"})
 """Of a new app for which no others were named."""
 UNREGISTERED_PERMISSIONS: Final[frozenset[Permission]] = frozenset({"credits:use", "credits:refund"})

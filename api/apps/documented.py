@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from api.apps.oauth import FORM
 from api.paths import BASE
-from contracts.apps import PERMISSIONS
+from contracts.apps import MEANINGS
 
 BY_SECRET: Final[list[dict[str, Any]]] = [{"appSecret": []}, {}]
 """The second one is no proof but the form's, which is the body's to describe."""
@@ -26,7 +26,7 @@ SECURITY_SCHEMES: Final[dict[str, Any]] = {
         "type": "oauth2",
         "description": "access_token of POST /auth/token",
         "flows": {
-            "clientCredentials": {"tokenUrl": f"{BASE}/auth/token", "scopes": dict.fromkeys(PERMISSIONS, "")},
+            "clientCredentials": {"tokenUrl": f"{BASE}/auth/token", "scopes": MEANINGS},
         },
     },
 }
