@@ -51,11 +51,6 @@ class NewAppBody(Body):
         return Declared(self.name or self.id, tuple(self.permissions), self.commands_per_second, self.unanswered_max)
 
 
-def _without_default(schema: dict[str, Any]) -> None:
-    """What is left out is not the same as what a name cannot be."""
-    schema.pop("default", None)
-
-
 class ChangedAppBody(Body):
     """Body of ``PATCH /admin/apps/{appId}``: what is left out stays; a limit of ``null`` is the workers' settings'."""
 
