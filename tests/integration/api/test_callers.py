@@ -48,6 +48,7 @@ OF_KEYS: Final = frozenset({
     f"GET {CREDITS}/operations/{{key}}",
     f"GET {CREDITS}/lots",
     f"GET {CREDITS}/purchases",
+    f"GET {CREDITS}/usage",
     f"GET {CREDITS}/packages",
 })  # fmt: skip
 
