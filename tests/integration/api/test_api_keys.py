@@ -22,6 +22,10 @@ from tests.integration.api.users import BASE, PASSWORD, SignedIn, assert_problem
 CREDITS: Final = f"{BASE}/credits"
 USE: Final[dict[str, Any]] = {"amount": 1, "appId": "chat", "description": "d"}
 
+_WAITING: Final = """
+SELECT count(*) >= $1 FROM pg_stat_activity WHERE usename = 'mana_api' AND wait_event_type = 'Lock'
+"""
+
 
 def _in(**time: float) -> str:
     return f"{datetime.now(UTC) + timedelta(**time):%FT%T.%fZ}"
@@ -60,6 +64,16 @@ async def test_a_key_opens_what_its_scopes_say(http: httpx.AsyncClient, user: Si
     assert (await _use(http, uses)).status_code == 200
     _, body, message = ledger.seen[-1]
     assert (body["userId"], message.user_id, dict(message.headers)) == (user.id, "mana-front", {})
+
+
+async def test_an_id_without_its_secret_opens_nothing(http: httpx.AsyncClient, user: SignedIn) -> None:
+    """[55]: neither with another's, nor with one that is nearly right."""
+    key, other = await make_key(http, user, "credits:read"), await make_key(http, await sign_up(http), "credits:read")
+    last = "A" if key.text[-1] != "A" else "B"
+    for text in (key.text[:-1] + last, f"mana_key_{key.id}_{other.text.rpartition(f'{other.id}_')[2]}"):
+        answer = await http.get(f"{CREDITS}/transactions", headers={"authorization": f"Bearer {text}"})
+        assert_problem(answer, 401, "unauthorized")
+    assert (await _read(http, key)).status_code == 200
 
 
 async def test_keys_are_the_users_own(http: httpx.AsyncClient, user: SignedIn) -> None:
@@ -162,13 +176,19 @@ async def test_making_one_needs_a_recent_sign_in(
 
 
 async def test_no_more_are_good_at_once_than_25(
-    http: httpx.AsyncClient, user: SignedIn, owner: asyncpg.Connection
+    http: httpx.AsyncClient, user: SignedIn, owner: asyncpg.Connection, as_api: asyncpg.Connection
 ) -> None:
-    """Also where they are made side by side; one that is expired or revoked leaves its place."""
+    """Also where they are made side by side, all of them begun; one that is expired or revoked leaves its place."""
     for _ in range(23):
         await make_key(http, user, "credits:read")
     body = {"name": "n", "scopes": ["credits:read"]}
-    made = await asyncio.gather(*(http.post(KEYS, json=body, headers=user.headers) for _ in range(6)))
+    async with owner.transaction():
+        await owner.execute("SELECT FROM auth.users WHERE id = $1::text::uuid FOR UPDATE", user.id)
+        asked = [asyncio.create_task(http.post(KEYS, json=body, headers=user.headers)) for _ in range(6)]
+        async with asyncio.timeout(10):
+            while not await as_api.fetchval(_WAITING, len(asked)):
+                await asyncio.sleep(0.01)
+    made = await asyncio.gather(*asked)
     assert sorted(each.status_code for each in made) == [201, 201, 403, 403, 403, 403]
     (refused, *_) = (each for each in made if each.status_code == 403)
     assert assert_problem(refused, 403, "forbidden")["details"] == {"max": 25}
