@@ -1,7 +1,7 @@
 """`python -m bench client`: what `mana-client` takes for a command, by what the library beneath it takes by itself.
 
-One worker behind all of them. The cases take turns in each round, so that they share whatever the machine does; a ratio
-is that of one round.
+One worker behind all of them. The cases take turns, many times and each shortly, so that they share whatever the
+machine does; a ratio is that of one round.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ BARE: Final = "aiormq alone"
 OURS: Final = "mana-client"
 OTHER: Final = "aio-pika alone"
 MOST: Final = 1.15
+_WARM_UP_SECONDS: Final = 0.3
 _KINDS: Final[dict[str, Callable[[str], AbstractAsyncContextManager[Spender]]]] = {
     BARE: on_aiormq,
     OURS: on_mana_client,
@@ -44,8 +45,8 @@ _KINDS: Final[dict[str, Callable[[str], AbstractAsyncContextManager[Spender]]]] 
 
 @dataclass(frozen=True)
 class Options:
-    """``seconds`` are measured for each case of each round, after a second of warming up; ``in_flight`` commands at a
-    time, and then one."""
+    """``seconds`` are measured for each case of each round, after some warming up; ``in_flight`` commands at a time,
+    and then one."""
 
     rounds: int
     seconds: float
@@ -56,8 +57,8 @@ class Options:
 def main(arguments: list[str]) -> int:
     """Measures, prints, keeps the figures; the exit status: 1 where a goal was missed."""
     parser = argparse.ArgumentParser(prog="mana bench client", description="What mana-client adds to its library.")
-    parser.add_argument("--rounds", type=int, default=9, help="times that everything is measured (9)")
-    parser.add_argument("--seconds", type=float, default=3.0, help="length of each measurement (3)")
+    parser.add_argument("--rounds", type=int, default=21, help="times that everything is measured (21)")
+    parser.add_argument("--seconds", type=float, default=1.0, help="length of each measurement (1)")
     parser.add_argument("--in-flight", type=int, default=64, help="commands under way at a time (64)")
     parser.add_argument("--users", type=int, default=1_000, help="accounts that the load falls on (1000)")
     options, console = Options(**vars(parser.parse_args(arguments))), wide_console()
@@ -121,6 +122,7 @@ class ClientBenchmark:
                 in_flight,
                 self._options.seconds,
                 lambda: readings.append(meter.read()),
+                warm_up=_WARM_UP_SECONDS,
             )
         start, end = readings
         case = _case(kind, in_flight)

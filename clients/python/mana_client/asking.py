@@ -7,6 +7,7 @@ import itertools
 import logging
 import random
 import secrets
+from time import monotonic
 from typing import Any, Final
 
 from mana_client.commands import Command
@@ -16,6 +17,8 @@ from mana_client.replies import read_reply
 
 _PAUSES: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0)
 """Seconds between attempts to connect, the last one for ever."""
+_LASTING_SECONDS: Final = 10.0
+"""A connection that lasted so long, or an attempt that took so long, is followed by another one at once."""
 _BACKOFF_SECONDS: Final = 0.05
 _BACKOFF_SECONDS_MAX: Final = 1.0
 
@@ -138,15 +141,16 @@ class Asker:
         """Connects, and does it again after each loss; ends only when it is cancelled."""
         failures = 0
         while True:
+            began = monotonic()
             try:
-                link = await Link.open(self._url, self._hear)
+                await self._use(await Link.open(self._url, self._hear))
             except (Lost, LoginRefused) as error:
                 self._tell(error, failures)
+            if monotonic() - began > _LASTING_SECONDS:
+                failures = 0
+            else:  # also a connection that did not last: else it would be made again without a pause
                 await asyncio.sleep(_PAUSES[min(failures, len(_PAUSES) - 1)])
                 failures += 1
-                continue
-            failures = 0
-            await self._use(link)
 
     def _tell(self, error: Lost | LoginRefused, failures: int) -> None:
         """A lost connection comes back; a login that is refused is told to all who wait for one, at once."""

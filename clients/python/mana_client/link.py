@@ -19,6 +19,7 @@ from aiormq.exceptions import (
     AuthenticationError,
     ChannelAccessRefused,
     ChannelInvalidStateError,
+    ChannelNotFoundEntity,
     ConnectionNotAllowed,
     DeliveryError,
     ProbableAuthenticationError,
@@ -161,6 +162,10 @@ class Link:
         except LoginRefused as error:
             if self._has_confirmed:  # the right was taken away meanwhile: this one may have come before
                 raise Lost(str(error)) from error
+            raise
+        except Lost as error:
+            if isinstance(error.__cause__, ChannelNotFoundEntity) and not self._has_confirmed:
+                raise NotAccepted("there is nothing that takes commands") from error
             raise
         self._has_confirmed = True
 

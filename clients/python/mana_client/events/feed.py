@@ -110,6 +110,12 @@ class Feed:
         self._messages.put_nowait(None)
 
 
+async def lost(name: str, error: Lost) -> None:
+    """Tells that a subscription ended, and waits a moment: one that always ends must not be made without a pause."""
+    log.warning("%s is read on over a new connection: %s", name, error)
+    await asyncio.sleep(_PAUSES[0])
+
+
 async def subscribed(subscribe: Callable[[], Awaitable[Feed]]) -> Feed:
     """Subscribes as soon as that succeeds, however long it takes. Raises ``LoginRefused``, and what is for good."""
     failures, told = 0, ""

@@ -13,7 +13,7 @@ from typing import Final
 
 from pamqp.common import FieldTable, FieldValue
 
-from mana_client.events.feed import Feed, log, subscribed
+from mana_client.events.feed import Feed, lost, subscribed
 from mana_client.events.model import Event, Gap, Item, LogGap, LogReplaced, Position, Start
 from mana_client.events.positions import PositionStore
 from mana_client.events.reading import OFFSET, Wanted, event_of
@@ -58,7 +58,7 @@ class LogReader:
                     async for item in items:
                         yield item
             except Lost as error:
-                log.warning("the log is read on over a new connection: %s", error)
+                await lost(_LOG, error)
             finally:
                 await feed.close()
 

@@ -10,7 +10,7 @@ from aiormq.abc import AbstractChannel
 from aiormq.exceptions import ChannelPreconditionFailed
 
 from mana_client.errors import ManaError
-from mana_client.events.feed import Feed, log, subscribed
+from mana_client.events.feed import Feed, lost, subscribed
 from mana_client.events.model import Item
 from mana_client.events.reading import Wanted, event_of
 from mana_client.events.sequences import Sequences
@@ -39,7 +39,7 @@ class QueueReader:
                     async for item in items:
                         yield item
             except Lost as error:
-                log.warning("%s is read on over a new connection: %s", self._queue, error)
+                await lost(self._queue, error)
             finally:
                 await feed.close()
 

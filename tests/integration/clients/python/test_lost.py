@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Coroutine
+from urllib.parse import urlsplit
 
 import pytest
 from mana_client import Mana, NoAnswer, NotConnected, OutcomeUnknown, Overloaded, Result
 
+from bench.bounds import management
+from ops import urls
 from ops.instance import Instance
 from tests.e2e.client import Client
 from tests.faults.tools.broker import Broker
@@ -146,3 +149,20 @@ async def test_opening_says_when_the_broker_is_away(servers: Instance, proxy: Pr
     async with proxy.down():
         with pytest.raises(NotConnected):
             await Mana(proxy.url(servers.addresses.amqp), app="chat", timeout=0.3).__aenter__()
+
+
+async def test_a_broker_that_nobody_has_prepared(servers: Instance, proxy: Proxy, user: str) -> None:
+    """It is not asked without a pause, though it closes the channel each time."""
+    administrator, _ = urls.login_of(servers.addresses.amqp)
+    async with management(servers.env) as broker:
+        await broker.put("vhosts", "empty", body={})
+        everything = {"configure": ".*", "write": ".*", "read": ".*"}
+        await broker.put("permissions", "empty", administrator, body=everything)
+        try:
+            url = urlsplit(proxy.url(servers.addresses.amqp))._replace(path="/empty").geturl()
+            async with Mana(url, app="chat") as client:
+                with pytest.raises(Overloaded, match="nothing that takes commands"):
+                    await client.use(user, 1, description="d", timeout=1.0)
+        finally:
+            await broker.delete("vhosts", "empty")
+    assert 1 < proxy.accepted < 15
