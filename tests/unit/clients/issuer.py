@@ -14,11 +14,12 @@ from api.auth.keys import SigningKey, generate
 
 URL: Final = "https://mana.example/.well-known/jwks.json"
 USER: Final = "0190f2a0-7c1b-7000-8000-000000000001"
-_NOW: Final = int(time.time())
+_TIMES: Final = ("iat", "exp", "nbf")
 
 _COMMON: Final[dict[str, Any]] = {
-    "iss": "mana", "aud": "mana", "iat": _NOW, "exp": _NOW + 900, "jti": "0190f2a0-7c1b-7000-8000-00000000000a",
+    "iss": "mana", "aud": "mana", "iat": 0, "exp": 900, "jti": "0190f2a0-7c1b-7000-8000-00000000000a",
 }  # fmt: skip
+"""Times are seconds from when the token is signed: a run of all tests takes longer than a token lives."""
 OF_USER: Final[dict[str, Any]] = {
     **_COMMON, "sub": USER, "email": "ada@example.com", "role": "user", "sid": "0190f2a0-7c1b-7000-8000-000000000002",
 }  # fmt: skip
@@ -26,6 +27,12 @@ OF_SERVICE: Final[dict[str, Any]] = {
     **_COMMON, "sub": "chat", "client_id": "chat", "role": "service", "scope": "credits:use credits:refund",
     "sid": "k3f9x0a2b7c1",
 }  # fmt: skip
+
+
+def dated(claims: dict[str, Any]) -> dict[str, Any]:
+    """The claims of a token that is signed now; times that are no numbers stay as they are."""
+    now = int(time.time())
+    return {**claims, **{name: now + claims[name] for name in _TIMES if isinstance(claims.get(name), int)}}
 
 
 class Issuer:
@@ -43,10 +50,9 @@ class Issuer:
         return TokenVerifier(URL, issuer="mana", audience="mana", http=self.http, **patience)
 
     def token(self, claims: dict[str, Any], **header: Any) -> str:
-        """Signed with its own key, whatever the header says."""
-        return jwt.encode(
-            claims, self.key.private, self.key.algorithm, {"typ": "at+jwt", "kid": self.key.kid, **header}
-        )
+        """Signed now with its own key, whatever the header says."""
+        typed = {"typ": "at+jwt", "kid": self.key.kid, **header}
+        return jwt.encode(dated(claims), self.key.private, self.key.algorithm, typed)
 
     def stranger(self) -> str:
         """A token that names a key which nobody has."""

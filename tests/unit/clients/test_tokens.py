@@ -14,7 +14,7 @@ from mana_client import InvalidToken, KeysUnavailable, ServiceToken, UserToken
 from mana_client.tokens import keys
 
 from api.auth.keys import SigningKey, generate
-from tests.unit.clients.issuer import OF_SERVICE, OF_USER, USER, Issuer
+from tests.unit.clients.issuer import OF_SERVICE, OF_USER, USER, Issuer, dated
 
 REMOVED = "removed"
 DOWN = httpx.ConnectError("nobody listens")
@@ -54,7 +54,7 @@ async def test_a_users_token(issuer: Issuer) -> None:
     token = await issuer.verifier().verify(issuer.token(OF_USER))
     assert isinstance(token, UserToken)
     assert (token.user_id, token.email, token.role) == (USER, "ada@example.com", "user")
-    assert (token.session_id, token.expires_at.timestamp()) == (OF_USER["sid"], OF_USER["exp"])
+    assert (token.session_id, token.expires_at.timestamp()) == (OF_USER["sid"], token.claims["iat"] + 900)
 
 
 async def test_a_services_token(issuer: Issuer) -> None:
@@ -72,8 +72,8 @@ async def test_an_rsa_key(rsa: SigningKey) -> None:
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"iss": "evil"}, {"aud": "other"}, {"aud": ["mana", "other"]}, {"exp": OF_USER["iat"] - 60},
-        {"iat": OF_USER["iat"] + 600}, {"nbf": OF_USER["iat"] + 600}, {"sub": "ada"}, {"sub": 1}, {"role": ["admin"]},
+        {"iss": "evil"}, {"aud": "other"}, {"aud": ["mana", "other"]}, {"exp": -60},
+        {"iat": 600}, {"nbf": 600}, {"sub": "ada"}, {"sub": 1}, {"role": ["admin"]},
         {"email": None}, {"sid": 1}, {"exp": "soon"}, {"exp": 1e300}, {"role": "service"},
         *({name: REMOVED} for name in OF_USER),
     ],
@@ -95,20 +95,20 @@ async def test_a_services_token_that_is_not_good(issuer: Issuer, wrong: dict[str
 
 
 def _unsigned(issuer: Issuer) -> str:
-    return jwt.encode(OF_USER, "", "none", {"typ": "at+jwt", "kid": issuer.key.kid})
+    return jwt.encode(dated(OF_USER), "", "none", {"typ": "at+jwt", "kid": issuer.key.kid})
 
 
 def _with_the_public_key_as_secret(issuer: Issuer) -> str:
-    return jwt.encode(OF_USER, issuer.key.jwk["x"], "HS256", {"typ": "at+jwt", "kid": issuer.key.kid})
+    return jwt.encode(dated(OF_USER), issuer.key.jwk["x"], "HS256", {"typ": "at+jwt", "kid": issuer.key.kid})
 
 
 def _of_another_kind(issuer: Issuer) -> str:
     other = generate("RS256")
-    return jwt.encode(OF_USER, other.private, "RS256", {"typ": "at+jwt", "kid": issuer.key.kid})
+    return jwt.encode(dated(OF_USER), other.private, "RS256", {"typ": "at+jwt", "kid": issuer.key.kid})
 
 
 def _of_another_key(issuer: Issuer) -> str:
-    return jwt.encode(OF_USER, generate().private, "EdDSA", {"typ": "at+jwt", "kid": issuer.key.kid})
+    return jwt.encode(dated(OF_USER), generate().private, "EdDSA", {"typ": "at+jwt", "kid": issuer.key.kid})
 
 
 _FORGED: dict[str, Callable[[Issuer], str]] = {
