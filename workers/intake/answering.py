@@ -14,7 +14,7 @@ from contracts.errors import Error
 from contracts.events import refused_event
 from contracts.replies import CONTENT_TYPE, Refused, encode_reply
 from contracts.replies import Reply as LedgerReply
-from contracts.topology import DEAD_QUEUE
+from contracts.topology import DEAD_QUEUE, FRONT_LOGIN, PAYMENTS_LOGIN, RELAY_LOGIN
 from workers.broker.consumer import Reply
 from workers.broker.frames import PERSISTENT, properties
 from workers.broker.lenient import Damaged
@@ -24,6 +24,7 @@ from workers.intake.reading import Item
 from workers.ledger.model import Request
 
 REASON_MAX: Final = 500
+_OURS: Final = frozenset({FRONT_LOGIN, RELAY_LOGIN, PAYMENTS_LOGIN})
 _DEFAULT_EXCHANGE: Final = ""
 _INTERNAL: Final = Error("internal", "the command could not be carried out; it is kept, and nothing was changed")
 
@@ -75,11 +76,17 @@ def _is_beyond_limits(request: Request, error: Error) -> bool:
 
 
 def refused(item: Item, rejected: Rejected, now: datetime) -> Answer:
-    """What was refused without the ledger: a reply where possible; a dead copy of what nobody could read."""
+    """What was refused without the ledger: a reply where possible; a dead copy of what nobody could read.
+
+    Also of what a process of ours sent without waiting for an answer (an account's opening, from the outbox): it is
+    not sent again, and a refusal, as by a worker of a version that does not know the sender, would be its end.
+    """
     reply = None if item.reply_to is None else _reply(item, item.reply_to, Refused(rejected.error))
+    login = item.delivery.envelope.login
     if rejected.keep:
-        blame = Blame(item.delivery.envelope.login)
-        return Answer(reply, Kept(dead_copy(item, rejected.error.message), blame=blame))
+        return Answer(reply, Kept(dead_copy(item, rejected.error.message), blame=Blame(login)))
+    if reply is None and login in _OURS:
+        return Answer(kept=Kept(dead_copy(item, f"{rejected.error.code}: {rejected.error.message}")))
     return Answer(reply) if reply is not None else Answer(kept=refusal(item, rejected, now))
 
 

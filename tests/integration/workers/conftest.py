@@ -15,6 +15,27 @@ from tests.e2e.client import Client
 from tests.integration.workers.events import Subscriber, subscribed
 from tests.integration.workers.running import PARTITIONS, Running, running
 
+_RULE = """
+CREATE FUNCTION credits.test_rejects() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF new.description = 'poison' THEN
+        RAISE EXCEPTION 'a rule that the program does not know' USING ERRCODE = '23514';
+    ELSIF new.description = 'again' AND nextval('credits.test_tries') < 3 THEN
+        RAISE EXCEPTION 'not now' USING ERRCODE = '40001';
+    END IF;
+    RETURN new;
+END $$;
+CREATE SEQUENCE credits.test_tries;
+GRANT USAGE ON SEQUENCE credits.test_tries TO mana_worker;
+CREATE TRIGGER test_rejects BEFORE INSERT ON credits.transactions
+    FOR EACH ROW EXECUTE FUNCTION credits.test_rejects();
+"""
+_NO_RULE = """
+DROP TRIGGER test_rejects ON credits.transactions;
+DROP FUNCTION credits.test_rejects();
+DROP SEQUENCE credits.test_tries;
+"""
+
 
 @pytest.fixture(scope="package")
 def servers() -> Generator[Instance]:
@@ -64,3 +85,11 @@ async def owner(servers: Instance) -> AsyncGenerator[asyncpg.Connection]:
     connection = await asyncpg.connect(servers.addresses.database_as("mana_owner"))
     yield connection
     await connection.close()
+
+
+@pytest.fixture
+async def rule(owner: asyncpg.Connection) -> AsyncGenerator[None]:
+    """A rule that only the database knows: it never takes a transaction described as ``poison``."""
+    await owner.execute(_RULE)
+    yield
+    await owner.execute(_NO_RULE)

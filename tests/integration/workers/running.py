@@ -12,7 +12,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from contracts.topology import FRONT_LOGIN, WORKER_LOGIN
+from contracts.topology import WORKER_LOGIN
 from ops import ports
 from ops.instance import Instance
 from ops.place import CHECKOUT
@@ -86,7 +86,6 @@ async def running(
         "AMQP_URL": instance.addresses.amqp_as(WORKER_LOGIN),
         "MANA_PARTITIONS": str(PARTITIONS),
         "MANA_ADMIN_LOGINS": instance.addresses.administrator,
-        "MANA_FRONT_LOGINS": FRONT_LOGIN,
         "MANA_SYSTEM_LOGINS": WORKER_LOGIN,
         "MANA_PROCESS_NAME": f"{module}-{number}",
         "METRICS_PORT": str(port),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
 
 import asyncpg
 import pytest
@@ -11,35 +10,6 @@ import pytest
 from tests.e2e.client import Client
 from tests.integration.workers.flood import keys_in_order
 from tests.integration.workers.running import Running, until
-
-_RULE = """
-CREATE FUNCTION credits.test_rejects() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    IF new.description = 'poison' THEN
-        RAISE EXCEPTION 'a rule that the program does not know' USING ERRCODE = '23514';
-    ELSIF new.description = 'again' AND nextval('credits.test_tries') < 3 THEN
-        RAISE EXCEPTION 'not now' USING ERRCODE = '40001';
-    END IF;
-    RETURN new;
-END $$;
-CREATE SEQUENCE credits.test_tries;
-GRANT USAGE ON SEQUENCE credits.test_tries TO mana_worker;
-CREATE TRIGGER test_rejects BEFORE INSERT ON credits.transactions
-    FOR EACH ROW EXECUTE FUNCTION credits.test_rejects();
-"""
-_NO_RULE = """
-DROP TRIGGER test_rejects ON credits.transactions;
-DROP FUNCTION credits.test_rejects();
-DROP SEQUENCE credits.test_tries;
-"""
-
-
-@pytest.fixture
-async def rule(owner: asyncpg.Connection) -> AsyncGenerator[None]:
-    """A rule that only the database knows."""
-    await owner.execute(_RULE)
-    yield
-    await owner.execute(_NO_RULE)
 
 
 @pytest.mark.usefixtures("rule")

@@ -11,13 +11,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from contracts.decoding import Envelope
+from contracts.decoding import Envelope, Rejected
 from contracts.errors import Error
 from contracts.events import decode_event
 from contracts.permissions import Logins
 from contracts.replies import Refused
 from workers.broker.consumer import Delivery
-from workers.intake.answering import Answer, answer
+from workers.intake.answering import Answer, answer, refused
 from workers.intake.reading import Item, read
 
 USER = "018f0000-0000-7000-8000-000000000001"
@@ -81,6 +81,29 @@ def test_beyond_an_apps_limits_there_is_no_event(excess: Error | None, error: Er
     assert told.reply is not None
     assert error.code.encode() in told.reply.body
     assert told.kept is None
+
+
+_FORBIDDEN = Rejected(Error("forbidden", "not yours"), True, None, command="account.open", user_id=USER)
+
+
+@pytest.mark.parametrize("login", ["mana-front", "mana-relay"])
+def test_what_our_own_processes_sent_without_waiting_is_kept_where_it_is_refused(login: str) -> None:
+    """As by a worker that knows no such login yet: nobody would send an account's opening again."""
+    kept = refused(_without_reply(login), _FORBIDDEN, datetime.now(UTC)).kept
+    assert kept is not None
+    assert (kept.message.routing_key, kept.message.body, kept.blame) == ("credits.dead", BODY, None)
+    assert b"forbidden: not yours" in kept.message.header
+
+
+def test_what_an_app_sent_without_waiting_is_only_told() -> None:
+    kept = refused(_without_reply("chat"), _FORBIDDEN, datetime.now(UTC)).kept
+    assert kept is not None
+    assert kept.message.exchange == "credits.events"
+
+
+def _without_reply(login: str) -> Item:
+    envelope = Envelope(routing_key=USER, type="account.open", login=login, **PLAIN)
+    return read(Delivery(1, envelope, BODY, 0, None), 0, Logins())
 
 
 def _beyond(excess: Error | None, *, redelivered: bool, reply_to: str | None) -> Item:
