@@ -37,7 +37,8 @@ _TRACEPARENT: Final = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{
 class Envelope(Struct, frozen=True, kw_only=True):
     """A delivery's properties as text, ``None`` where none was set; ``login`` is the property ``user_id``.
 
-    ``deadline``, ``traceparent`` and ``on_behalf`` (``mana-app``) are headers, so they may be of any type.
+    ``deadline``, ``traceparent``, ``on_behalf`` (``mana-app``), ``sender`` and ``kept_since``
+    (``contracts.dead_letters``) are headers, so they may be of any type.
     """
 
     routing_key: str
@@ -50,6 +51,8 @@ class Envelope(Struct, frozen=True, kw_only=True):
     deadline: object = None
     traceparent: object = None
     on_behalf: object = None
+    sender: object = None
+    kept_since: object = None
     redelivered: bool = False
 
 

@@ -22,7 +22,15 @@ from contracts.commands import (
 )
 from contracts.errors import Error
 from contracts.replies import Origin
-from contracts.topology import ADMIN_LOGIN, DIRECT_REPLY_TO, FRONT_LOGIN, PAYMENTS_LOGIN, RELAY_LOGIN, WORKER_LOGIN
+from contracts.topology import (
+    ADMIN_LOGIN,
+    DIRECT_REPLY_TO,
+    FRONT_LOGIN,
+    PAYMENTS_LOGIN,
+    REDRIVE_LOGIN,
+    RELAY_LOGIN,
+    WORKER_LOGIN,
+)
 
 _USERS_COMMANDS: Final = (Use, Refund, ReadBalance)
 _FRONTS_OWN_COMMANDS: Final = (Open, Freeze, Unfreeze, SetThreshold)
@@ -45,6 +53,8 @@ class Logins:
     front: frozenset[str] = frozenset({FRONT_LOGIN, RELAY_LOGIN})
     system: frozenset[str] = frozenset({WORKER_LOGIN})
     payments: frozenset[str] = frozenset({PAYMENTS_LOGIN})
+    redrive: frozenset[str] = frozenset({REDRIVE_LOGIN})
+    """May say who sent a command first, and is judged as that one. It has no rights of its own."""
 
     def may_use_reserved_keys(self, login: str | None, on_behalf: object = None) -> bool:
         """True for our own processes speaking for themselves, which alone may use keys with our prefixes."""
@@ -52,7 +62,8 @@ class Logins:
 
     def are_apps(self, login: str) -> bool:
         """Whether the login is an app's: neither an administrator's nor one of our own."""
-        return not (login in self.admin or login in self.front or login in self.system or login in self.payments)
+        ours = (self.admin, self.front, self.system, self.payments, self.redrive)
+        return not any(login in some for some in ours)
 
 
 @dataclass(frozen=True)

@@ -178,6 +178,7 @@ MAIL_LOGIN: Final = "mana-mail"
 PAYMENTS_LOGIN: Final = "mana-payments"
 RELAY_LOGIN: Final = "mana-relay"
 USAGE_LOGIN: Final = "mana-usage"
+REDRIVE_LOGIN: Final = "mana-redrive"
 
 _COMMAND_QUEUES: Final = r"credits\.commands\.[0-9]+"
 _KEEPING_QUEUES: Final = r"credits\.dead|credits\.events\.log"
@@ -194,6 +195,8 @@ LOGINS: Final = (
     ),
     # A subscriber like any other, but that it counts for all apps.
     BrokerLogin(USAGE_LOGIN, configure="^$", write="^$", read=r"^credits\.events\.log$"),
+    # An operator's: it sends dead letters again, in the name of who sent them first (contracts.permissions).
+    BrokerLogin(REDRIVE_LOGIN, configure="^$", write=r"^credits\.commands$", read=r"^credits\.dead$"),
     BrokerLogin(MAIL_LOGIN, configure="^$", write="^$", read=r"^mana\.mail$"),
     # It tells the ledger what Stripe told, tells subscribers of top-ups that failed, and feeds what never arrived.
     BrokerLogin(
@@ -310,7 +313,12 @@ def broker_topology(
             Policy(
                 "mana-dead",
                 r"^credits\.dead$",
-                {"max-length": DEAD_QUEUE_LENGTH, "max-length-bytes": DEAD_QUEUE_BYTES},
+                # Each look at it counts as a delivery of all that it holds, and RabbitMQ 4 drops at the twentieth.
+                {
+                    "max-length": DEAD_QUEUE_LENGTH,
+                    "max-length-bytes": DEAD_QUEUE_BYTES,
+                    "delivery-limit": DELIVERY_LIMIT,
+                },
             ),
             Policy("mana-events-log", r"^credits\.events\.log$", bounds.events_log()),
             Policy(

@@ -225,6 +225,15 @@ def manage_apps(context: typer.Context) -> None:
     _operate("apps", context.args, "mana_owner")
 
 
+@app.command("dead", context_settings=_PASS_ON, add_help_option=False)
+def dead_letters(context: typer.Context) -> None:
+    """List, show, send again or give up what is kept in credits.dead (--help: the commands)."""
+    if not context.args or "--help" in context.args:
+        _become("api.operators.dead", context.args or ["--help"], {})
+    settings = ProcessSettings(instance.of(Place.from_environment()).addresses, partitions=1)
+    _become("api.operators.dead", context.args, settings.dead_letters())
+
+
 @buying.command(context_settings=_PASS_ON, add_help_option=False)
 def reconcile(context: typer.Context) -> None:
     """Compare with Stripe, feed what never arrived; exit status 1 where something still differs (--help: options)."""

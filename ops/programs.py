@@ -7,7 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from contracts import handed_sockets
-from contracts.topology import FRONT_LOGIN, MAIL_LOGIN, PAYMENTS_LOGIN, RELAY_LOGIN, USAGE_LOGIN, WORKER_LOGIN
+from contracts.topology import (
+    FRONT_LOGIN,
+    MAIL_LOGIN,
+    PAYMENTS_LOGIN,
+    REDRIVE_LOGIN,
+    RELAY_LOGIN,
+    USAGE_LOGIN,
+    WORKER_LOGIN,
+)
 from ops import ports, probes, stand_in
 from ops.addresses import Addresses
 from ops.doors import Door, Doors
@@ -90,10 +98,7 @@ class ProcessSettings:
             "DATABASE_URL": self.addresses.database_as("mana_worker"),
             "AMQP_URL": self.addresses.amqp_as(WORKER_LOGIN),
             "MANA_PARTITIONS": str(self.partitions),
-            "MANA_ADMIN_LOGINS": self.addresses.administrator,
-            "MANA_FRONT_LOGINS": f"{FRONT_LOGIN},{RELAY_LOGIN}",
-            "MANA_SYSTEM_LOGINS": WORKER_LOGIN,
-            "MANA_PAYMENTS_LOGINS": PAYMENTS_LOGIN,
+            **self._logins(),
         }
 
     def relay(self) -> dict[str, str]:
@@ -148,6 +153,23 @@ class ProcessSettings:
             **self.api(),
             "DATABASE_URL": self.addresses.database_as(role),
             "MANA_AMQP_URL": self.addresses.amqp,
+        }
+
+    def dead_letters(self) -> dict[str, str]:
+        """Of an operator's program that looks through dead letters, and sends them again."""
+        return {
+            "DATABASE_URL": self.addresses.database_as("mana_owner"),
+            "AMQP_URL": self.addresses.amqp_as(REDRIVE_LOGIN),
+            **self._logins(),
+        }
+
+    def _logins(self) -> dict[str, str]:
+        """Which logins are not apps'."""
+        return {
+            "MANA_ADMIN_LOGINS": self.addresses.administrator,
+            "MANA_FRONT_LOGINS": f"{FRONT_LOGIN},{RELAY_LOGIN}",
+            "MANA_SYSTEM_LOGINS": WORKER_LOGIN,
+            "MANA_PAYMENTS_LOGINS": PAYMENTS_LOGIN,
         }
 
 

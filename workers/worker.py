@@ -13,6 +13,7 @@ import structlog
 from uuid_utils import uuid7
 
 from workers.background import Background
+from workers.broker.address import Address
 from workers.broker.late import LateReplies
 from workers.broker.publisher import Publisher
 from workers.broker.publishing import Publishing
@@ -55,7 +56,7 @@ class Worker:
         ready, directory = Ready(), Directory()
         limits = Limits(settings.app_commands_per_second, settings.app_unanswered_max)
         fairness = Fairness(limits, settings.mana_partitions)
-        keeping = Keeping(self.publishing, meters)
+        keeping = Keeping(self.publishing, meters, login=Address.of(settings.amqp_url).login)
         desk = Desk(
             settings.logins,
             ready.arrived,

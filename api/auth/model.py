@@ -51,6 +51,8 @@ EventType = Literal[
     "api_key.created",
     "api_key.revoked",
     "keys.rotated",
+    "dead_letter.redriven",
+    "dead_letter.dropped",
     "mail.failed",
     "abuse.pressure",
     "webhook.refused",

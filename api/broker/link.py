@@ -97,7 +97,7 @@ class Link:
         await self._send(notice.exchange, notice.routing_key, notice.body, properties)
 
     async def _send(self, exchange: str, routing_key: str, body: bytes, properties: Basic.Properties) -> None:
-        with _translated():
+        with translated():
             await self._channel.basic_publish(
                 body, exchange=exchange, routing_key=routing_key, properties=properties, mandatory=True
             )
@@ -113,7 +113,7 @@ class Link:
 
 
 @contextmanager
-def _translated() -> Generator[None]:
+def translated() -> Generator[None]:
     """Turns the library's errors of a publish into the two that mean something here."""
     try:
         yield

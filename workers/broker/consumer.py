@@ -11,6 +11,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from contracts.apps import ON_BEHALF_HEADER
+from contracts.dead_letters import SENDER_HEADER, SINCE_HEADER
 from contracts.decoding import Envelope
 from contracts.replies import CONTENT_TYPE, REPLY_TYPE
 from workers.broker import lenient, methods
@@ -153,6 +154,8 @@ def _delivery(deliver: bytes, header: bytes, body: bytes) -> Delivery:
         deadline=headers.get("deadline"),
         traceparent=headers.get("traceparent"),
         on_behalf=headers.get(ON_BEHALF_HEADER),
+        sender=headers.get(SENDER_HEADER),
+        kept_since=headers.get(SINCE_HEADER),
         redelivered=bool(redelivered),
     )
     if routing_key.__class__ is lenient.Damaged:

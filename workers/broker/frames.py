@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
-from struct import Struct, pack
+from struct import Struct
 from typing import Final
 
 from workers.broker.fields import short, table
@@ -26,6 +26,7 @@ _END: Final = bytes((FRAME_END,))
 _CONTENT: Final = Struct(">HHQ")
 _ACK: Final = Struct(">BHI4sQBB")
 _BASIC: Final = 60
+_FLAGS: Final = Struct(">H")
 
 
 def method(channel: int, payload: bytes) -> bytes:
@@ -62,7 +63,16 @@ def properties(
         flags, parts = flags | 1 << 5, parts + short(type_)
     if user_id:
         flags, parts = flags | 1 << 4, parts + short(user_id)
-    return pack(">H", flags) + parts
+    return _FLAGS.pack(flags) + parts
+
+
+def signed(header: bytes, user_id: str) -> bytes:
+    """Properties that :func:`properties` made without a ``user_id``, with this one: it is the last that they may have.
+
+    The broker takes none but the connection's own login, so it proves who published.
+    """
+    (flags,) = _FLAGS.unpack_from(header)
+    return _FLAGS.pack(flags | 1 << 4) + header[_FLAGS.size :] + short(user_id)
 
 
 class Framer:

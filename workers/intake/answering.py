@@ -9,6 +9,7 @@ from uuid import uuid4
 
 from msgspec import Struct
 
+from contracts import dead_letters
 from contracts.decoding import Rejected
 from contracts.errors import Error
 from contracts.events import refused_event
@@ -79,24 +80,26 @@ def refused(item: Item, rejected: Rejected, now: datetime) -> Answer:
     """What was refused without the ledger: a reply where possible; a dead copy of what nobody could read.
 
     Also of what a process of ours sent without waiting for an answer (an account's opening, from the outbox): it is
-    not sent again, and a refusal, as by a worker of a version that does not know the sender, would be its end.
+    not sent again, and a refusal, as by a worker of a version that does not know the sender, would be its end. So also
+    of what is redriven: it has left the queue of dead copies by then.
     """
     reply = None if item.reply_to is None else _reply(item, item.reply_to, Refused(rejected.error))
     login = item.delivery.envelope.login
     if rejected.keep:
-        return Answer(reply, Kept(dead_copy(item, rejected.error.message), blame=Blame(login)))
-    if reply is None and login in _OURS:
-        return Answer(kept=Kept(dead_copy(item, f"{rejected.error.code}: {rejected.error.message}")))
+        return Answer(reply, Kept(dead_copy(item, rejected.error.message, now), blame=Blame(login)))
+    redriven = item.delivery.envelope.kept_since is not None
+    if redriven or (reply is None and login in _OURS):
+        return Answer(reply, Kept(dead_copy(item, f"{rejected.error.code}: {rejected.error.message}", now)))
     return Answer(reply) if reply is not None else Answer(kept=refusal(item, rejected, now))
 
 
-def poisoned(item: Item, reason: str) -> Answer:
+def poisoned(item: Item, reason: str, now: datetime) -> Answer:
     """A command that the ledger cannot take for our own fault: kept, and only then answered with ``internal``.
 
     After a reply that overtook the confirm, a crash would bring the command back, and it might be carried out yet.
     """
     reply = None if item.reply_to is None else _reply(item, item.reply_to, Refused(_INTERNAL))
-    return Answer(reply, Kept(dead_copy(item, f"internal: {reason}")), kept_first=True)
+    return Answer(reply, Kept(dead_copy(item, f"internal: {reason}", now)), kept_first=True)
 
 
 def refusal(item: Item, rejected: Rejected, now: datetime) -> Kept:
@@ -122,16 +125,23 @@ def _likeness(item: Item) -> str:
     return "\x1f".join(told)
 
 
-def dead_copy(item: Item, reason: str) -> Publication:
+def dead_copy(item: Item, reason: str, now: datetime) -> Publication:
     """The message as it came, for ``credits.dead``, with the reason and what its properties said."""
     envelope = item.delivery.envelope
+    at = now.isoformat()
     headers = {
-        "reason": reason[:REASON_MAX],
-        "partition": str(item.partition),
-        "routing-key": envelope.routing_key,
-        "login": envelope.login,
-        "message-id": envelope.message_id,
-        "reply-to": envelope.reply_to,
+        dead_letters.REASON: reason[:REASON_MAX],
+        dead_letters.PARTITION: str(item.partition),
+        dead_letters.ROUTING_KEY: envelope.routing_key,
+        dead_letters.LOGIN: envelope.login,
+        dead_letters.MESSAGE_ID: envelope.message_id,
+        dead_letters.REPLY_TO: envelope.reply_to,
+        dead_letters.CONTENT_ENCODING: envelope.content_encoding,
+        dead_letters.ON_BEHALF: _told(envelope.on_behalf),
+        dead_letters.DEADLINE: _told(envelope.deadline),
+        dead_letters.TRACEPARENT: item.traceparent,
+        dead_letters.KEPT_AT: at,
+        dead_letters.KEPT_SINCE: _told(envelope.kept_since) or at,
     }
     message_id = uuid4().hex
     header = properties(
@@ -143,6 +153,11 @@ def dead_copy(item: Item, reason: str) -> Publication:
         type_=_intact(envelope.type),
     )
     return Publication(_DEFAULT_EXCHANGE, DEAD_QUEUE, message_id, header, item.delivery.body)
+
+
+def _told(header: object) -> str | None:
+    """What a header said, as text. One that is no text stays set: without it the message would be another one."""
+    return None if header is None else str(header)[: dead_letters.HEADER_CHARACTERS_MAX]
 
 
 def _reply(item: Item, to: str, reply: LedgerReply) -> Reply:

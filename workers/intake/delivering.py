@@ -56,7 +56,7 @@ def _safely(inlet: Inlet, item: Item, outcome: Outcome, now: datetime, results: 
         raise
     except Exception:
         _log.exception("an answer could not be written: the message is kept instead", partition=item.partition)
-        return Answer(kept=Kept(dead_copy(item, "internal: the answer could not be written")))
+        return Answer(kept=Kept(dead_copy(item, "internal: the answer could not be written", now)))
 
 
 def _answer(item: Item, outcome: Outcome, now: datetime, results: Counter[tuple[str, str]]) -> Answer:
@@ -67,7 +67,7 @@ def _answer(item: Item, outcome: Outcome, now: datetime, results: Counter[tuple[
         raise UnsettledError(f"a delivery of partition {item.partition} has no outcome")
     if isinstance(outcome, Poison):
         results[item.request.command.type, "internal"] += 1
-        return poisoned(item, outcome.reason)
+        return poisoned(item, outcome.reason, now)
     results[item.request.command.type, _result(outcome)] += 1
     return answer(item, outcome, now)
 

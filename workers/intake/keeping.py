@@ -7,7 +7,10 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 import structlog
+from msgspec import structs
 
+from contracts.topology import DEAD_QUEUE
+from workers.broker.frames import signed
 from workers.broker.publisher import Publication
 from workers.intake.answering import Kept
 from workers.intake.dead_allowance import DeadAllowance
@@ -25,10 +28,13 @@ class _Publishing(Protocol):
 
 
 class Keeping:
-    """Publishes what an acknowledgement waits for."""
+    """Publishes what an acknowledgement waits for. ``login`` is ours at the broker, and proves that a copy is ours."""
 
-    def __init__(self, publishing: _Publishing, meters: Meters, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, publishing: _Publishing, meters: Meters, clock: Callable[[], float] = time.monotonic, login: str = ""
+    ) -> None:
         self._publishing = publishing
+        self._login = login
         self._meters = meters
         self._clock = clock
         self._allowance = DeadAllowance(clock)
@@ -36,11 +42,14 @@ class Keeping:
 
     async def keep(self, kept: Kept) -> None:
         """Returns once it is confirmed, or, for a client's mistake, given up: that must hold up nobody else."""
+        message = kept.message
+        if self._login and message.routing_key == DEAD_QUEUE:
+            message = structs.replace(message, header=signed(message.header, self._login))
         if kept.blame is None:
-            await self._publishing.keep(kept.message, kept.otherwise)
-        elif not self._allowance.take(kept.blame.login, len(kept.message.body)):
+            await self._publishing.keep(message, kept.otherwise)
+        elif not self._allowance.take(kept.blame.login, len(message.body)):
             self._lose(kept.blame.login, "its login has sent too much of the kind")
-        elif not await self._publishing.offer(kept.message):
+        elif not await self._publishing.offer(message):
             self._lose(kept.blame.login, "the queue does not take it")
 
     def _lose(self, login: str | None, reason: str) -> None:

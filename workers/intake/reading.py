@@ -6,7 +6,7 @@ from collections.abc import Collection
 from typing import Final
 
 import structlog
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from contracts.apps import NO_APPS, App, Apps
 from contracts.decoding import Accepted, Rejected, decode, is_answerable
@@ -47,6 +47,7 @@ def read(
     delivery: Delivery, partition: int, logins: Logins, nodes: Collection[int] | None = None, apps: Apps = NO_APPS
 ) -> Item:
     """Reads a delivery. Never raises. ``nodes``: see ``contracts.addresses``; ``apps`` are the registered ones."""
+    delivery, redriven = _as_first_sent(delivery, logins)
     envelope = delivery.envelope
     if (unfit := _unfit(delivery)) is not None:
         return _unreadable(delivery, partition, unfit, is_answerable(envelope, logins, nodes, apps))
@@ -60,8 +61,22 @@ def read(
     if isinstance(decoded, Rejected):
         return _rejected(delivery, partition, decoded)
     request = _request(delivery, partition, decoded)
-    app = None if envelope.redelivered else app_asking(envelope.login, logins, apps, envelope.on_behalf)
+    again = envelope.redelivered or redriven
+    app = None if again else app_asking(envelope.login, logins, apps, envelope.on_behalf)
     return Item(delivery, partition, decoded.reply_to, decoded.traceparent, request, app=app)
+
+
+def _as_first_sent(delivery: Delivery, logins: Logins) -> tuple[Delivery, bool]:
+    """A redriven command is judged as its first sender's; from all others what is said of one means nothing."""
+    envelope = delivery.envelope
+    redriven = envelope.login in logins.redrive
+    if redriven:
+        envelope = structs.replace(envelope, login=envelope.sender if isinstance(envelope.sender, str) else None)
+    elif envelope.kept_since is not None:
+        envelope = structs.replace(envelope, kept_since=None)
+    else:
+        return delivery, False
+    return structs.replace(delivery, envelope=envelope), redriven
 
 
 def _request(delivery: Delivery, partition: int, accepted: Accepted) -> Request:

@@ -63,7 +63,11 @@ def test_every_queue_is_bounded_by_exactly_one_policy() -> None:
         assert policy.apply_to == "queues"
         assert "max-length-bytes" in policy.definition
     assert TOPOLOGY.policies[0].definition == {"max-length": 77, "max-length-bytes": 256 * 2**20}
-    assert TOPOLOGY.policies[1].definition == {"max-length": 1_000_000, "max-length-bytes": 2 * 2**30}
+    assert TOPOLOGY.policies[1].definition == {
+        "max-length": 1_000_000,
+        "max-length-bytes": 2 * 2**30,
+        "delivery-limit": 1_000_000,
+    }
     assert not any(re.search(policy.pattern, "a.clients.queue") for policy in TOPOLOGY.policies)
 
 
@@ -105,6 +109,7 @@ def login(name: str) -> BrokerLogin:
     [
         ("mana-front", set[str](), {"credits.commands", "mana.mail", "stripe.events"}, set[str]()),
         ("mana-mail", set[str](), set[str](), {"mana.mail"}),
+        ("mana-redrive", set[str](), {"credits.commands"}, {"credits.dead"}),
         ("mana-relay", set[str](), {"amq.default", "credits.commands", "credits.events", "mana.mail"}, set[str]()),
         ("mana-payments", set[str](), {"credits.commands", "credits.events", "stripe.events"}, {"stripe.events"}),
         (

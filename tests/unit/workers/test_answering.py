@@ -11,12 +11,14 @@ from typing import Any
 import msgspec
 import pytest
 
+from contracts import dead_letters
 from contracts.decoding import Envelope, Rejected
 from contracts.errors import Error
 from contracts.events import decode_event
 from contracts.permissions import Logins
 from contracts.replies import Refused
 from workers.broker.consumer import Delivery
+from workers.broker.lenient import HEADERS, read_properties
 from workers.intake.answering import Answer, answer, refused
 from workers.intake.reading import Item, read
 
@@ -113,3 +115,34 @@ def _beyond(excess: Error | None, *, redelivered: bool, reply_to: str | None) ->
     item = read(Delivery(1, envelope, BODY, int(redelivered), None), 0, Logins())
     assert item.request is not None
     return msgspec.structs.replace(item, request=msgspec.structs.replace(item.request, excess=excess))
+
+
+def _redriven(login: str, reply_to: str) -> tuple[Item, Answer]:
+    """A command that its first sender, the mail worker, may not send; its reply is wanted."""
+    envelope = Envelope(
+        routing_key=USER,
+        type="credits.use",
+        login=login,
+        sender="mana-mail",
+        kept_since="2026-01-01T00:00:00+00:00",
+        reply_to=reply_to,
+    )
+    item = read(Delivery(1, envelope, BODY.replace(b'"chat"', b'"mail"'), 0, None), 0, Logins())
+    assert item.rejected is not None
+    return item, refused(item, item.rejected, datetime.now(UTC))
+
+
+def test_what_is_redriven_and_refused_is_kept_again_as_its_first_senders() -> None:
+    item, told = _redriven("mana-redrive", "mana-mail.replies")
+    assert item.delivery.envelope.login == "mana-mail"
+    assert told.reply is not None
+    assert told.kept is not None
+    headers = read_properties(bytes(12) + told.kept.message.header)[0][HEADERS]
+    assert headers[dead_letters.LOGIN] == "mana-mail"
+    assert headers[dead_letters.KEPT_SINCE] == "2026-01-01T00:00:00+00:00"
+    assert headers[dead_letters.KEPT_AT] > headers[dead_letters.KEPT_SINCE]
+
+
+def test_from_any_other_login_it_says_nothing() -> None:
+    item, told = _redriven("chat", "chat.replies")
+    assert (item.delivery.envelope.login, item.delivery.envelope.kept_since, told.kept) == ("chat", None, None)

@@ -6,6 +6,8 @@ import asyncio
 
 from prometheus_client import CollectorRegistry
 
+from workers.broker.frames import properties
+from workers.broker.lenient import CONTENT_TYPE, TYPE, USER_ID, read_properties
 from workers.broker.publisher import Publication
 from workers.intake.answering import Blame, Kept
 from workers.intake.dead_allowance import BURST_BYTES, BYTES_PER_SECOND, COPY_BYTES, DeadAllowance
@@ -54,6 +56,16 @@ async def test_a_clients_mistake_does_not_wait_for_a_full_queue() -> None:
     async with asyncio.timeout(5):
         await Keeping(Queue(full=True), Meters(registry)).keep(kept("chat"))
     assert lost(registry) == 1
+
+
+async def test_a_copy_proves_whose_it_is() -> None:
+    queue, header = Queue(), properties(content_type="text/plain", type_="credits.use")
+    keeping = Keeping(queue, Meters(CollectorRegistry()), login="mana-worker")
+    for to in ("credits.dead", "credits.events.log"):
+        await keeping.keep(Kept(Publication("", to, "m", header, b"")))
+    signed, other = (read_properties(bytes(12) + message.header)[0] for message in queue.taken)
+    assert (signed[USER_ID], signed[TYPE], signed[CONTENT_TYPE]) == ("mana-worker", "credits.use", "text/plain")
+    assert other[USER_ID] is None
 
 
 async def test_our_own_fault_is_kept_however_long_that_takes() -> None:

@@ -1,0 +1,277 @@
+"""Dead letters by an operator's hand, at a real broker: looked at and put back, sent again, charged once, given up."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+import uuid
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import aio_pika
+import asyncpg
+import pytest
+from aio_pika.abc import AbstractChannel
+
+from api.operators.dead.__main__ import main
+from contracts import dead_letters
+from contracts.topology import DEAD_QUEUE, WORKER_LOGIN
+from ops.instance import Instance
+from ops.programs import ProcessSettings, run_environment
+from tests.e2e.client import Client
+from tests.integration.api.operators import Said
+from tests.integration.workers.apps import registered, revoke
+from tests.integration.workers.flood import keys_in_order
+from tests.integration.workers.running import PARTITIONS, until
+
+Mana = Callable[..., Awaitable[Said]]
+pytestmark = pytest.mark.usefixtures("worker", "emptied")
+
+_NOT_YET = "ALTER TABLE credits.transactions ADD CONSTRAINT not_yet CHECK (description <> 'not yet') NOT VALID"
+_NOW = "ALTER TABLE credits.transactions DROP CONSTRAINT IF EXISTS not_yet"
+_DIES_BEFORE_REMOVING = """
+import os, sys
+from api.broker.dead import DeadQueue
+DeadQueue.remove = lambda *_: os._exit(9)
+from api.operators.dead.__main__ import main
+main(sys.argv[1:])
+"""
+
+
+@pytest.fixture
+async def emptied(client: Client) -> AsyncGenerator[None]:
+    """No letters before, and none left behind."""
+    await (await client.dead()).purge()
+    yield
+    await (await client.dead()).purge()
+
+
+@pytest.fixture
+async def not_yet(owner: asyncpg.Connection) -> AsyncGenerator[None]:
+    """A fault of ours: the database refuses what the program would write, until a test mends it."""
+    await owner.execute(_NOT_YET)
+    yield
+    await owner.execute(_NOW)
+
+
+@pytest.fixture
+def mana(servers: Instance, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Mana:
+    """What ``./mana dead`` says, as the program that it hands over to, in this process."""
+    for name, value in _settings(servers).items():
+        monkeypatch.setenv(name, value)
+
+    async def say(*words: str) -> Said:
+        status = await asyncio.to_thread(main, words)
+        said = capsys.readouterr()
+        return Said(status, said.out, said.err)
+
+    return say
+
+
+def _settings(servers: Instance) -> dict[str, str]:
+    return ProcessSettings(servers.addresses, PARTITIONS).dead_letters()
+
+
+def _use(user: str, key: str = "k", **fields: Any) -> dict[str, Any]:
+    return {"userId": user, "amount": 3, "appId": "chat", "description": "a use", "idempotencyKey": key, **fields}
+
+
+async def _letters(client: Client) -> int:
+    """How many lie there and are nobody's now."""
+    declared = await client.channel.declare_queue(DEAD_QUEUE, passive=True)
+    return declared.declaration_result.message_count or 0
+
+
+async def _there_are(client: Client, number: int) -> None:
+    async def look() -> bool:
+        return await _letters(client) == number
+
+    await until(look, f"{number} letters")
+
+
+async def _keep(url: str, *bodies: dict[str, Any], **told: str) -> None:
+    """Copies such as a worker's, made with the login of that address."""
+    connection = await aio_pika.connect(url)
+    async with connection:
+        channel = await connection.channel()
+        for body in bodies:
+            await _publish(channel, unquote(urlsplit(url).username or ""), body, told)
+
+
+async def _publish(channel: AbstractChannel, login: str, body: dict[str, Any], told: dict[str, str]) -> None:
+    headers = {dead_letters.REASON: "internal: by a test", dead_letters.ROUTING_KEY: body["userId"], **told}
+    message = aio_pika.Message(
+        json.dumps(body).encode(), type="credits.use", user_id=login, headers={**headers}, delivery_mode=2
+    )
+    await channel.default_exchange.publish(message, DEAD_QUEUE)
+
+
+def _ids(said: Said) -> list[str]:
+    return [line.split()[0] for line in said.output.splitlines()[1:]]
+
+
+async def _acts(owner: asyncpg.Connection, letter: str) -> list[dict[str, Any]]:
+    rows = await owner.fetch(
+        "SELECT type, details FROM auth.security_events WHERE details ->> 'letter' = $1 ORDER BY id", letter
+    )
+    return [{"type": row["type"], **json.loads(row["details"])} for row in rows]
+
+
+@pytest.mark.usefixtures("not_yet")
+async def test_a_command_is_charged_once_when_its_cause_is_mended(
+    mana: Mana, client: Client, servers: Instance, owner: asyncpg.Connection
+) -> None:
+    user = await client.open_user()
+    async with registered(servers, owner, ["credits:use"]) as app, Client.connected(app.url) as as_app:
+        asked = {"appId": app.id, "description": "not yet", "idempotencyKey": "k"}
+        assert (await as_app.use(user, 3, **asked))["error"]["code"] == "internal"
+        (letter,) = _ids(await mana("list", "--user", user, "--app", app.id, "--reason", "NOT_YET"))
+        shown = (await mana("show", letter)).output
+        for words in (app.login, "credits.use", user, '"idempotencyKey": "k"', "internal", "possible"):
+            assert words in shown
+
+        again = await mana("redrive", letter)
+        assert again.status == 0
+        assert again.output.startswith(f"{letter}: credits.use was refused: internal: ")
+        assert again.output.endswith(": it is kept again.\n")
+        await _there_are(client, 1)
+        assert _ids(await mana("list")) == [letter], "a copy of the same message"
+        kept = await (await client.dead()).get(no_ack=False)
+        first, last = (str(kept.headers[name]) for name in (dead_letters.KEPT_SINCE, dead_letters.KEPT_AT))
+        assert first < last, "the first time stays that of the first copy"
+        await kept.nack()
+
+        await owner.execute(_NOW)
+        done = await mana("redrive", letter)
+        assert (done.status, done.output) == (0, f"{letter}: credits.use is done.\n")
+        assert (await as_app.use(user, 3, **asked))["replayed"] is True
+    assert await keys_in_order(owner, user) == ["k"]
+    row = await owner.fetchrow(
+        "SELECT app_id, origin FROM credits.transactions WHERE type = 'usage' AND account_id = $1", uuid.UUID(user)
+    )
+    assert row is not None
+    assert (row["app_id"], row["origin"]) == (app.id, "app")
+    assert await _letters(client) == 0
+    acts = await _acts(owner, letter)
+    assert [act["type"] for act in acts] == ["dead_letter.redriven"] * 2
+    assert {(act["by"], act["user"], act["login"], act["key"]) for act in acts} == {("operator", user, app.login, "k")}
+
+
+async def test_what_was_in_fact_done_answers_as_a_replay(
+    mana: Mana, client: Client, servers: Instance, owner: asyncpg.Connection
+) -> None:
+    user = await client.open_user()
+    body = _use(user)
+    assert (await client.call("credits.use", user, **{name: body[name] for name in body if name != "userId"}))["ok"]
+    await _keep(servers.addresses.amqp_as(WORKER_LOGIN), body, login=client.login)
+    said = await mana("redrive", "--all", "--user", user)
+    assert said.output.endswith("credits.use had been done before: nothing was done now.\n")
+    assert await keys_in_order(owner, user) == ["k"]
+    assert await _letters(client) == 0
+
+
+async def test_killed_between_confirm_and_removal_it_charges_once(
+    mana: Mana, client: Client, servers: Instance, owner: asyncpg.Connection
+) -> None:
+    user = await client.open_user()
+    await _keep(servers.addresses.amqp_as(WORKER_LOGIN), _use(user), login=client.login)
+    child = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-P", "-c", _DIES_BEFORE_REMOVING, "redrive", "--all"),
+        env={**run_environment({}), **_settings(servers)},
+    )
+    assert await child.wait() == 9
+
+    async def charged() -> bool:
+        return await keys_in_order(owner, user) == ["k"]
+
+    await until(charged, "the command was sent before the kill")
+    await _there_are(client, 1)
+    assert "had been done before" in (await mana("redrive", "--all")).output
+    assert await keys_in_order(owner, user) == ["k"]
+    assert await _letters(client) == 0
+
+
+async def test_a_letter_gives_nobody_rights(
+    mana: Mana, client: Client, servers: Instance, owner: asyncpg.Connection
+) -> None:
+    """Neither one that no worker wrote, nor one whose sender has lost his."""
+    user = await client.open_user()
+    await _keep(servers.addresses.amqp, _use(user, "forged"), login=WORKER_LOGIN)
+    async with registered(servers, owner, ["credits:use"]) as app:
+        own = _use(user, "late", appId=app.id)
+        await _keep(servers.addresses.amqp_as(WORKER_LOGIN), own, login=app.login)
+        await _keep(servers.addresses.amqp_as(WORKER_LOGIN), _use(user, "another's"), login=app.login)
+        await revoke(owner, app)
+        said = await mana("redrive", "--all")
+    assert said.status == 1
+    lines = said.output.splitlines()
+    assert ["not proven" in line for line in lines] == [True, False, False]
+    assert ["revoked" in line for line in lines] == [False, True, True]
+    assert await keys_in_order(owner, user) == []
+    await _there_are(client, 3)
+
+
+async def test_only_the_redriving_login_is_believed_who_sent_a_command(
+    client: Client, servers: Instance, owner: asyncpg.Connection
+) -> None:
+    user = await client.open_user()
+    headers = {dead_letters.SENDER_HEADER: WORKER_LOGIN}
+    body = {"userId": user, "amount": 5, "description": "d", "reason": "r", "idempotencyKey": "k"}
+    async with registered(servers, owner) as app, Client.connected(app.url) as as_app:
+        told = await as_app.send(json.dumps(body).encode(), user, type="credits.adjust", headers=headers)
+    assert told["error"]["code"] == "forbidden"
+    async with Client.connected(servers.addresses.amqp_as("mana-redrive")) as nobody:
+        for unsaid in (None, {dead_letters.SENDER_HEADER: "mana-redrive"}, {dead_letters.SENDER_HEADER: 5}):
+            told = await nobody.send(json.dumps(_use(user)).encode(), user, type="credits.use", headers=unsaid)
+            assert told["error"]["code"] == "forbidden"
+
+
+async def test_looking_puts_all_back_in_its_order(mana: Mana, client: Client, servers: Instance) -> None:
+    user = await client.open_user()
+    number = 70
+    bodies = [_use(user, f"k{key}") for key in range(number)]
+    await _keep(servers.addresses.amqp_as(WORKER_LOGIN), *bodies, login=client.login)
+    first = _ids(await mana("list"))
+    assert len(first) == number
+    await _there_are(client, number)
+    assert (await mana("show", first[40])).status == 0
+    await _there_are(client, number)
+    assert _ids(await mana("list")) == first
+    short = (await mana("list", "--limit", "3")).output
+    assert short.endswith(f"and {number - 3} more messages: --limit shows more of them.\n")
+
+
+async def test_what_cannot_be_read_is_dropped_with_a_reason(
+    mana: Mana, client: Client, owner: asyncpg.Connection
+) -> None:
+    user = await client.open_user()
+    await client.send(b"[1]", user, type="credits.use")
+    (letter,) = _ids(await mana("list"))
+    said = await mana("redrive", letter)
+    assert (said.status, said.output) == (
+        1,
+        f"{letter}: left where it is: it would be refused: body is not an object.\n",
+    )
+    await _there_are(client, 1)
+    assert (await mana("drop", letter[:8], "--because", "a client's mistake")).status == 0
+    assert await _letters(client) == 0
+    (act,) = await _acts(owner, letter)
+    assert (act["type"], act["because"], act["login"]) == ("dead_letter.dropped", "a client's mistake", client.login)
+    gone = await mana("redrive", letter)
+    assert (gone.status, gone.output) == (1, f"{letter}: there is no such letter.\n")
+
+
+async def test_without_the_database_nothing_is_done(
+    mana: Mana, client: Client, servers: Instance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No act goes without its entry."""
+    user = await client.open_user()
+    await _keep(servers.addresses.amqp_as(WORKER_LOGIN), _use(user), login=client.login)
+    port = os.environ["DATABASE_URL"].rpartition(":")[2].partition("/")[0]
+    monkeypatch.setenv("DATABASE_URL", os.environ["DATABASE_URL"].replace(f":{port}/", ":9/"))
+    said = await mana("redrive", "--all")
+    assert (said.status, "left where it was" in said.errors) == (1, True)
+    await _there_are(client, 1)
