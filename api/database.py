@@ -75,6 +75,23 @@ class Database:
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
+        self.waiting = 0
+        """Transactions that wait for a connection."""
+
+    @property
+    def size(self) -> int:
+        """Connections that there are."""
+        return self._pool.get_size()
+
+    @property
+    def size_max(self) -> int:
+        """As many as there may be."""
+        return self._pool.get_max_size()
+
+    @property
+    def idle(self) -> int:
+        """Connections that nobody uses."""
+        return self._pool.get_idle_size()
 
     @classmethod
     @asynccontextmanager
@@ -107,8 +124,15 @@ class Database:
         Raises ``Unavailable`` where the server cannot be used.
         """
         with translated():
-            async with self._pool.acquire(timeout=ACQUIRE_SECONDS_MAX) as connection:
+            self.waiting += 1
+            try:
+                connection = await self._pool.acquire(timeout=ACQUIRE_SECONDS_MAX)
+            finally:
+                self.waiting -= 1
+            try:
                 yield connection
+            finally:
+                await self._pool.release(connection)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator[Connection]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
 _SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -29,10 +29,66 @@ class HttpMetrics:
         self._seconds.labels(known, route, str(status)).observe(seconds)
 
 
-def count_hashes(registry: CollectorRegistry, started: Callable[[], float]) -> None:
-    """``mana_password_hashes``: what guesses at passwords cost us, and how many were looked at at all."""
-    hashes = Gauge("mana_password_hashes", "Hashes of passwords begun since the start", registry=registry)
-    hashes.set_function(started)
+class Hashes(Protocol):
+    """What computes hashes of passwords."""
+
+    started: int
+    refused: int
+
+    @property
+    def waiting(self) -> int:
+        """Those that no thread computes yet."""
+        ...
+
+
+def count_hashes(registry: CollectorRegistry, hashes: Hashes) -> None:
+    """What guesses at passwords cost us, and how many were looked at at all."""
+    begun = Gauge("mana_password_hashes", "Hashes of passwords begun since the start", registry=registry)
+    begun.set_function(lambda: hashes.started)
+    waiting = Gauge("mana_password_hashes_waiting", "Hashes that wait for a thread", registry=registry)
+    waiting.set_function(lambda: hashes.waiting)
+    refused = Gauge(
+        "mana_password_hashes_refused", "Hashes refused since the start, since too many waited", registry=registry
+    )
+    refused.set_function(lambda: hashes.refused)
+
+
+class Pool(Protocol):
+    """Connections to PostgreSQL: how many there are, may be, are free, and how many callers wait for one."""
+
+    @property
+    def size(self) -> int: ...
+    @property
+    def size_max(self) -> int: ...
+    @property
+    def idle(self) -> int: ...
+    @property
+    def waiting(self) -> int: ...
+
+
+def show_pool(registry: CollectorRegistry, pool: Pool) -> None:
+    """``mana_database_pool_…``: whether requests wait for connections."""
+    figures: dict[str, tuple[str, Callable[[], float]]] = {
+        "connections": ("Connections of this process to PostgreSQL", lambda: pool.size),
+        "connections_max": ("As many as there may be", lambda: pool.size_max),
+        "connections_idle": ("Those that nobody uses now", lambda: pool.idle),
+        "waiting": ("Transactions that wait for a connection", lambda: pool.waiting),
+    }
+    for name, (meaning, figure) in figures.items():
+        Gauge(f"mana_database_pool_{name}", meaning, registry=registry).set_function(figure)
+
+
+def count_redis(registry: CollectorRegistry, connections: Callable[[], float]) -> None:
+    """``mana_redis_connections``: those for notes of tries; limits have one besides."""
+    gauge = Gauge("mana_redis_connections", "Connections to Redis for notes of tries", registry=registry)
+    gauge.set_function(connections)
+
+
+def process_registry() -> CollectorRegistry:
+    """A registry with what is known of the process itself: memory, CPU time, open files, its start."""
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    return registry
 
 
 class BrokerMetrics:
@@ -41,6 +97,13 @@ class BrokerMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self._outcomes = Counter(
             "mana_commands_sent", "Commands sent, by type and outcome", ["type", "outcome"], registry=registry
+        )
+        self._seconds = Histogram(
+            "mana_command_seconds",
+            "From sending a command to its reply, through queue, ledger and back",
+            ["type"],
+            buckets=_SECONDS,
+            registry=registry,
         )
         self.late_replies = Counter(
             "mana_late_replies", "Replies to requests that nobody waits for any more", registry=registry
@@ -52,3 +115,8 @@ class BrokerMetrics:
     def outcome(self, command: str, outcome: str) -> None:
         """Counts one command: ``answered``, ``confirmed``, ``refused`` by the broker, or ``unknown``."""
         self._outcomes.labels(command, outcome).inc()
+
+    def answered(self, command: str, seconds: float) -> None:
+        """Counts one command whose reply came after so long."""
+        self.outcome(command, "answered")
+        self._seconds.labels(command).observe(seconds)

@@ -69,6 +69,7 @@ class Worker:
             let_go=fairness.answered,
         )
         self.inlets = Inlets(self.link, desk, meters)
+        meters.partitions.set(settings.mana_partitions)
         meters.blocked.set_function(lambda: self.link.blocked or self.publishing.blocked)
         meters.kept_refused.set_function(lambda: sum(self.publishing.refused.values()))
         self._settings = settings

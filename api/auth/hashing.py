@@ -45,7 +45,7 @@ def normalised(password: str) -> str:
 
 class Hasher:
     """Makes and checks hashes in ``threads`` threads; ``started`` counts them, so that tests can see equal work instead
-    of timing it.
+    of timing it, and ``refused`` those that there was no room for, or no time.
 
     ``decoy_of`` chooses the hash that stands for a subject who has none; where it knows none, one like ours does.
     ``clock`` tells seconds that never go back.
@@ -64,6 +64,7 @@ class Hasher:
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="argon2")
         self._underway = 0
         self.started = 0
+        self.refused = 0
 
     async def hash(self, password: str) -> str:
         """The hash in PHC form. Raises ``Unavailable`` where too many wait, or it would have to wait too long."""
@@ -85,6 +86,11 @@ class Hasher:
     def is_outdated(self, stored: str) -> bool:
         """Whether the hash was made by others, or with other parameters than today's."""
         return not stored.startswith("$argon2") or self._argon2.check_needs_rehash(stored)
+
+    @property
+    def waiting(self) -> int:
+        """Hashes that wait for a thread."""
+        return max(0, self._underway - self._threads)
 
     def close(self) -> None:
         """Ends the threads; what waits is cancelled."""
@@ -108,6 +114,7 @@ class Hasher:
 
     async def _run(self, work: Callable[[], Result]) -> Result:
         if self._underway >= self._threads + WAITING_MAX:
+            self.refused += 1
             raise _too_many()
         self._underway += 1
         self.started += 1
@@ -115,7 +122,11 @@ class Hasher:
         loop = asyncio.get_running_loop()
         # Counted down when the thread is done, not when the request that asked is gone.
         future.add_done_callback(lambda _: loop.call_soon_threadsafe(self._done))
-        return await asyncio.wrap_future(future)
+        try:
+            return await asyncio.wrap_future(future)
+        except Unavailable:
+            self.refused += 1
+            raise
 
     def _in_time(self, work: Callable[[], Result], begin_before: float) -> Result:
         """In one of the threads: what comes too late costs nothing, so the next is in time."""

@@ -34,6 +34,7 @@ from api.auth.guard import SignedIn
 from api.auth.key_schedule import PUBLISHED_SECONDS
 from api.auth.keyring import Keyring
 from api.auth.language import preferred
+from api.auth.metrics import SignInMetrics
 from api.auth.registration import NewUser, Registration
 from api.auth.sessions import Sessions, not_refreshed
 from api.auth.sign_in import Credentials, SignIn
@@ -58,6 +59,7 @@ class AuthRoutes:
     tokens: Tokens
     keyring: Keyring
     browsers: Browsers
+    metrics: SignInMetrics
 
     def router(self) -> APIRouter:
         """The routes below ``/auth``."""
@@ -100,7 +102,7 @@ class AuthRoutes:
         keep_out_of_caches(response)
         mode, device = mode_of(request), device_of(request, body.device_id, body.device_name)
         credentials = Credentials(body.email, body.password)
-        outcome = await self.sign_in.sign_in(credentials, client_of(request), device)
+        outcome = await self.metrics.counted("password", self.sign_in.sign_in(credentials, client_of(request), device))
         with_device_cookie(response, device, mode)
         if isinstance(outcome, Challenge):
             return ChallengeView.of(outcome)

@@ -57,7 +57,9 @@ class BrokerClient:
 
     async def ask(self, command: OutgoingCommand, wait_seconds: float) -> bytes:
         """The reply's body. Raises ``NotAccepted``, and ``NoAnswer`` where none came within ``wait_seconds``."""
-        deadline = asyncio.get_running_loop().time() + wait_seconds
+        clock = asyncio.get_running_loop().time
+        began = clock()
+        deadline = began + wait_seconds
         request = self._remember(command)
         try:
             confirm_seconds = max(_CONFIRM_SECONDS_MIN, min(wait_seconds, CONFIRM_SECONDS_MAX))
@@ -69,7 +71,7 @@ class BrokerClient:
             raise NoAnswer from error
         finally:
             self._forget(request)
-        self._metrics.outcome(command.type, "answered")
+        self._metrics.answered(command.type, clock() - began)
         return reply
 
     async def send(self, command: OutgoingCommand) -> None:

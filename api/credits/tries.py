@@ -57,6 +57,11 @@ class Tries:
         async with Redis.from_pool(pool) as redis:
             yield cls(redis)
 
+    @property
+    def connections(self) -> int:
+        """Connections to Redis that there are, used or not."""
+        return sum(number for number, _ in self._redis.connection_pool.get_connection_count())
+
     async def note(self, user_id: UUID, key: str, message_id: str) -> Noted | None:
         """From now on this is the key's newest try; ``None`` where that could not be written down in time."""
         try:

@@ -24,29 +24,32 @@ from api.edge import Edge
 from api.fitness import schema
 from api.health import Health
 from api.listening import CannotListen, opened
-from api.metrics import BrokerMetrics, HttpMetrics
+from api.metrics import BrokerMetrics, HttpMetrics, process_registry, show_pool
 from api.relay.forwarding import Forwarding, RelayMetrics
 from api.relay.ringing import Ringing, RingingMetrics
 from api.relay.telling import Telling, TellingMetrics
+from api.relay.watching import DatabaseMetrics, Watching
 from api.running import running
 from api.serving import serve
 from api.settings import RelaySettings, complaints
 from api.upkeep.sweeping import Sweeping, SweepingMetrics
 
-_CONNECTIONS = 5
+_CONNECTIONS = 6
 """One for each loop, one for the look at health."""
 
 
 async def _run(settings: RelaySettings, sockets: Sequence[socket.socket]) -> None:
-    registry = CollectorRegistry()
+    registry = process_registry()
     async with Database.connected(settings.database_url, _CONNECTIONS, "mana-relay") as database:
+        show_pool(registry, database)
+        watching = Watching(database, DatabaseMetrics(registry))
         broker = BrokerClient(settings.amqp_url, BrokerMetrics(registry))
         forwarding = Forwarding(database, broker, RelayMetrics(registry))
         telling = Telling(database, broker.put, TellingMetrics(registry))
         ringing = Ringing(database, broker.put, RingingMetrics(registry))
         sweeping = Sweeping(database, settings.security_events_expiry, SweepingMetrics(registry))
         health = Health({"postgresql": partial(schema.check, database), "rabbitmq": broker.check}, registry)
-        loops = (forwarding.follow(), telling.follow(), ringing.follow(), sweeping.follow())
+        loops = (forwarding.follow(), telling.follow(), ringing.follow(), sweeping.follow(), watching.follow())
         async with running(broker.keep_connected(), *loops):
             await serve(_application(health, registry), sockets)
 

@@ -28,6 +28,7 @@ from api.auth.key_schedule import KeyRules
 from api.auth.keyring import Keyring
 from api.auth.keys import SigningKey, from_pem
 from api.auth.keystore import KeyStore
+from api.auth.metrics import SignInMetrics
 from api.auth.model import Lifetimes
 from api.auth.passwords.decoys import Decoys
 from api.auth.sealing import Unreadable
@@ -38,7 +39,7 @@ from api.broker.client import BrokerClient
 from api.credits.tries import Tries
 from api.database import Database
 from api.errors import Unavailable
-from api.metrics import BrokerMetrics, count_hashes
+from api.metrics import BrokerMetrics, count_hashes, count_redis, process_registry, show_pool
 from api.openapi import document_of
 from api.outbox.delivery import Delivery
 from api.payments.stripe_client import Stripe
@@ -111,7 +112,9 @@ async def front(settings: Settings) -> AsyncGenerator[Front]:
     """The running front. It starts while its servers are away, and says so at ``/health/ready``."""
     _log.info(webhooks.buying(settings))
     async with _made(settings) as parts:
-        count_hashes(parts.registry, lambda: parts.hasher.started)
+        count_hashes(parts.registry, parts.hasher)
+        show_pool(parts.registry, parts.database)
+        count_redis(parts.registry, lambda: parts.tries.connections)
         await _look_at(parts.keyring)
         care = KeyCare(parts.keyring)
         announcements = Announcements(settings.database_url, [parts.ended, parts.services, care])
@@ -134,7 +137,7 @@ async def openapi(settings: Settings) -> dict[str, Any]:
 @asynccontextmanager
 async def _made(settings: Settings) -> AsyncGenerator[Parts]:
     """The parts, each of which connects when it is first needed."""
-    imported, registry = imported_key(settings), CollectorRegistry()
+    imported, registry = imported_key(settings), process_registry()
     async with (
         Database.connected(settings.database_url, settings.database_pool_size, "mana-api") as database,
         Tries.connected(settings.redis_address) as tries,
@@ -187,6 +190,7 @@ def _parts(
         devices=devices,
         throttle=limited.throttle,
         attempts=limited.attempts,
+        sign_ins=SignInMetrics(registry),
         stripe=stripe,
     )
 

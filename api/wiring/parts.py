@@ -13,6 +13,7 @@ from api.auth.devices import Devices
 from api.auth.ended_sessions import EndedSessions
 from api.auth.hashing import Hasher
 from api.auth.keyring import Keyring
+from api.auth.metrics import SignInMetrics
 from api.auth.passwords.decoys import Decoys
 from api.auth.sessions import Sessions
 from api.auth.starting import Starting
@@ -52,5 +53,6 @@ class Parts:
     devices: Devices
     throttle: Throttle
     attempts: Attempts
+    sign_ins: SignInMetrics
     stripe: Stripe | None
     """None where nothing can be bought."""

@@ -33,7 +33,9 @@ def router(parts: Parts) -> APIRouter:
         devices=parts.devices,
         secret=settings.mana_secret_key,
     )
-    routes = AuthRoutes(registration, sign_in, parts.sessions, parts.tokens, parts.keyring, parts.browsers)
+    routes = AuthRoutes(
+        registration, sign_in, parts.sessions, parts.tokens, parts.keyring, parts.browsers, parts.sign_ins
+    )
     listing = SessionRoutes(parts.database, parts.sessions)
     rooms = (routes.router(), listing.router(), routes.well_known())
     return APIRouter(routes=[route for room in rooms for route in room.routes])

@@ -26,4 +26,4 @@ def router(parts: Parts) -> APIRouter:
     )
     enrolment = Enrolment(parts.database, factors, parts.ended, recent=settings.recent_sign_in, site=settings.site_name)
     reauthentication = Reauthentication(parts.database, parts.hasher, parts.attempts, factors)
-    return TwoFactorRoutes(answering, enrolment, reauthentication, parts.browsers).router()
+    return TwoFactorRoutes(answering, enrolment, reauthentication, parts.browsers, parts.sign_ins).router()

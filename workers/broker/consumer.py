@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from struct import Struct as Layout
@@ -28,13 +29,16 @@ _TAG: Final = Layout(">QB")
 
 class Delivery(Struct, frozen=True):
     """A message as it came. ``returns``: how often it went back to the queue before, by the broker's own count.
-    ``damaged``: a property of it that could not be read as its sender meant it."""
+    ``damaged``: a property of it that could not be read as its sender meant it. ``timestamp`` is its sender's, by AMQP
+    in seconds; ``arrived_at`` the time at which it came, in seconds since 1970."""
 
     tag: int
     envelope: Envelope
     body: bytes
     returns: int
     damaged: str | None
+    timestamp: int | None = None
+    arrived_at: float = 0.0
 
 
 class Reply(Struct, frozen=True):
@@ -160,7 +164,8 @@ def _delivery(deliver: bytes, header: bytes, body: bytes) -> Delivery:
     )
     if routing_key.__class__ is lenient.Damaged:
         damaged = "routing_key"
-    return Delivery(tag, envelope, body, returns if isinstance(returns, int) else 0, damaged)
+    counted = returns if isinstance(returns, int) else 0
+    return Delivery(tag, envelope, body, counted, damaged, given[lenient.TIMESTAMP], time.time())
 
 
 def _header(reply: Reply) -> bytes:

@@ -8,8 +8,10 @@ from datetime import datetime
 import structlog
 
 from contracts.replies import Done, Refused, Reply
+from workers.broker.consumer import Delivery
 from workers.crash import crash
 from workers.intake.answering import Answer, Kept, answer, dead_copy, poisoned, refused
+from workers.intake.counting import count
 from workers.intake.holdings import Holdings
 from workers.intake.inlet import Inlet
 from workers.intake.reading import Item
@@ -29,6 +31,7 @@ def deliver(settled: Settled, holdings: Holdings, meters: Meters) -> None:
     Raises ``UnsettledError``, and ``MemoryError``: the portion that it was about stays unanswered too.
     """
     results: Counter[tuple[str, str]] = Counter()
+    oldest: Delivery | None = None  # the inlet that had something first is the first to be served
     for portion in settled.portions:
         if portion.inlet.partition in holdings.epochs and not portion.inlet.lost.is_set():
             if results:  # another channel of the batch is answered already
@@ -36,8 +39,8 @@ def deliver(settled: Settled, holdings: Holdings, meters: Meters) -> None:
             inlet, now = portion.inlet, settled.now
             answers = [_safely(inlet, item, settled.outcomes.get(id(item)), now, results) for item in portion.items]
             inlet.answer(portion.items, answers)
-    for labels, count in results.items():
-        meters.commands.labels(*labels).inc(count)
+            oldest = oldest or portion.items[0].delivery
+    count(results, oldest, settled.commits, meters)
     for committed in settled.commits:
         for partition, happenings in committed.events.items():
             lane = holdings.lane(partition)

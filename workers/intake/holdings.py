@@ -44,6 +44,7 @@ class Holdings:
             lane.attach(self._publisher)
         self._inlets.open(lease.partition)
         self._meters.owned.set(len(self.epochs))
+        self._meters.partition_owned.labels(str(lease.partition)).set(1)
 
     def attach(self, publisher: Publisher) -> None:
         """All lanes go on with a new publisher."""
@@ -88,6 +89,7 @@ class Holdings:
         if reader is not None:
             reader.cancel()
         self._meters.owned.set(len(self.epochs))
+        self._meters.partition_owned.labels(str(partition)).set(0)
 
     async def write_marks(self, partitions: Iterable[int]) -> None:
         """Writes what is news. Raises ``LeaseLost`` and the other faults of the ledger."""

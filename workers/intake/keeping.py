@@ -47,10 +47,14 @@ class Keeping:
             message = structs.replace(message, header=signed(message.header, self._login))
         if kept.blame is None:
             await self._publishing.keep(message, kept.otherwise)
+            if message.routing_key == DEAD_QUEUE:
+                self._meters.dead.labels("ours").inc()
         elif not self._allowance.take(kept.blame.login, len(message.body)):
             self._lose(kept.blame.login, "its login has sent too much of the kind")
         elif not await self._publishing.offer(message):
             self._lose(kept.blame.login, "the queue does not take it")
+        else:
+            self._meters.dead.labels("client").inc()
 
     def _lose(self, login: str | None, reason: str) -> None:
         """Counts each, and tells of one now and then: the log must not be filled instead."""

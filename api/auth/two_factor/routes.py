@@ -14,6 +14,7 @@ from api.auth.browser.mode import DOCUMENTED, Browsers, mode_of
 from api.auth.caching import keep_out_of_caches
 from api.auth.client import client_of
 from api.auth.guard import SurelySignedIn
+from api.auth.metrics import SignInMetrics
 from api.auth.two_factor.answering import Answer, Answering
 from api.auth.two_factor.bodies import (
     AnswerBody,
@@ -40,6 +41,7 @@ class TwoFactorRoutes:
     enrolment: Enrolment
     reauthentication: Reauthentication
     browsers: Browsers
+    metrics: SignInMetrics
 
     def router(self) -> APIRouter:
         """The routes below ``/auth``."""
@@ -83,7 +85,7 @@ class TwoFactorRoutes:
         keep_out_of_caches(response)
         device = device_of(request, body.device_id, None)
         answer = Answer(Challenge(body.challenge), body.presented, device.id)
-        granted = await self.answering.answer(answer, client_of(request))
+        granted = await self.metrics.counted("second_factor", self.answering.answer(answer, client_of(request)))
         return with_refresh_cookie(response, granted, mode_of(request))
 
     async def reauthenticate(

@@ -104,3 +104,15 @@ def test_the_store_fills_up_again_with_time_and_no_further_than_it_was() -> None
     clock.now += 1_000_000
     assert not allowance.take("chat", BURST_BYTES)
     assert allowance.take("chat", BURST_BYTES - COPY_BYTES)
+
+
+async def test_dead_letters_are_counted_by_whose_fault_they_are_and_events_are_none() -> None:
+    registry = CollectorRegistry()
+    keeping = Keeping(Queue(), Meters(registry))
+    await keeping.keep(kept("chat"))
+    await keeping.keep(Kept(Publication("", "credits.dead", "m", b"", b"")))
+    await keeping.keep(Kept(Publication("credits.events", "credits.refused.chat", "m", b"", b"")))
+    causes = {
+        cause: registry.get_sample_value("mana_dead_letters_total", {"cause": cause}) for cause in ("client", "ours")
+    }
+    assert causes == {"client": 1, "ours": 1}
