@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from contracts.topology import PARTITIONS_DEFAULT
-from ops import broker_logins, envfile, given, layout, roles, schema, stand_in, state, taken, topology, urls
+from ops import broker_logins, envfile, given, layout, monitoring, roles, schema, stand_in, state, taken, topology, urls
 from ops.addresses import DATABASE, Addresses
 from ops.child import Child
 from ops.doors import Doors
@@ -18,6 +18,7 @@ from ops.management import Management
 from ops.place import Place
 from ops.program import Program
 from ops.programs import Programs
+from ops.servers import prometheus
 from ops.settings import Settings
 from ops.status import Board
 
@@ -39,7 +40,7 @@ class Wish:
     """What is asked for.
 
     `partitions` None: those that exist, else the default. `database`: a private server's. `with_stand_in`: buying, at a
-    stand-in for Stripe.
+    stand-in for Stripe. `monitored`: by a Prometheus of our own.
     """
 
     workers: int
@@ -47,6 +48,7 @@ class Wish:
     processes: bool = True
     database: str = DATABASE
     with_stand_in: bool = False
+    monitored: bool = False
 
 
 class Boot:
@@ -60,7 +62,9 @@ class Boot:
         board.status.stripe_settings = stand_in.settings_given()
         self._doors = Doors(os.environ.get("MANA_BIND_HOST") or "127.0.0.1")
         # Taken down stage by stage, what is inside one at the same time: nobody loses what it still needs.
-        self._stages: dict[str, list[Child]] = {name: [] for name in (*_OURS, stand_in.NAME, "servers", "epmd")}
+        self._stages: dict[str, list[Child]] = {
+            name: [] for name in (*_OURS, stand_in.NAME, prometheus.NAME, "servers", "epmd")
+        }
 
     async def run(self) -> None:
         """Everything up and ready, and told in `env`. Raises LauncherError with the reason why not."""
@@ -80,6 +84,9 @@ class Boot:
         if self._wish.processes:
             self._board.step("starting the front and the workers")
             await self._processes(programs)
+        if self._wish.monitored:
+            self._board.step("starting Prometheus")
+            await self._monitor(remembered)
         state.save(self._place.state, remembered)
         envfile.write(self._place.env, self._public(plan.addresses))
         self._board.step("ready")
@@ -170,10 +177,21 @@ class Boot:
             children.append(child)
         await asyncio.gather(*(child.ready(_PROCESS_PATIENCE) for child in children))
 
+    async def _monitor(self, remembered: state.State) -> None:
+        broker = remembered.ports["prometheus"] if self._settings.amqp_url is None else None
+        watching = layout.monitoring(
+            remembered, monitoring.targets(self._ours, broker), self._settings.monitoring_interval
+        )
+        await self._serve(await watching.prepare(), stage=prometheus.NAME)
+
+    @property
+    def _ours(self) -> list[Program]:
+        return [child.program for stage in _OURS for child in self._stages[stage]]
+
     def _public(self, addresses: Addresses) -> dict[str, str]:
-        ours = [child.program for stage in _OURS for child in self._stages[stage]]
-        api = next((program.url or "" for program in ours if program.name == "api"), "")
-        return addresses.public(api, [f"{program.url}/metrics" for program in ours])
+        api = next((program.url or "" for program in self._ours if program.name == "api"), "")
+        watching = next((child.program.url or "" for child in self._stages[prometheus.NAME]), "")
+        return addresses.public(api, [f"{program.url}/metrics" for program in self._ours], watching)
 
 
 def _management(plan: Layout) -> Management:

@@ -59,18 +59,28 @@ def up(
     servers_only: Annotated[bool, typer.Option("--servers-only", help="No front and no workers.")] = False,
     workers: Annotated[int | None, typer.Option(min=1, max=64, help="Ledger workers, 1 by default.")] = None,
     partitions: Annotated[int | None, typer.Option(min=1, max=1024, help="Command queues; fixed once made.")] = None,
+    monitoring: Annotated[
+        bool, typer.Option("--monitoring", help="Prometheus too, with our rules and alerts.")
+    ] = False,
 ) -> None:
     """Start everything: servers, migrations, front, workers."""
     place = Place.from_environment()
     running.refuse_other_partitions(place, partitions)
     if told := running.find(place):
         screen.results.print(f"Already running in {place.home}: nothing was changed.", markup=False)
-        if hint := running.ignored(told, workers):
-            screen.results.print(hint, markup=False)
+        for hint in (running.ignored(told, workers), running.unmonitored(told, asked=monitoring)):
+            if hint:
+                screen.results.print(hint, markup=False)
         _show_addresses(place)
         _demonstrate(place, with_demo)
         return
-    wish = Wish(workers or 1, partitions, not servers_only, with_stand_in=with_demo and stand_in.may_start())
+    wish = Wish(
+        workers=workers or 1,
+        partitions=partitions,
+        processes=not servers_only,
+        with_stand_in=with_demo and stand_in.may_start(),
+        monitored=monitoring,
+    )
     launched = foreground.start(place, wish, attached=not detach)
     _show_addresses(place)
     _demonstrate(place, with_demo)
@@ -294,6 +304,8 @@ def _show_addresses(place: Place) -> None:
     screen.results.print(f"front  {front}  (docs: {front}/docs)" if front else "front  not asked for", markup=False)
     screen.results.print(f"state  {place.home}  (addresses and logins: {place.env})", markup=False)
     if front:
+        if watching := env["MANA_PROMETHEUS_URL"]:
+            screen.results.print(f"watching  {watching}/alerts", markup=False)
         screen.results.print(f"buying  {stand_in.told_of_buying(status.living(place.status))}", markup=False)
 
 

@@ -17,6 +17,8 @@ def start(place: Place, wish: Wish, *, attached: bool) -> launch.Launched:
     given = _checked_settings(wish)
     with screen.steps("looking for the servers") as show:
         packages.ensure(given, watch=show)
+        if wish.monitored:
+            packages.require("prometheus", "prometheus", watch=show)
         launched = launch.launch(place, wish, os.environ, attached=attached)
         try:
             launched.wait_until_ready(lambda told: show(told.step))

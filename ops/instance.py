@@ -63,17 +63,20 @@ def private(
     environment: Mapping[str, str] | None = None,
     data: Path | None = None,
     with_stand_in: bool = False,
+    monitored: bool = False,
 ) -> Generator[Instance]:
     """An instance in a temporary place, ended and removed at the end.
 
     With servers, roles, migrations, topology and logins; with front, relay, clock and workers unless
     `with_processes` is false. `environment` adds settings for the processes, which are unhindered else; `database` is
     where the ledger is, `data` the folder of the servers' data, which is removed too (by default it is in the temporary
-    place). `with_stand_in`: it buys at a stand-in for Stripe. Given servers (DATABASE_URL …) of the surroundings are
-    not used: who asks for a private instance may break it.
+    place). `with_stand_in`: it buys at a stand-in for Stripe; `monitored`: a Prometheus of its own asks its processes.
+    Given servers (DATABASE_URL …) of the surroundings are not used: who asks for a private instance may break it.
     Raises LauncherError when it does not come up.
     """
     packages.ensure(Settings.model_construct(), watch=lambda _line: None)
+    if monitored:
+        packages.require("prometheus", "prometheus", watch=lambda _line: None)
     with tempfile.TemporaryDirectory(prefix=f"mana-{name}-", ignore_cleanup_errors=True) as folder:
         Path(folder).chmod(0o711)  # the servers' own users must pass through it to their data
         place = Place(Path(folder) / "home")
@@ -81,7 +84,7 @@ def private(
             place.home.mkdir(mode=0o711)
             state.save(place.state, State(data=str(data)))
         settings = {**surroundings(*FRONTS_OWN, *MAILS_OWN), **UNHINDERED, **(environment or {})}
-        wish = Wish(workers, partitions, with_processes, database, with_stand_in)
+        wish = Wish(workers, partitions, with_processes, database, with_stand_in, monitored)
         launched = launch(place, wish, settings, attached=True)
         try:
             launched.wait_until_ready(lambda _status: None)

@@ -72,6 +72,8 @@ def launch(place: Place, wish: Wish, environment: Mapping[str, str], *, attached
         argv.append("--servers-only")
     if wish.with_stand_in:
         argv.append("--with-stand-in")
+    if wish.monitored:
+        argv.append("--monitored")
     with log_of(place).open("ab") as output:
         process = subprocess.Popen(
             Identity().command(argv, death_signal="TERM" if attached else None),

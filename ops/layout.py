@@ -1,6 +1,7 @@
 """Chooses, at each start, what the instance's servers are: given ones, or private ones on free ports."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 from ops import ports, urls
@@ -9,6 +10,7 @@ from ops.errors import LauncherError
 from ops.identity import Identity
 from ops.place import REACHABLE, Place, new_data_outside
 from ops.servers.postgres import Postgres
+from ops.servers.prometheus import Prometheus, Targets
 from ops.servers.rabbitmq import ADMINISTRATOR, RabbitMQ, RabbitPorts
 from ops.servers.redis import Redis
 from ops.settings import Settings
@@ -98,6 +100,11 @@ def _broker(data: Path, state: State, settings: Settings) -> tuple[RabbitMQ | No
     if settings.rabbitmq_management_url:
         return None, settings.amqp_url, [settings.rabbitmq_management_url.rstrip("/")]
     return None, settings.amqp_url, urls.management_candidates(settings.amqp_url)
+
+
+def monitoring(state: State, targets: Targets, every: timedelta) -> Prometheus:
+    """The private Prometheus; its port is remembered in `state`."""
+    return Prometheus(Path(state.data) / "prometheus", _port(state, "monitoring"), targets, every)
 
 
 def _port(state: State, name: PortName) -> int:

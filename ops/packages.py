@@ -25,6 +25,7 @@ _SERVICES = {
     "postgresql-15": ("postgresql", 5432),
     "rabbitmq-server": ("rabbitmq-server", 5672),
     "redis-server": ("redis-server", 6379),
+    "prometheus": ("prometheus", 9090),
 }
 
 
@@ -45,6 +46,14 @@ def ensure(settings: Settings, watch: Watch) -> None:
         _refuse_without_means(" ".join(packages))
         with _one_at_a_time(watch):
             _install(missing(settings), watch)  # once more: who was here before us may have done it
+
+
+def require(program: str, package: str, watch: Watch) -> None:
+    """Install the package of a program that not every instance needs. Raises LauncherError when that cannot be."""
+    if shutil.which(program) is None:
+        _refuse_without_means(package)
+        with _one_at_a_time(watch):
+            _install([] if shutil.which(program) else [package], watch)
 
 
 def offer(program: str, package: str, watch: Watch) -> None:

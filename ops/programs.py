@@ -46,6 +46,7 @@ _GUARDED = (
     "MANA_RABBITMQ_",
     "MANA_REDIS_URL",
     "MANA_METRICS_URLS",
+    "MANA_PROMETHEUS_URL",
     "PG",
 )
 FRONTS_OWN = ("JWT_", "STRIPE_")

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from ops import lock, orphans, removal, state, status
 from ops.errors import LauncherError
 from ops.place import Place
+from ops.servers import prometheus
 from ops.status import Status
 
 # The longest drain that is in order: each stage's patience, and some air.
@@ -65,6 +66,13 @@ def ignored(told: Status, workers: int | None) -> str | None:
     if workers in (None, running):
         return None
     return f"--workers was ignored, {running} run: ./mana down, then ./mana up --workers {workers} changes that."
+
+
+def unmonitored(told: Status, *, asked: bool) -> str | None:
+    """What to say to somebody who asks a running instance for its monitoring; None where it is as asked."""
+    if not asked or any(entry.name == prometheus.NAME for entry in told.processes):
+        return None
+    return "--monitoring was ignored: ./mana down, then ./mana up --monitoring starts it."
 
 
 def _stop_supervisor(place: Place, told: Status, watch: Callable[[str], None]) -> None:

@@ -28,8 +28,8 @@ _SCHEMES = {
 
 
 class Settings(BaseSettings):
-    """Which servers to use, where they are given, the port that the front should have, and what events may take of the
-    broker's disk."""
+    """Which servers to use, where they are given, the port that the front should have, what events may take of the
+    broker's disk, and how often a Prometheus of ours asks."""
 
     model_config = SettingsConfigDict(env_ignore_empty=True)
 
@@ -43,6 +43,9 @@ class Settings(BaseSettings):
     port: int = Field(default=3001, ge=1, le=32767)
     events_log_bytes: int = Field(default=EVENTS_LOG_BYTES_DEFAULT, ge=EVENTS_LOG_BYTES_MIN, le=_MOST)
     events_log_age: Annotated[timedelta, BeforeValidator(read_duration)] | None = None
+    monitoring_interval: Annotated[timedelta, BeforeValidator(read_duration)] = Field(
+        default=timedelta(seconds=15), validate_default=False
+    )
     subscriber_queue_bytes: int = Field(default=SUBSCRIBER_QUEUE_BYTES_DEFAULT, ge=1_000_000, le=_MOST)
     subscriber_queue_length: int = Field(default=SUBSCRIBER_QUEUE_LENGTH_DEFAULT, ge=1_000, le=_MOST)
 

@@ -28,7 +28,8 @@ PortName = Literal[
     "redis",
     "amqp",
     "management",
-    "prometheus",
+    "prometheus",  # RabbitMQ's own page of metrics
+    "monitoring",
     "stream",
     "dist",
     "epmd",

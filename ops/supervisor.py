@@ -86,11 +86,19 @@ def main() -> int:
     parser.add_argument("--database", required=True)
     parser.add_argument("--servers-only", action="store_true")
     parser.add_argument("--with-stand-in", action="store_true")
+    parser.add_argument("--monitored", action="store_true")
     asked = parser.parse_args()
     logging.basicConfig(format="%(asctime)sZ %(levelname)s %(name)s %(message)s", level=logging.INFO, stream=sys.stdout)
     logging.Formatter.converter = time.gmtime
     logging.getLogger("httpx").setLevel(logging.WARNING)
-    wish = Wish(asked.workers, asked.partitions, not asked.servers_only, asked.database, asked.with_stand_in)
+    wish = Wish(
+        workers=asked.workers,
+        partitions=asked.partitions,
+        processes=not asked.servers_only,
+        database=asked.database,
+        with_stand_in=asked.with_stand_in,
+        monitored=asked.monitored,
+    )
     try:
         failure = run(Place(asked.home), wish)
     except lock.PlaceTakenError as taken:

@@ -88,3 +88,11 @@ def test_workers_that_were_asked_for_in_vain_are_said() -> None:
     assert running.ignored(told, None) is None
     assert running.ignored(told, 1) is None
     assert "--workers was ignored, 1 run" in (running.ignored(told, 2) or "")
+
+
+def test_monitoring_that_was_asked_for_in_vain_is_said() -> None:
+    told = Status(supervisor=ProcessId.own(), processes=[ProcessStatus(name="worker-0", url=None)])
+    assert running.unmonitored(told, asked=False) is None
+    assert "--monitoring was ignored" in (running.unmonitored(told, asked=True) or "")
+    told.processes.append(ProcessStatus(name="prometheus", url=None))
+    assert running.unmonitored(told, asked=True) is None

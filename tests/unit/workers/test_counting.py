@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import pytest
 from prometheus_client import CollectorRegistry
 
+from contracts.commands import NO_METADATA
 from contracts.decoding import Envelope
 from contracts.replies import Balance, Transaction, TransactionType
 from workers.broker.consumer import Delivery
@@ -31,7 +32,7 @@ def _happening(kind: TransactionType, amount: int) -> Happening:
         app_id=None,
         origin="app",
         description="",
-        metadata={},
+        metadata=NO_METADATA,
         idempotency_key="k",
         refers_to=None,
         sequence=1,
