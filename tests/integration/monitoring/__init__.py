@@ -1,0 +1,1 @@
+"""What watches: rules, dashboards, and the documents that go with them."""

@@ -1,0 +1,112 @@
+"""Rules, their unit tests and their runbooks belong together, and promtool finds no fault with them."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from ops.monitoring import job_of
+from ops.place import CHECKOUT
+from ops.servers.prometheus import FOLDER, configuration
+
+RULES = sorted((FOLDER / "rules").glob("*.yml"))
+TESTS = sorted((FOLDER / "tests").glob("*.yml"))
+RUNBOOKS = CHECKOUT / "docs" / "operations" / "runbooks"
+SECTIONS = ["What it means", "What users see", "How to look", "What to do", "How you know that it is over"]
+
+
+def _alerts() -> dict[str, dict[str, Any]]:
+    files = (yaml.safe_load(path.read_text(encoding="utf-8")) for path in RULES)
+    rules = [rule for file in files for group in file["groups"] for rule in group["rules"] if "alert" in rule]
+    named = {rule["alert"]: rule for rule in rules}
+    assert len(named) == len(rules)
+    return named
+
+
+ALERTS = _alerts()
+
+
+@functools.cache
+def _cases() -> dict[str, dict[str, Any]]:
+    return {case["name"]: case for path in TESTS for case in yaml.safe_load(path.read_text(encoding="utf-8"))["tests"]}
+
+
+def _squeezed(text: str) -> str:
+    return " ".join(text.split())
+
+
+@pytest.mark.parametrize("name", ALERTS)
+def test_an_alert_says_how_grave_it_is_what_is_wrong_and_where_to_read_on(name: str) -> None:
+    alert = ALERTS[name]
+    assert alert["labels"]["severity"] in {"critical", "warning", "info"}
+    assert alert["annotations"]["summary"]
+    assert CHECKOUT / alert["annotations"]["runbook"] == RUNBOOKS / f"{name}.md"
+
+
+@pytest.mark.parametrize("name", ALERTS)
+def test_its_page_tells_the_rule_as_it_is_and_what_to_do(name: str) -> None:
+    alert, page = ALERTS[name], (RUNBOOKS / f"{name}.md").read_text(encoding="utf-8")
+    assert page.startswith(f"# {name}\n")
+    assert f"Severity `{alert['labels']['severity']}`" in page
+    (shown,) = re.findall(r"```promql\n(.*?)```", page, flags=re.DOTALL)
+    assert _squeezed(shown) == _squeezed(alert["expr"])
+    assert re.findall(r"^## (.*)$", page, flags=re.MULTILINE) == SECTIONS
+    assert f"[{name}]({name}.md) | {alert['labels']['severity']} |" in (RUNBOOKS / "README.md").read_text(
+        encoding="utf-8"
+    )
+
+
+def test_there_is_no_page_without_its_alert() -> None:
+    assert {path.stem for path in RUNBOOKS.glob("*.md")} - {"README"} == set(ALERTS)
+
+
+@pytest.mark.parametrize("name", ALERTS)
+def test_each_alert_is_seen_to_fire_and_to_stay_silent(name: str) -> None:
+    """By cases that promtool plays, below; each asks for this alert alone, and healthy series are not none at all."""
+    cases = _cases()
+    (fires,) = cases[f"{name} fires"]["alert_rule_test"]
+    (silent,) = cases[f"{name} stays silent"]["alert_rule_test"]
+    assert fires["alertname"] == silent["alertname"] == name
+    assert fires["exp_alerts"]
+    assert silent["exp_alerts"] == []
+    assert cases[f"{name} stays silent"]["input_series"]
+
+
+def test_the_cases_hold(promtool: Callable[..., str]) -> None:
+    said = promtool("test", "rules", *map(str, TESTS))
+    assert said.count("SUCCESS") == len(TESTS) == len(RULES)
+
+
+def test_the_configuration_for_containers_is_sound(promtool: Callable[..., str]) -> None:
+    said = promtool("check", "config", str(FOLDER / "prometheus.yml"))
+    assert said.count("rules found") == len(RULES)
+
+
+def test_the_configuration_for_this_machine_has_the_same_jobs_and_rules(
+    promtool: Callable[..., str], tmp_path: Path
+) -> None:
+    contained, ours = yaml.safe_load((FOLDER / "prometheus.yml").read_text()), configuration(timedelta(seconds=15))
+    assert [job["job_name"] for job in ours["scrape_configs"]] == [
+        job["job_name"] for job in contained["scrape_configs"]
+    ]
+    assert ours["rule_files"] == contained["rule_files"]
+    assert ours["global"] == {**contained["global"], "scrape_timeout": "15s"}
+    (tmp_path / "rules").symlink_to(FOLDER / "rules")
+    (tmp_path / "targets").mkdir()
+    for job in ours["scrape_configs"]:
+        (tmp_path / "targets" / f"{job['job_name']}.json").write_text("[]")
+    (tmp_path / "prometheus.yml").write_text(yaml.safe_dump(ours))
+    assert promtool("check", "config", str(tmp_path / "prometheus.yml")).count("rules found") == len(RULES)
+
+
+def test_every_process_of_ours_has_its_job() -> None:
+    """All of which the launcher starts; what has none would be asked by nobody."""
+    jobs = {job["job_name"] for job in configuration(timedelta(seconds=15))["scrape_configs"]}
+    assert {job_of(name) for name in ("api", "relay", "clock", "mail", "apps", "payments", "worker-0", "usage")} <= jobs
