@@ -24,7 +24,7 @@ from ops.status import Status
 
 _LIMITS = (
     "LOGIN", "LOGIN_NETWORK", "REGISTER", "REFRESH", "MAIL", "MAIL_ADDRESSEE", "LINK", "SECOND_FACTOR",
-    "CREDENTIALS", "EXPORT", "ADMIN", "PURCHASES", "TOKEN",
+    "CREDENTIALS", "EXPORT", "ADMIN", "PURCHASES", "TOKEN", "TOKEN_ADDRESS",
 )  # fmt: skip
 UNHINDERED: Mapping[str, str] = {
     "RATE_LIMIT_MAX": "1000000",

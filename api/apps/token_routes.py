@@ -13,6 +13,7 @@ from api.apps.introspection import Introspection
 from api.apps.oauth import answer, credentials_of, read_form, refuse
 from api.auth.client import client_of
 from api.auth.tokens import Tokens
+from api.errors import Answered
 from api.paths import BASE
 from api.problems_documented import answers
 from api.throttle.limited import limited
@@ -38,7 +39,7 @@ class TokenRoutes:
                 path,
                 handler,
                 methods=["POST"],
-                dependencies=[limited("token")],
+                dependencies=[limited("token", _app_named)],
                 responses=responses | answers("payload_too_large"),
                 openapi_extra={"requestBody": body, "security": documented.BY_SECRET},
             )
@@ -70,6 +71,14 @@ class TokenRoutes:
         if "token" not in form:
             raise refuse("invalid_request", "token is missing")
         return answer(await self.introspection.explain(form["token"]))
+
+
+async def _app_named(request: Request) -> bytes:
+    """The app that a request is said to be of; those that name none in a way that can be read are counted together."""
+    try:
+        return credentials_of(request, await read_form(request)).app_id.encode()
+    except Answered:
+        return b""
 
 
 def _scope(wanted: str | None, app: App) -> str:

@@ -26,7 +26,8 @@ from tests.unit.api.throttle.subjects import NAMES, StandingClock
 OF_ROUTES: list[ClassName] = [
     name
     for name in get_args(ClassName)
-    if name not in {"general", "login_network", "login_under_pressure", "failed_logins", "mail_addressee"}
+    if name
+    not in {"general", "login_network", "login_under_pressure", "failed_logins", "mail_addressee", "token_address"}
 ]
 """Classes that a route names; the others are counted beside them."""
 IF_DONE: list[ClassName] = ["credentials", "export"]
@@ -42,15 +43,21 @@ class _Guard:
         return _Claims(UUID(int=int(request.headers["x-user"])))
 
 
+async def _app(request: Request) -> bytes:
+    return request.headers.get("x-app", "").encode()
+
+
 @asynccontextmanager
 async def _client(
-    name: ClassName, quota: int = 3, general: int = 100, room: int = 100
+    name: ClassName, quota: int = 3, general: int = 100, room: int = 100, token_address: int | None = None
 ) -> AsyncGenerator[httpx.AsyncClient]:
     """Of a front whose ``/api/v1/it`` is in this class, and answers as its query says."""
     app = FastAPI()
     errors.install(app)
     limits = {each: LimitClass(each, quota, timedelta(seconds=60 * quota)) for each in get_args(ClassName)}
     limits["general"] = LimitClass("general", general, timedelta(seconds=general))
+    if token_address is not None:
+        limits["token_address"] = LimitClass("token_address", token_address, timedelta(minutes=token_address))
     throttle = Throttle(LocalLimiter(NAMES, room, clock=StandingClock()), limits)
     app.state.throttle, app.state.guard = throttle, _Guard()
 
@@ -63,7 +70,7 @@ async def _client(
             case _:
                 return f"{outcome} {number}"
 
-    app.add_api_route("/api/v1/it", it, methods=["GET"], dependencies=[limited(name)])
+    app.add_api_route("/api/v1/it", it, methods=["GET"], dependencies=[limited(name, _app)])
     app.add_api_route("/health/it", it, methods=["GET"])
     transport = httpx.ASGITransport(Proxies(Gate(app, throttle), ()), client=("192.0.2.1", 1))
     async with httpx.AsyncClient(transport=transport, base_url="http://front", headers={"x-user": "1"}) as http:
@@ -83,7 +90,8 @@ async def test_every_class_refuses_with_the_standard_fields(name: ClassName) -> 
         refused = await http.get(f"/api/v1/it?outcome={outcome}")
         assert (refused.status_code, refused.json()["code"]) == (429, "rate_limited")
         assert refused.headers["retry-after"] == "60"
-        assert refused.headers["ratelimit"] in {f'"{name}";r=0;t=60', '"login_network";r=0;t=60'}
+        beside = {"login": "login_network", "token": "token_address"}
+        assert refused.headers["ratelimit"] in {f'"{each}";r=0;t=60' for each in (name, beside.get(name, name))}
 
 
 async def test_all_requests_are_counted_in_the_general_class_and_probes_are_not() -> None:
@@ -107,6 +115,18 @@ async def test_sign_ins_count_where_they_fail() -> None:
         for _ in range(3):
             assert (await http.get("/api/v1/it?outcome=wrong")).status_code == 401
         assert (await http.get("/api/v1/it")).status_code == 429
+
+
+async def test_whoever_is_wrong_about_one_app_keeps_no_other_waiting_until_it_is_too_much_for_the_address() -> None:
+    async with _client("token", token_address=5) as http:
+
+        async def status(app: str, outcome: str) -> int:
+            return (await http.get(f"/api/v1/it?outcome={outcome}", headers={"x-app": app})).status_code
+
+        assert [await status("a", "wrong") for _ in range(4)] == [401] * 3 + [429]
+        assert [await status("b", "fine") for _ in range(10)] == [200] * 10
+        assert [await status("b", "wrong") for _ in range(3)] == [401, 401, 429]
+        assert await status("c", "fine") == 429
 
 
 @pytest.mark.parametrize("name", IF_DONE)
