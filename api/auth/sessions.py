@@ -6,6 +6,7 @@ from typing import Final
 from uuid import UUID
 
 from api.auth import standing, store
+from api.auth.api_keys.ending import end_keys
 from api.auth.ended_sessions import EndedSessions
 from api.auth.ending import end_sessions
 from api.auth.model import Client, Lifetimes, PresentedToken, SecurityEvent, User
@@ -63,7 +64,8 @@ class Sessions:
         self._ended.add(claims.session_id)
 
     async def end_all(self, claims: Claims, client: Client) -> None:
-        """Logs the user out everywhere; a sign-in that is under way starts no session any more.
+        """Logs the user out everywhere, and ends the keys of scripts; a sign-in that is under way starts no session any
+        more.
 
         Raises ``Refusal`` (``unauthorized``) where the caller's own session ended while this waited for its turn.
         """
@@ -75,6 +77,7 @@ class Sessions:
             await standing.bump(connection, claims.user_id)
             event = SecurityEvent("session.all_ended", client, claims.user_id, claims.session_id)
             await store.add_event(connection, event)
+            await end_keys(connection, claims.user_id, event)
         self._ended.add_all(ended)
 
     async def end_listed(self, claims: Claims, session_id: UUID, client: Client) -> None:

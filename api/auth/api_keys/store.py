@@ -74,3 +74,8 @@ async def add(
 async def revoke(connection: Connection, user_id: UUID, key_id: str) -> bool:
     """Ends the user's key for good. False where there is none such."""
     return await connection.fetchval(_SQL["revoke_key"], key_id, user_id) is not None
+
+
+async def end_keys(connection: Connection, user_id: UUID) -> list[str]:
+    """Ends all of the user's keys that are good, and returns which."""
+    return [row["id"] for row in await connection.fetch(_SQL["end_keys"], user_id)]

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from api.auth import emails, standing
 from api.auth import store as auth
+from api.auth.api_keys.ending import end_keys
 from api.auth.ended_sessions import EndedSessions
 from api.auth.ending import end_sessions
 from api.auth.hashing import Hasher, normalised
@@ -51,7 +52,7 @@ class PasswordChange:
         self._site = site
 
     async def change(self, claims: Claims, password: NewPassword, client: Client) -> None:
-        """The new password is in force, and all sessions but this one have ended.
+        """The new password is in force, all sessions but this one have ended, and all keys of the user's scripts.
 
         Raises ``Refusal`` (``forbidden`` for a wrong current password, ``invalid_request`` for a weak new one
         and for the same, ``unauthorized`` where the session is over, ``rate_limited``), and ``Unavailable``.
@@ -99,6 +100,8 @@ class PasswordChange:
         await renew(connection, claims.session_id)
         await links.void_others(connection, user_id, None)
         await standing.bump(connection, user_id)
-        await auth.add_event(connection, SecurityEvent("password.changed", client, user_id, claims.session_id))
+        event = SecurityEvent("password.changed", client, user_id, claims.session_id)
+        await auth.add_event(connection, event)
+        await end_keys(connection, user_id, event)
         await tell(connection, "password_changed", now.user)
         return ended

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from api.auth import emails, standing
 from api.auth import store as auth
+from api.auth.api_keys.ending import end_keys
 from api.auth.emails import Email
 from api.auth.ended_sessions import EndedSessions
 from api.auth.ending import end_sessions
@@ -43,7 +44,8 @@ class PasswordReset:
         self._site = site
 
     async def reset(self, token: str, password: str, client: Client) -> None:
-        """The password is in force, the address proven; sessions, devices and pending links of before are dead.
+        """The password is in force, the address proven; sessions, devices, keys and pending links of before
+        are dead.
 
         A link is not spent by a weak password. Raises ``Refusal`` (``invalid_request`` of ``token`` or
         ``newPassword``), and ``Unavailable``.
@@ -80,6 +82,8 @@ class PasswordReset:
         await links.void_others(connection, user.id, spent.link.id)
         await store.forget_devices(connection, user.id)
         await standing.bump(connection, user.id)
-        await auth.add_event(connection, SecurityEvent("password.reset", client, user.id))
+        event = SecurityEvent("password.reset", client, user.id)
+        await auth.add_event(connection, event)
+        await end_keys(connection, user.id, event)
         await tell(connection, "password_changed", replace(user, email_verified=True))
         return Aftermath(ended, await self._bonus.owe(connection, user.id))

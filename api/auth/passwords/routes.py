@@ -51,7 +51,8 @@ class PasswordRoutes:
     async def change_password(
         self, claims: SurelySignedIn, body: ChangeBody, request: Request, response: Response
     ) -> DoneView:
-        """Replaces the password; all other sessions end. A wrong current password is `forbidden`."""
+        """Replaces the password; all other sessions end, and your keys are revoked. A wrong current password is
+        `forbidden`."""
         keep_out_of_caches(response)
         await self.changing.change(claims, NewPassword(body.current_password, body.new_password), client_of(request))
         return DoneView()
@@ -63,7 +64,7 @@ class PasswordRoutes:
         return DoneView()
 
     async def reset_password(self, body: ResetBody, request: Request, response: Response) -> DoneView:
-        """Sets a new password with the token of such a link; all sessions end, and none begins."""
+        """Sets a new password with the token of such a link; all sessions end, keys are revoked, no session begins."""
         keep_out_of_caches(response)
         await self.resetting.reset(body.token, body.new_password, client_of(request))
         return DoneView()

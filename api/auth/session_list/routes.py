@@ -62,7 +62,8 @@ class SessionRoutes:
         return DoneView()
 
     async def logout_all(self, claims: SignedIn, request: Request, response: Response) -> DoneView:
-        """Ends all of your sessions, the one that asks included; links and sign-ins under way are worth nothing."""
+        """Ends all of your sessions, the one that asks included, and revokes your keys; links and sign-ins under way
+        are worth nothing."""
         keep_out_of_caches(response)
         await self.sessions.end_all(claims, client_of(request))
         return DoneView()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -18,8 +19,10 @@ from tests.integration.api.authenticator import age_sessions
 from tests.integration.api.keys import KEYS, Key, make_key
 from tests.integration.api.ledger import ScriptedLedger
 from tests.integration.api.users import BASE, PASSWORD, SignedIn, assert_problem, fields, sign_up
+from tests.integration.auth.links import newest_link
 
 CREDITS: Final = f"{BASE}/credits"
+Act = Callable[[httpx.AsyncClient, SignedIn, asyncpg.Connection], Awaitable[httpx.Response]]
 USE: Final[dict[str, Any]] = {"amount": 1, "appId": "chat", "description": "d"}
 
 _WAITING: Final = """
@@ -216,14 +219,53 @@ async def test_a_use_is_written_down_once_a_minute(
     assert await owner.fetchval(told, key.id) > first
 
 
-async def test_what_ends_with_the_password_and_what_does_not(
+async def _change(http: httpx.AsyncClient, user: SignedIn, owner: asyncpg.Connection) -> httpx.Response:
+    body = {"currentPassword": PASSWORD, "newPassword": "a battery of correct staples"}
+    return await http.post(f"{BASE}/auth/password/change", json=body, headers=user.headers)
+
+
+async def _reset(http: httpx.AsyncClient, user: SignedIn, owner: asyncpg.Connection) -> httpx.Response:
+    await http.post(f"{BASE}/auth/password/forgot", json={"email": user.email})
+    link = await newest_link(owner, "reset_requested", user.email)
+    body = {"token": link, "newPassword": "a battery of correct staples"}
+    return await http.post(f"{BASE}/auth/password/reset", json=body)
+
+
+async def _sign_out(http: httpx.AsyncClient, user: SignedIn, owner: asyncpg.Connection) -> httpx.Response:
+    return await http.post(f"{BASE}/auth/logout-all", headers=user.headers)
+
+
+@pytest.mark.parametrize(
+    ("act", "cause"),
+    [(_change, "password.changed"), (_reset, "password.reset"), (_sign_out, "session.all_ended")],
+)
+async def test_what_shuts_others_out_ends_keys(
+    http: httpx.AsyncClient, user: SignedIn, owner: asyncpg.Connection, act: Act, cause: str
+) -> None:
+    """[42]: whoever took the account over may have made them. Each is an event; other users keep theirs."""
+    keys = [await make_key(http, user, "credits:read") for _ in range(2)]
+    revoked, expired = await make_key(http, user, "credits:read"), await make_key(http, user, "credits:read")
+    assert (await http.delete(f"{KEYS}/{revoked.id}", headers=user.headers)).status_code == 200
+    await owner.execute("UPDATE auth.api_keys SET expires_at = now() WHERE id = $1", expired.id)
+    others = await make_key(http, await sign_up(http), "credits:read")
+    assert (await act(http, user, owner)).status_code == 200
+    for key in keys:
+        assert_problem(await _read(http, key), 401, "unauthorized")
+    assert (await _read(http, others)).status_code == 200
+    events = await owner.fetch(
+        "SELECT details->>'keyId' AS key FROM auth.security_events WHERE user_id = $1::text::uuid"
+        " AND type = 'api_key.revoked' AND details->>'because' = $2 AND address IS NOT NULL",
+        user.id,
+        cause,
+    )
+    assert sorted(event["key"] for event in events) == sorted(key.id for key in keys)
+
+
+async def test_a_ban_and_a_deletion_end_keys(
     http: httpx.AsyncClient, user: SignedIn, owner: asyncpg.Connection
 ) -> None:
-    """[57]: a changed password leaves keys alone; a ban ends them for good; whoever is deleted has none."""
+    """[57]: a ban ends them for good; whoever is deleted has none."""
     key = await make_key(http, user, "credits:read")
-    body = {"currentPassword": PASSWORD, "newPassword": "a battery of correct staples"}
-    assert (await http.post(f"{BASE}/auth/password/change", json=body, headers=user.headers)).status_code == 200
-    assert (await _read(http, key)).status_code == 200
     for banned_at in ("now()", "NULL"):
         await owner.execute(f"UPDATE auth.users SET banned_at = {banned_at} WHERE id = $1::text::uuid", user.id)
         assert_problem(await _read(http, key), 401, "unauthorized")
