@@ -70,10 +70,11 @@ class AppActs:
             await changes.change(app_id, body.declared)
         return await self._settled(by, app_id)
 
-    async def revoke(self, by: Administrator, app_id: str) -> None:
-        """Ends an app for ever, with its secrets and connections."""
+    async def revoke(self, by: Administrator, app_id: str) -> bool:
+        """Ends an app for ever, with its secrets and connections; whether the broker has done so by now."""
         async with self._changing(by) as changes:
             await changes.revoke(app_id)
+        return (await self._settled(by, app_id)).broker_ready
 
     async def add_secret(self, by: Administrator, app_id: str) -> HandedOut:
         """Another secret of a live app."""
@@ -81,10 +82,11 @@ class AppActs:
             secret = await changes.add_secret(app_id)
         return HandedOut(secret, (await self._settled(by, app_id)).broker_ready)
 
-    async def revoke_secret(self, by: Administrator, app_id: str, secret_id: str) -> None:
-        """Ends a secret and the connections that it opened."""
+    async def revoke_secret(self, by: Administrator, app_id: str, secret_id: str) -> bool:
+        """Ends a secret and the connections that it opened; whether the broker has done so by now."""
         async with self._changing(by) as changes:
             await changes.revoke_secret(app_id, secret_id)
+        return (await self._settled(by, app_id)).broker_ready
 
     async def _settled(self, by: Administrator, app_id: str) -> KnownApp:
         """The app, once the broker is as it says, or a little later."""

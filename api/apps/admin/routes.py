@@ -78,6 +78,13 @@ class NewAppView(Body):
     secret: NewSecretView
 
 
+class RevokedView(DoneView):
+    """It is done. ``ready``: the broker has done it too; until then it may let the login in, and the ledger refuses
+    what comes by it."""
+
+    ready: bool
+
+
 def _fields(app: KnownApp) -> dict[str, Any]:
     secrets = [
         SecretView.model_construct(
@@ -148,19 +155,20 @@ class AppRoutes:
         """
         return AppView.of(await self.acts.change(by, app_id, body))
 
-    async def revoke_app(self, by: By, app_id: ThisApp) -> DoneView:
+    async def revoke_app(self, by: By, app_id: ThisApp) -> RevokedView:
         """Ends an app for ever, with its secrets; its connections end within a second.
 
-        A second time changes nothing.
+        Waits a moment for the broker: `ready` tells whether it has ended them. A second time changes nothing.
         """
-        await self.acts.revoke(by, app_id)
-        return DoneView()
+        return RevokedView.model_construct(ready=await self.acts.revoke(by, app_id))
 
     async def add_app_secret(self, by: By, app_id: ThisApp) -> NewSecretView:
         """Gives an app a second secret, shown this once, so that it can be exchanged; needs a recent sign-in."""
         return NewSecretView.of(await self.acts.add_secret(by, app_id))
 
-    async def revoke_app_secret(self, by: By, app_id: ThisApp, secret_id: ThisSecret) -> DoneView:
-        """Ends a secret; the connections that it opened end within a second. A second time changes nothing."""
-        await self.acts.revoke_secret(by, app_id, secret_id)
-        return DoneView()
+    async def revoke_app_secret(self, by: By, app_id: ThisApp, secret_id: ThisSecret) -> RevokedView:
+        """Ends a secret; the connections that it opened end within a second.
+
+        Waits a moment for the broker: `ready` tells whether it has ended them. A second time changes nothing.
+        """
+        return RevokedView.model_construct(ready=await self.acts.revoke_secret(by, app_id, secret_id))

@@ -64,10 +64,13 @@ async def test_an_apps_whole_life(
     back = await done(http, admin, "PATCH", f"/apps/{app_id}", {"commandsPerSecond": None})
     assert (back["permissions"], back["commandsPerSecond"]) == (["credits:use"], None)
 
+    gone = {"success": True, "ready": True}
     for _ in range(2):
-        assert await done(http, admin, "DELETE", f"/apps/{app_id}/secrets/{secret['id']}") == {"success": True}
+        assert await done(http, admin, "DELETE", f"/apps/{app_id}/secrets/{secret['id']}") == gone
+        assert await broker.logins(app_id) == {other["login"]}
     for _ in range(2):
-        assert await done(http, admin, "DELETE", f"/apps/{app_id}") == {"success": True}
+        assert await done(http, admin, "DELETE", f"/apps/{app_id}") == gone
+        assert await broker.logins(app_id) == set()
     listed = {one["id"]: one for one in await done(http, admin, "GET", "/apps")}
     assert listed[app_id]["revokedAt"] is not None
     taken = await do(http, admin, "POST", "/apps", {"id": app_id})

@@ -146,16 +146,23 @@ async def test_nothing_is_missed_while_nobody_hears(
 async def test_a_late_broker_is_no_reason_to_wait_for_ever(
     broker: Broker, http: httpx.AsyncClient, admin: SignedIn, keeper: Running
 ) -> None:
-    """Who asks is told that the login is not made yet; it is as soon as the keeper goes on."""
+    """Who asks is told that a login is not made yet, or not gone; it is as soon as the keeper goes on."""
+    rotated, revoked = await broker.new_app(), await broker.new_app()
     keeper.signal(signal.SIGSTOP)
     try:
-        answer = await do(http, admin, "POST", "/apps", {"id": "late"})
+        answer, *ends = await asyncio.gather(
+            do(http, admin, "POST", "/apps", {"id": "late"}),
+            do(http, admin, "DELETE", f"/apps/{rotated.app}/secrets/{rotated.id}"),
+            do(http, admin, "DELETE", f"/apps/{revoked.app}"),
+        )
     finally:
         keeper.signal(signal.SIGCONT)
     assert answer.status_code == 201
     made = answer.json()
     assert (made["secret"]["ready"], made["app"]["secrets"][0]["ready"]) == (False, False)
-    await broker.settled("late")
+    assert [(end.status_code, end.json()) for end in ends] == [(200, {"success": True, "ready": False})] * 2
+    for app in ("late", rotated.app, revoked.app):
+        await broker.settled(app)
     assert await broker.logins("late") == {made["secret"]["login"]}
 
 
