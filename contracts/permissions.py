@@ -40,7 +40,8 @@ _NEEDED: Final[dict[type[Command], Permission]] = {
     Grant: "credits:grant",
     Adjust: "credits:adjust",
 }
-"""What an app needs for a command. Reading a balance needs nothing; what else there is needs ``admin``."""
+"""What an app needs for a command. Reading a balance needs nothing; what else there is needs ``admin``, and no
+permission is enough for what only our own processes send."""
 SIGNUP_BONUS_KEY: Final = "mana:signup-bonus"
 """The one key that the front may grant under: so once for each user, however often it is asked."""
 
@@ -111,14 +112,21 @@ def app_asking(login: str | None, logins: Logins, apps: Apps, on_behalf: object 
 def _of_app(app: App, command: Command, secret: str) -> Actor | Error:
     if app.revoked or secret in app.revoked_secrets:
         return Error("forbidden", "the rights of the app, or of the login's secret, have been revoked")
-    if "admin" in app.permissions and not isinstance(command, OUR_OWN):
+    if isinstance(command, OUR_OWN):
+        return Error("forbidden", f"no app may send {command.type}")
+    if "admin" in app.permissions:
         return Actor("app")
-    needed = _NEEDED.get(type(command))
-    if not isinstance(command, ReadBalance) and (needed is None or not app.may(needed)):
-        return Error("forbidden", f"the app may not send {command.type}")
+    needed = _NEEDED.get(type(command), "admin")
+    if not isinstance(command, ReadBalance) and not app.may(needed):
+        return lacks(needed, f"the app may not send {command.type} without the permission {needed}")
     if isinstance(command, Use) and command.app_id != app.id:
         return Error("app_mismatch", "the login belongs to another app than appId")
     return Actor("app", app_id=app.id)
+
+
+def lacks(permission: Permission, message: str) -> Error:
+    """``forbidden`` for want of a permission, which is named for programs too."""
+    return Error("forbidden", message, {"permission": permission})
 
 
 def may_be_answered_at(reply_to: str | None, login: str | None, logins: Logins, apps: Apps) -> bool:

@@ -21,6 +21,7 @@ from api.auth.tokens import Claims, ServiceClaims, Tokens
 from api.errors import BAD_TOKEN, Refusal, refuse
 from contracts.apps import Permission
 from contracts.errors import Error
+from contracts.permissions import lacks
 
 User: TypeAlias = Claims | ApiKey
 """A user who is signed in, or a script that shows a key of theirs."""
@@ -181,7 +182,7 @@ def _check_scope(caller: User, scope: Scope) -> None:
 
 def _check_permission(service: Service, permission: Permission | None) -> None:
     if permission is not None and not service.app.may(permission):
-        raise refuse("forbidden", f"the service has not the permission {permission}")
+        raise Refusal(lacks(permission, f"the service has not the permission {permission}"))
 
 
 def _bearer(request: Request) -> str:

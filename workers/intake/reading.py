@@ -107,4 +107,8 @@ def _unreadable(delivery: Delivery, partition: int, problem: FieldError, answera
 
 
 def _rejected(delivery: Delivery, partition: int, rejected: Rejected) -> Item:
+    """What is refused for who sent it is not stored, as the ledger's own refusals are: it is kept by user, key and
+    ``message_id``, which are no secrets. So whoever has no rights at all could have another app's command refused under
+    a key and an id that are easily told beforehand. The price: redelivered after a change of rights, it is judged anew.
+    """
     return Item(delivery, partition, rejected.reply_to, rejected.traceparent, rejected=rejected)

@@ -70,6 +70,25 @@ async def test_a_revoked_secret_is_refused_though_the_broker_still_lets_it_in(
         await owner.execute("DELETE FROM auth.app_secrets WHERE id = $1", secret)
 
 
+async def test_who_has_no_rights_burns_nobodys_key(
+    client: Client, servers: Instance, owner: asyncpg.Connection
+) -> None:
+    """A refusal for want of rights is not kept for the message: its key and id may be another's."""
+    user = await client.open_user()
+    async with (
+        registered(servers, owner) as app,
+        registered(servers, owner, []) as stranger,
+        Client.connected(app.url) as as_app,
+        Client.connected(stranger.url) as as_stranger,
+    ):
+        fields = {"userId": user, "amount": 1, "appId": app.id, "description": "d", "idempotencyKey": "guessed"}
+        told = {"type": "credits.use", "message_id": "guessed"}
+        refused = await as_stranger.send(json.dumps(fields).encode(), user, **told)
+        assert refused["error"]["code"] == "forbidden"
+        assert refused["error"]["details"] == {"permission": "credits:use"}
+        assert (await as_app.send(json.dumps(fields).encode(), user, **told))["ok"]
+
+
 async def test_refunds_of_its_own_usages_unless_it_administers(
     client: Client, servers: Instance, owner: asyncpg.Connection
 ) -> None:

@@ -53,6 +53,22 @@ def test_one_permission_allows_one_command(
         assert verdict == "forbidden"
 
 
+@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("login", [SECRET, "chat"])
+def test_whoever_lacks_a_permission_is_told_which(name: str, login: str) -> None:
+    """In words and for programs; of what no app may ever send there is none to tell."""
+    apps = {"chat": App("chat", frozenset())}
+    command = msgspec.convert(MINIMAL.get(name) or OF_PAYMENTS.get(name, {"userId": USER}), COMMANDS[name])
+    refused = authorise(login, command, LOGINS, apps)
+    needed = NEEDED.get(name, "admin")
+    if needed is None:
+        assert isinstance(refused, Actor)
+        return
+    assert isinstance(refused, Error)
+    assert refused.details == ({} if name in OURS else {"permission": needed})
+    assert refused.message.endswith(f"without the permission {needed}") == (name not in OURS)
+
+
 @pytest.mark.parametrize("permission", PERMISSIONS)
 def test_a_revoked_secrets_login_may_nothing_and_the_apps_others_go_on(permission: Permission) -> None:
     apps = {"chat": App("chat", frozenset({permission, "credits:use"}), revoked_secrets=frozenset({"k3f9x0a2b7c1"}))}
