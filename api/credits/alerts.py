@@ -65,7 +65,7 @@ class AlertRoutes:
         command = SetThreshold(user_id=claims.sub, idempotency_key=key, below=body.below)
         outgoing = OutgoingCommand(command.type, claims.sub, as_json(command))
         wait = wait_seconds(", ".join(request.headers.getlist("prefer")))
-        answered = await self.spending.send_for_user(outgoing, key, wait, claims.session_id)
+        answered = await self.spending.send(outgoing, key, wait, claims.session_id)
         return _json(Alert(body.below)) if answered.status_code == _OK else answered
 
 

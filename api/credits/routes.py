@@ -107,7 +107,7 @@ class CreditsRoutes:
         if isinstance(caller, Service):
             return await self._send(Use, caller, request)
         command, key = read_use(str(caller.user_id), await request.body(), _key_headers(request))
-        return await self.spending.send_for_user(command, key, _wait(request), acts_in(caller))
+        return await self.spending.send(command, key, _wait(request), acts_in(caller))
 
     async def refund_credits(self, service: ActsOnCredits, request: Request) -> Response:
         """Gives a usage of the service's own app back, whole or in part."""
@@ -123,7 +123,7 @@ class CreditsRoutes:
 
     async def _send(self, kind: OfCredits, service: Service, request: Request) -> Response:
         command, key = read_of_service(kind, service.app, await request.body(), _key_headers(request))
-        return await self.spending.send(command, key, _wait(request))
+        return await self.spending.send(command, key, _wait(request), None)
 
     async def get_balance(self, caller: ReadsCredits, user_id: NamedUser = None) -> Response:
         """The balance as the next command would find it: today's credits in, what has expired out."""

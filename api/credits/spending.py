@@ -37,16 +37,16 @@ class Spending:
         self._delivery = delivery
         self._tries = tries
 
-    async def send_for_user(
-        self, command: OutgoingCommand, key: str, wait_seconds: float, acts_in: UUID | str
+    async def send(
+        self, command: OutgoingCommand, key: str, wait_seconds: float, acts_in: UUID | str | None
     ) -> Response:
-        """As ``send``, behind what still waits for the user of this session or key."""
-        await self._delivery.ensure_delivered(UUID(command.user_id), acts_in)
-        return await self.send(command, key, wait_seconds)
+        """200 with the reply, or 202 with a place to look; the command goes out behind what still waits for its user.
 
-    async def send(self, command: OutgoingCommand, key: str, wait_seconds: float) -> Response:
-        """200 with the reply, or 202 with a place to look. Raises ``Refusal``, and ``Unavailable``."""
+        ``acts_in``: the session or key in which the user asks, ``None`` where an app does. Raises ``Refusal``, and
+        ``Unavailable``.
+        """
         user_id = UUID(command.user_id)
+        await self._delivery.ensure_delivered(user_id, acts_in)
         # Beside the sending, so that it costs no time: a reply takes longer than a note.
         noting = asyncio.create_task(self._tries.note(user_id, key, command.message_id))
         try:

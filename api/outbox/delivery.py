@@ -1,5 +1,5 @@
-"""Delivers what the outbox holds for one user: at once when it was written, and before the first command of a session,
-or of a key.
+"""Delivers what the outbox holds for one user: at once when it was written, before the first command of a session or
+of a key, and before each of an app's.
 
 Repeating is harmless, since the ledger answers a command whose key it has seen with the first result; so a row is
 removed only once its delivery is certain, and the relay delivers what stays. A command goes out only behind those that
@@ -74,13 +74,14 @@ class Delivery:
             if not await self.deliver_now(pending):
                 return
 
-    async def ensure_delivered(self, user_id: UUID, acts_in: UUID | str) -> None:
-        """Sends what still waits for the user of this session or key, so that it stands before whatever is sent next.
+    async def ensure_delivered(self, user_id: UUID, acts_in: UUID | str | None) -> None:
+        """Sends what still waits for the user, so that it stands before whatever is sent next.
 
+        Each time where ``acts_in`` names neither a session nor a key of theirs: an app goes on whatever ends those.
         Raises ``NotAccepted`` where that cannot be done now, and ``Unavailable`` where the database does not say soon
         what waits: the next command must not be sent then.
         """
-        if self._settled.get(acts_in):
+        if acts_in is not None and self._settled.get(acts_in):
             return
         complaint = "the database does not say what waits for the user"
         for pending in await told_soon(self._waiting(user_id), LOOK_SECONDS_MAX, complaint):
@@ -90,7 +91,8 @@ class Delivery:
             except NoAnswer as error:
                 raise NotAccepted("what waits for the user could not be sent") from error
             await self._settle(pending)
-        self._settled.put(acts_in, True)
+        if acts_in is not None:
+            self._settled.put(acts_in, True)
 
     async def _waiting(self, user_id: UUID) -> list[PendingCommand]:
         async with self._database.as_user(user_id) as connection:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
+from uuid import uuid4
 
 import asyncpg
 import httpx
+import pytest
 
 from tests.integration.api.administrators import SPAM, done
 from tests.integration.api.keys import make_key
@@ -76,3 +79,28 @@ async def test_who_is_banned_is_neither_charged_by_services_nor_by_keys(
     assert_problem(await http.post(f"{CREDITS}/use", json=use, headers=key.headers), 401, "unauthorized")
     by_app = await http.post(f"{CREDITS}/use", json={**use, "userId": spender.id}, headers=chat.headers)
     assert by_app.status_code == 200, by_app.text
+
+
+@pytest.mark.usefixtures("running_worker")
+async def test_what_waits_for_a_user_goes_before_what_services_do(
+    http: httpx.AsyncClient, owner: asyncpg.Connection
+) -> None:
+    """The account of somebody who has just signed up while the broker was away; later, a ban: looked at each time."""
+    chat, user = await service(http, owner), str(uuid4())
+
+    async def waits(command: str, **fields: Any) -> None:
+        body = json.dumps({"userId": user, "idempotencyKey": f"mana:{command}", **fields})
+        add = "INSERT INTO auth.outbox (id, user_id, command, body) VALUES (gen_random_uuid(), $1::text::uuid, $2, $3)"
+        await owner.execute(add, user, command, body)
+
+    async def use() -> httpx.Response:
+        body = {"userId": user, "amount": 1, "appId": chat.app.id, "description": "d"}
+        return await http.post(f"{CREDITS}/use", json=body, headers=chat.headers)
+
+    assert_problem(await use(), 404, "unknown_user")
+    await waits("account.open")
+    answer = await use()
+    assert answer.status_code == 200, answer.text
+    await waits("account.freeze", reason="spam")
+    assert_problem(await use(), 403, "account_frozen")
+    assert await owner.fetchval("SELECT count(*) FROM auth.outbox WHERE user_id = $1::text::uuid", user) == 0
