@@ -16,6 +16,7 @@ Connection: TypeAlias = asyncpg.Connection | asyncpg.pool.PoolConnectionProxy
 
 STATEMENT_SECONDS_MAX: Final = 5.0
 ACQUIRE_SECONDS_MAX: Final = 2.0
+STATEMENTS_KEPT: Final = 100
 
 _AWAY: Final = (
     OSError,
@@ -95,8 +96,13 @@ class Database:
 
     @classmethod
     @asynccontextmanager
-    async def connected(cls, url: str, size: int, name: str) -> AsyncGenerator[Database]:
-        """Opens the pool; connections are made when they are first needed, so a server that is away stops no start."""
+    async def connected(
+        cls, url: str, size: int, name: str, statement_cache: int = STATEMENTS_KEPT
+    ) -> AsyncGenerator[Database]:
+        """Opens the pool; connections are made when they are first needed, so a server that is away stops no start.
+
+        ``statement_cache``: so many statements each connection keeps prepared.
+        """
         pool = asyncpg.create_pool(
             url,
             min_size=0,
@@ -105,6 +111,7 @@ class Database:
             command_timeout=STATEMENT_SECONDS_MAX,
             timeout=ACQUIRE_SECONDS_MAX,
             reset=_keep,
+            statement_cache_size=statement_cache,
             server_settings={"application_name": name, "timezone": "UTC"},
         )
         await pool

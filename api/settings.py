@@ -10,6 +10,7 @@ from urllib.parse import quote
 from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from api.database import STATEMENTS_KEPT
 from api.setting_fields import AmqpUrl, Duration, Origins, Port, PostgresUrl, PublicUrl, RedisUrl
 from api.settings_abuse import AbuseSettings
 from api.settings_payments import PaymentsSettings
@@ -31,7 +32,9 @@ class Settings(SignInSettings, AbuseSettings, PaymentsSettings):
     model_config = SettingsConfigDict(extra="ignore", frozen=True, env_ignore_empty=True, validate_default=False)
 
     database_url: PostgresUrl
+    database_direct_url: PostgresUrl | None = None
     database_pool_size: int = Field(default=8, ge=1, le=200)
+    database_statement_cache: int = Field(default=STATEMENTS_KEPT, ge=0, le=10_000)
     amqp_url: AmqpUrl
     redis_url: RedisUrl | None = None
     redis_host: str = "127.0.0.1"
@@ -63,6 +66,11 @@ class Settings(SignInSettings, AbuseSettings, PaymentsSettings):
         if self.jwt_refresh_token_expiry > self.session_expiry:
             raise ValueError("JWT_REFRESH_TOKEN_EXPIRY is longer than SESSION_EXPIRY: no token outlives its session")
         return self
+
+    @property
+    def announcing_database_url(self) -> str:
+        """Where announcements are heard: past a pooler of transactions, which hears none."""
+        return self.database_direct_url or self.database_url
 
     @property
     def redis_address(self) -> str:

@@ -12,7 +12,8 @@ DATABASE = "mana"
 class Addresses:
     """Administrators' addresses of the three servers, and what the other logins are made from.
 
-    `own_broker`: the broker is ours, so it is one node and stays one.
+    `own_broker`: the broker is ours, so it is one node and stays one. `pooler`: host and port of a pooler of
+    transactions before the database.
     """
 
     database: str
@@ -21,6 +22,7 @@ class Addresses:
     redis: str
     secrets: Secrets
     own_broker: bool = False
+    pooler: str | None = None
 
     @property
     def database_name(self) -> str:
@@ -31,6 +33,10 @@ class Addresses:
         """The database's address for one of its roles."""
         url = urls.with_database(self.database, self.database_name)
         return urls.with_login(url, role, self.secrets.roles[role])
+
+    def pooled_as(self, role: DatabaseRole) -> str | None:
+        """The same through the pooler, None where there is none."""
+        return urls.with_address(self.database_as(role), self.pooler) if self.pooler else None
 
     def amqp_as(self, login: str) -> str:
         """The broker's address for one of our logins."""

@@ -13,7 +13,7 @@ from ops.addresses import DATABASE, Addresses
 from ops.child import Child
 from ops.doors import Doors
 from ops.errors import LauncherError
-from ops.layout import Layout
+from ops.layout import Layout, Pooling
 from ops.management import Management
 from ops.place import Place
 from ops.program import Program
@@ -40,7 +40,7 @@ class Wish:
     """What is asked for.
 
     `partitions` None: those that exist, else the default. `database`: a private server's. `with_stand_in`: buying, at a
-    stand-in for Stripe. `monitored`: by a Prometheus of our own.
+    stand-in for Stripe. `monitored`: by a Prometheus of our own. `pooling`: fronts go through PgBouncer.
     """
 
     workers: int
@@ -49,6 +49,7 @@ class Wish:
     database: str = DATABASE
     with_stand_in: bool = False
     monitored: bool = False
+    pooling: Pooling | None = None
 
 
 class Boot:
@@ -63,14 +64,14 @@ class Boot:
         self._doors = Doors(os.environ.get("MANA_BIND_HOST") or "127.0.0.1")
         # Taken down stage by stage, what is inside one at the same time: nobody loses what it still needs.
         self._stages: dict[str, list[Child]] = {
-            name: [] for name in (*_OURS, stand_in.NAME, prometheus.NAME, "servers", "epmd")
+            name: [] for name in (*_OURS, stand_in.NAME, prometheus.NAME, "pooler", "servers", "epmd")
         }
 
     async def run(self) -> None:
         """Everything up and ready, and told in `env`. Raises LauncherError with the reason why not."""
         self._board.step("laying out")
         remembered = self._remember()
-        plan = await given.reached(layout.lay_out(remembered, self._settings, self._wish.database))
+        plan = await given.reached(self._lay_out(remembered))
         state.save(self._place.state, remembered)
         self._board.step("starting the servers")
         partitions = await self._partitions(plan, remembered)
@@ -97,6 +98,9 @@ class Boot:
         self._doors.close("api")  # who asks from now on is to be refused, not to wait for nobody
         for children in self._stages.values():
             await asyncio.gather(*(child.stop() for child in children))
+
+    def _lay_out(self, remembered: state.State) -> Layout:
+        return layout.lay_out(remembered, self._settings, self._wish.database, pooling=self._wish.pooling)
 
     def _remember(self) -> state.State:
         remembered = state.load(self._place.state) or layout.first_state(self._place)
@@ -126,6 +130,8 @@ class Boot:
         )
         said = await schema.migrate(addresses.database_as("mana_owner"), partitions)
         log.info("migrations: %s", said)
+        if plan.pgbouncer:
+            await self._serve(await plan.pgbouncer.prepare(), stage="pooler")
 
     async def _broker(self, plan: Layout, remembered: state.State, partitions: int) -> None:
         if plan.rabbitmq:

@@ -33,6 +33,10 @@ _PARTS = (
 )
 
 
+# The front's tests once more, through a pooler of transactions.
+_POOLED = ["pytest", "--pgbouncer", "-m", "not slow", "-o", "cache_dir=.pytest_cache/pooled", "tests/integration/api"]
+
+
 def run(pytest_arguments: list[str], *, everything: bool) -> int:
     """Run the checks and the tests, or the tests alone where arguments say which; the exit status.
 
@@ -45,6 +49,8 @@ def run(pytest_arguments: list[str], *, everything: bool) -> int:
     chosen = [word for word in pytest_arguments if word != "--"]
     steps: list[Sequence[list[str]]] = [] if chosen else [[words] for words in _BEFORE_TESTS]
     steps.append([["pytest", *chosen]] if chosen or everything else _PARTS)
+    if everything and not chosen:
+        steps.append([_POOLED])
     failed = [name for step in steps for name in _failures(step)]
     if failed:
         screen.results.print(f"failed: {', '.join(failed)}", style="red")

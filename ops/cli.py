@@ -11,6 +11,7 @@ import typer
 from ops import checks, demo, envfile, foreground, instance, running, screen, stand_in, status
 from ops.boot import Wish
 from ops.errors import LauncherError, sentence
+from ops.layout import Pooling
 from ops.place import Place
 from ops.programs import PAYMENTS_OWN, ProcessSettings, python, run_environment
 from ops.state import DatabaseRole
@@ -62,6 +63,7 @@ def up(
     monitoring: Annotated[
         bool, typer.Option("--monitoring", help="Prometheus too, with our rules and alerts.")
     ] = False,
+    pgbouncer: Annotated[bool, typer.Option("--pgbouncer", help="The front reaches PostgreSQL through it.")] = False,
 ) -> None:
     """Start everything: servers, migrations, front, workers."""
     place = Place.from_environment()
@@ -80,6 +82,7 @@ def up(
         processes=not servers_only,
         with_stand_in=with_demo and stand_in.may_start(),
         monitored=monitoring,
+        pooling=Pooling() if pgbouncer else None,
     )
     launched = foreground.start(place, wish, attached=not detach)
     _show_addresses(place)

@@ -19,6 +19,8 @@ def start(place: Place, wish: Wish, *, attached: bool) -> launch.Launched:
         packages.ensure(given, watch=show)
         if wish.monitored:
             packages.require("prometheus", "prometheus", watch=show)
+        if wish.pooling:
+            packages.require("pgbouncer", "pgbouncer", watch=show)
         launched = launch.launch(place, wish, os.environ, attached=attached)
         try:
             launched.wait_until_ready(lambda told: show(told.step))

@@ -11,11 +11,12 @@ from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ops import envfile, orphans, packages, removal, state, status
+from ops import envfile, orphans, packages, removal, state, status, urls
 from ops.addresses import DATABASE, Addresses
 from ops.boot import Wish
 from ops.errors import LauncherError
 from ops.launch import Launched, launch
+from ops.layout import Pooling
 from ops.place import Place
 from ops.programs import FRONTS_OWN, MAILS_OWN, surroundings
 from ops.settings import Settings
@@ -64,19 +65,23 @@ def private(
     data: Path | None = None,
     with_stand_in: bool = False,
     monitored: bool = False,
+    pooling: Pooling | None = None,
 ) -> Generator[Instance]:
     """An instance in a temporary place, ended and removed at the end.
 
     With servers, roles, migrations, topology and logins; with front, relay, clock and workers unless
     `with_processes` is false. `environment` adds settings for the processes, which are unhindered else; `database` is
     where the ledger is, `data` the folder of the servers' data, which is removed too (by default it is in the temporary
-    place). `with_stand_in`: it buys at a stand-in for Stripe; `monitored`: a Prometheus of its own asks its processes.
-    Given servers (DATABASE_URL …) of the surroundings are not used: who asks for a private instance may break it.
+    place). `with_stand_in`: it buys at a stand-in for Stripe; `monitored`: a Prometheus of its own asks its processes;
+    `pooling`: fronts go through PgBouncer. Given servers (DATABASE_URL …) of the surroundings are not used: who asks
+    for a private instance may break it.
     Raises LauncherError when it does not come up.
     """
     packages.ensure(Settings.model_construct(), watch=lambda _line: None)
     if monitored:
         packages.require("prometheus", "prometheus", watch=lambda _line: None)
+    if pooling:
+        packages.require("pgbouncer", "pgbouncer", watch=lambda _line: None)
     with tempfile.TemporaryDirectory(prefix=f"mana-{name}-", ignore_cleanup_errors=True) as folder:
         Path(folder).chmod(0o711)  # the servers' own users must pass through it to their data
         place = Place(Path(folder) / "home")
@@ -84,7 +89,7 @@ def private(
             place.home.mkdir(mode=0o711)
             state.save(place.state, State(data=str(data)))
         settings = {**surroundings(*FRONTS_OWN, *MAILS_OWN), **UNHINDERED, **(environment or {})}
-        wish = Wish(workers, partitions, with_processes, database, with_stand_in, monitored)
+        wish = Wish(workers, partitions, with_processes, database, with_stand_in, monitored, pooling)
         launched = launch(place, wish, settings, attached=True)
         try:
             launched.wait_until_ready(lambda _status: None)
@@ -130,5 +135,8 @@ def of(place: Place) -> Instance:
         redis=env["MANA_REDIS_URL"],
         secrets=remembered.secrets,
         own_broker=any(process.name == "rabbitmq" for process in told.processes),
+        pooler=next(
+            (urls.where(process.url) for process in told.processes if process.name == "pgbouncer" and process.url), None
+        ),
     )
     return Instance(place, env, addresses, Path(remembered.data))

@@ -74,6 +74,8 @@ def launch(place: Place, wish: Wish, environment: Mapping[str, str], *, attached
         argv.append("--with-stand-in")
     if wish.monitored:
         argv.append("--monitored")
+    if wish.pooling:
+        argv += ["--pgbouncer", str(wish.pooling.server_connections or 0)]
     with log_of(place).open("ab") as output:
         process = subprocess.Popen(
             Identity().command(argv, death_signal="TERM" if attached else None),

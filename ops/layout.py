@@ -1,6 +1,6 @@
 """Chooses, at each start, what the instance's servers are: given ones, or private ones on free ports."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -9,21 +9,34 @@ from ops.addresses import DATABASE, Addresses
 from ops.errors import LauncherError
 from ops.identity import Identity
 from ops.place import REACHABLE, Place, new_data_outside
+from ops.servers.pgbouncer import PgBouncer
 from ops.servers.postgres import Postgres
 from ops.servers.prometheus import Prometheus, Targets
 from ops.servers.rabbitmq import ADMINISTRATOR, RabbitMQ, RabbitPorts
 from ops.servers.redis import Redis
 from ops.settings import Settings
-from ops.state import PortName, State
+from ops.state import DatabaseRole, PortName, State
 
 _SERVER_USERS = ("postgres", "rabbitmq", "redis")
 
 
+POOLED_ROLES: tuple[DatabaseRole, ...] = ("mana_api",)
+"""Whose connections may go through a pooler of transactions: the others hold locks and listen."""
+
+
+@dataclass(frozen=True)
+class Pooling:
+    """That a pooler is wanted; with so many connections to the server, or as many as the shared configuration says."""
+
+    server_connections: int | None = None
+
+
 @dataclass(frozen=True)
 class Layout:
-    """The private servers (None where one is given), and the addresses of all three."""
+    """The private servers (None where one is given, or none is wanted), and the addresses of all."""
 
     postgres: Postgres | None
+    pgbouncer: PgBouncer | None
     rabbitmq: RabbitMQ | None
     redis: Redis | None
     addresses: Addresses
@@ -68,14 +81,30 @@ def _passable(folder: Path) -> None:
             made.chmod(0o711)
 
 
-def lay_out(state: State, settings: Settings, database: str = DATABASE) -> Layout:
-    """Decide on servers and ports; the ports are remembered in `state`. `database` is made on a private server."""
+def lay_out(state: State, settings: Settings, database: str = DATABASE, *, pooling: Pooling | None = None) -> Layout:
+    """Decide on servers and ports; the ports are remembered in `state`. `database` is made on a private server.
+
+    `pooling`: fronts reach the database through a pooler.
+    """
     data = Path(state.data)
     postgres, database_url = _database(data, state, settings.database_url, database)
     rabbitmq, amqp, management = _broker(data, state, settings)
     redis, cache = _cache(data, state, settings.given_redis)
     addresses = Addresses(database_url, amqp, management[0], cache, state.secrets, own_broker=rabbitmq is not None)
-    return Layout(postgres, rabbitmq, redis, addresses, management)
+    pooler = _pooler(data, state, addresses, pooling) if pooling else None
+    if pooler:
+        addresses = replace(addresses, pooler=f"127.0.0.1:{pooler.port}")
+    return Layout(postgres, pooler, rabbitmq, redis, addresses, management)
+
+
+def _pooler(data: Path, state: State, addresses: Addresses, pooling: Pooling) -> PgBouncer:
+    return PgBouncer(
+        data / "pgbouncer",
+        _port(state, "pgbouncer"),
+        urls.with_database(addresses.database, addresses.database_name),
+        {role: state.secrets.roles[role] for role in POOLED_ROLES},
+        pooling.server_connections,
+    )
 
 
 def _database(data: Path, state: State, given: str | None, name: str) -> tuple[Postgres | None, str]:

@@ -26,6 +26,7 @@ _SERVICES = {
     "rabbitmq-server": ("rabbitmq-server", 5672),
     "redis-server": ("redis-server", 6379),
     "prometheus": ("prometheus", 9090),
+    "pgbouncer": ("pgbouncer", 6432),
 }
 
 

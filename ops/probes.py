@@ -90,6 +90,19 @@ def postgres(url: str) -> Probe:
     return lambda: _in_time(ask())
 
 
+def pooler(url: str) -> Probe:
+    """Ready when PostgreSQL answers through it."""
+
+    async def ask() -> bool:
+        connection = await asyncpg.connect(url, statement_cache_size=0)
+        try:
+            return await connection.fetchval("SELECT true")
+        finally:
+            connection.terminate()
+
+    return lambda: _in_time(ask())
+
+
 def redis_server(url: str, configuration: Path | None = None) -> Probe:
     """Ready when PING is answered: not while the append-only file is still being read.
 

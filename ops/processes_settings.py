@@ -18,6 +18,7 @@ from workers.usage.settings import UsageSettings
 # What the launcher gives each of them itself, whatever the surroundings say.
 _MADE = {
     "database_url": "postgresql://127.0.0.1/mana",
+    "database_direct_url": None,
     "amqp_url": "amqp://127.0.0.1/",
     "rabbitmq_management_url": "http://127.0.0.1:15672",
     "redis_url": "redis://127.0.0.1/0",

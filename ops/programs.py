@@ -27,6 +27,7 @@ from ops.state import DatabaseRole
 # Secrets and addresses of the surroundings. Each process gets its own ones back, never an administrator's.
 _GUARDED = (
     "DATABASE_URL",
+    "DATABASE_DIRECT_URL",
     "AMQP_URL",
     "REDIS_",
     "RABBITMQ_",
@@ -110,9 +111,13 @@ class ProcessSettings:
         }
 
     def api(self) -> dict[str, str]:
-        """The front's."""
+        """The front's: through the pooler where there is one, and past it for what is announced."""
+        direct = self.addresses.database_as("mana_api")
+        pooled = self.addresses.pooled_as("mana_api")
+        past_it = {"DATABASE_DIRECT_URL": direct, "DATABASE_STATEMENT_CACHE": "0"} if pooled else {}
         return {
-            "DATABASE_URL": self.addresses.database_as("mana_api"),
+            "DATABASE_URL": pooled or direct,
+            **past_it,
             "AMQP_URL": self.addresses.amqp_as(FRONT_LOGIN),
             "REDIS_URL": self.addresses.redis,
             "MANA_SECRET_KEY": os.environ.get("MANA_SECRET_KEY") or self.addresses.secrets.front_key,

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 import asyncpg
 
-from ops import taken, urls
+from ops import scram, taken, urls
 from ops.errors import LauncherError
 from ops.state import DATABASE_ROLES
 
@@ -94,7 +94,8 @@ async def _connect_anywhere(administrator_url: str, database: str) -> asyncpg.Co
 
 async def _establish_role(connection: asyncpg.Connection, role: str, password: str) -> None:
     # A utility statement takes no parameters, so the server quotes for us.
-    words = await connection.fetchval("SELECT format('ROLE %I LOGIN PASSWORD %L', $1::text, $2::text)", role, password)
+    record = scram.record(role, password)
+    words = await connection.fetchval("SELECT format('ROLE %I LOGIN PASSWORD %L', $1::text, $2::text)", role, record)
     try:
         # At once with its password: a start that is cut off leaves no role that the next one could not log in as.
         await connection.execute(f"CREATE {words}")

@@ -25,6 +25,7 @@ DATABASE_ROLES: tuple[DatabaseRole, ...] = get_args(DatabaseRole)
 
 PortName = Literal[
     "postgres",
+    "pgbouncer",
     "redis",
     "amqp",
     "management",

@@ -17,6 +17,7 @@ from pathlib import Path
 from ops import lock, logfiles, orphans, settings, status
 from ops.boot import Boot, Wish
 from ops.errors import LauncherError, sentence
+from ops.layout import Pooling
 from ops.place import Place
 from ops.status import Board
 
@@ -87,6 +88,7 @@ def main() -> int:
     parser.add_argument("--servers-only", action="store_true")
     parser.add_argument("--with-stand-in", action="store_true")
     parser.add_argument("--monitored", action="store_true")
+    parser.add_argument("--pgbouncer", type=int, metavar="CONNECTIONS", help="0: as many as its configuration says")
     asked = parser.parse_args()
     logging.basicConfig(format="%(asctime)sZ %(levelname)s %(name)s %(message)s", level=logging.INFO, stream=sys.stdout)
     logging.Formatter.converter = time.gmtime
@@ -98,6 +100,7 @@ def main() -> int:
         database=asked.database,
         with_stand_in=asked.with_stand_in,
         monitored=asked.monitored,
+        pooling=None if asked.pgbouncer is None else Pooling(asked.pgbouncer or None),
     )
     try:
         failure = run(Place(asked.home), wish)

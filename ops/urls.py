@@ -1,6 +1,6 @@
 """Addresses of servers, taken apart and put together."""
 
-from urllib.parse import quote, unquote, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, unquote, urlsplit, urlunsplit
 
 _AMQP_PORTS = {"amqp": 5672, "amqps": 5671}
 _MANAGEMENT_PORT = 15672
@@ -18,6 +18,24 @@ def with_login(url: str, user: str, password: str) -> str:
 def with_database(url: str, database: str) -> str:
     """The same server and login with another database."""
     return urlunsplit(urlsplit(url)._replace(path="/" + quote(database, safe="")))
+
+
+def with_address(url: str, address: str) -> str:
+    """The same login and database at another host and port, with no options."""
+    parts = urlsplit(url)
+    login = parts.netloc.rpartition("@")[0]
+    return urlunsplit(parts._replace(netloc=f"{login}@{address}" if login else address, query=""))
+
+
+def address_of(url: str, port: int) -> tuple[str, int]:
+    """Host and port, `port` where none is named."""
+    parts = urlsplit(url)
+    return parts.hostname or "127.0.0.1", parts.port or port
+
+
+def options_of(url: str) -> dict[str, str]:
+    """What stands behind the question mark."""
+    return dict(parse_qsl(urlsplit(url).query))
 
 
 def database_of(url: str) -> str | None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 pytest_plugins = ("tests.checklist.recording",)
@@ -16,7 +17,7 @@ _SETTINGS = (
     "AMQP_URL",
     "CORS_ORIGINS",
     "CREDITS_",
-    "DATABASE_URL",
+    "DATABASE_",
     "EMAIL_VERIFY_EXPIRY",
     "EVENTS_LOG_",
     "JWT_",
@@ -54,6 +55,13 @@ def _scrub() -> None:
 
 
 _scrub()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--pgbouncer", action="store_true", help="the fronts of tests/integration/api go through PgBouncer"
+    )
+
 
 # Machines that test are shared: an example that waits for its turn is no defect, so there are no deadlines.
 _UNHURRIED = (HealthCheck.too_slow,)

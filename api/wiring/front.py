@@ -117,7 +117,7 @@ async def front(settings: Settings) -> AsyncGenerator[Front]:
         count_redis(parts.registry, lambda: parts.tries.connections)
         await _look_at(parts.keyring)
         care = KeyCare(parts.keyring)
-        announcements = Announcements(settings.database_url, [parts.ended, parts.services, care])
+        announcements = Announcements(settings.announcing_database_url, [parts.ended, parts.services, care])
         async with running(parts.broker.keep_connected(), announcements.follow(), care.follow(), parts.decoys.follow()):
             try:
                 yield Front(_application(parts), parts.broker.stop_waiting)
@@ -139,7 +139,9 @@ async def _made(settings: Settings) -> AsyncGenerator[Parts]:
     """The parts, each of which connects when it is first needed."""
     imported, registry = imported_key(settings), process_registry()
     async with (
-        Database.connected(settings.database_url, settings.database_pool_size, "mana-api") as database,
+        Database.connected(
+            settings.database_url, settings.database_pool_size, "mana-api", settings.database_statement_cache
+        ) as database,
         Tries.connected(settings.redis_address) as tries,
         limits(settings, database, registry) as limited,
         payments.stripe(settings, registry) as stripe,

@@ -11,6 +11,7 @@ import pytest
 
 from contracts.topology import WORKER_LOGIN
 from ops.instance import Instance, private
+from ops.layout import Pooling
 from tests.integration.api.administrators import administrator
 from tests.integration.api.authenticator import Enrolled, enrol
 from tests.integration.api.ledger import ScriptedLedger, scripted
@@ -19,9 +20,10 @@ from tests.integration.api.users import SignedIn, sign_up
 
 
 @pytest.fixture(scope="package")
-def servers() -> Generator[Instance]:
+def servers(pytestconfig: pytest.Config) -> Generator[Instance]:
     """PostgreSQL, RabbitMQ and Redis with schema and topology, and none of our processes."""
-    with private(workers=0, partitions=PARTITIONS, with_processes=False, name="api-tests") as instance:
+    pooling = Pooling() if pytestconfig.getoption("--pgbouncer") else None
+    with private(workers=0, partitions=PARTITIONS, with_processes=False, name="api-tests", pooling=pooling) as instance:
         yield instance
 
 

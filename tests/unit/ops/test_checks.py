@@ -60,7 +60,9 @@ def test_one_that_fails_keeps_none_from_running(log: Path, words: str) -> None:
 
 def test_everything_is_one_run(log: Path) -> None:
     assert checks.run([], everything=True) == 0
-    assert log.read_text().splitlines()[-2:] == ["pyright ", "pytest "]
+    pyright, whole, pooled = log.read_text().splitlines()[-3:]
+    assert (pyright, whole) == ("pyright ", "pytest ")
+    assert pooled.startswith("pytest --pgbouncer ")
 
 
 def test_chosen_tests_run_alone(log: Path) -> None:

@@ -19,7 +19,16 @@ from ops.settings import Settings as LauncherSettings
 TEXT = (Path(__file__).resolve().parents[3] / "docker-compose.yml").read_text()
 # What `python -m ops.setup` writes for each process, and what the image sets.
 ELSEWHERE = {
-    *("DATABASE_URL", "AMQP_URL", "REDIS_URL", "REDIS_HOST", "REDIS_PORT", "REDIS_PASSWORD", "MANA_SECRET_KEY"),
+    *(
+        "DATABASE_URL",
+        "DATABASE_DIRECT_URL",
+        "AMQP_URL",
+        "REDIS_URL",
+        "REDIS_HOST",
+        "REDIS_PORT",
+        "REDIS_PASSWORD",
+        "MANA_SECRET_KEY",
+    ),
     *("MANA_PARTITIONS", "MANA_ADMIN_LOGINS", "MANA_FRONT_LOGINS", "MANA_SYSTEM_LOGINS", "MANA_BIND_HOST"),
     *("MANA_PAYMENTS_LOGINS", "RABBITMQ_MANAGEMENT_URL"),
 }
