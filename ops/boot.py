@@ -201,5 +201,4 @@ class Boot:
 
 
 def _management(plan: Layout) -> Management:
-    login, password = urls.login_of(plan.addresses.amqp)
-    return Management(plan.addresses.management, login, password)
+    return Management.of(plan.addresses.management, plan.addresses.amqp)

@@ -39,6 +39,12 @@ def has_password(user: Mapping[str, Any], password: str) -> bool:
     return stored == salt + hashlib.new(algorithm, salt + password.encode()).digest()
 
 
+def password_hash(password: str) -> str:
+    """What the broker keeps of a password; its salt is made from the password, so that it is always the same."""
+    salt = hashlib.sha256(b"mana salt" + password.encode()).digest()[:_SALT_BYTES]
+    return base64.b64encode(salt + hashlib.sha256(salt + password.encode()).digest()).decode()
+
+
 async def make(broker: Management, vhost: str, passwords: Mapping[str, str]) -> None:
     """Make each of our logins exist, with its password and its rights."""
     await asyncio.gather(*(_make(broker, vhost, login, passwords[login.name]) for login in OUR_LOGINS))

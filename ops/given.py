@@ -7,6 +7,7 @@ import httpx
 from ops import probes, urls
 from ops.errors import LauncherError
 from ops.layout import Layout
+from ops.management import trusted
 
 _PATIENCE_SECONDS = 5.0
 
@@ -26,7 +27,8 @@ async def reached(plan: Layout) -> Layout:
 
 async def _management(candidates: list[str], amqp_url: str) -> str:
     """The first address that answers. Raises LauncherError when none does, or when it refuses the login."""
-    async with httpx.AsyncClient(auth=urls.login_of(amqp_url), timeout=_PATIENCE_SECONDS, trust_env=False) as client:
+    login, trust = urls.login_of(amqp_url), trusted(amqp_url)
+    async with httpx.AsyncClient(auth=login, timeout=_PATIENCE_SECONDS, trust_env=False, verify=trust) as client:
         for url in candidates:
             try:
                 answer = await client.get(f"{url}/api/whoami")

@@ -1,5 +1,6 @@
 """RabbitMQ's management API: the few calls that the launcher makes."""
 
+import ssl
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self
@@ -14,14 +15,26 @@ _PATIENCE_SECONDS = 30.0
 _NOT_FOUND = 404
 
 
+def trusted(amqp_url: str) -> ssl.SSLContext | bool:
+    """Who vouches for the broker: the authority that its AMQP address names as `cafile`, else the usual ones."""
+    cafile = urls.options_of(amqp_url).get("cafile")
+    return ssl.create_default_context(cafile=cafile) if cafile else True
+
+
 class Management:
     """A logged-in client. Every failure is a LauncherError that names the broker."""
 
-    def __init__(self, url: str, login: str, password: str) -> None:
+    def __init__(self, url: str, login: str, password: str, trust: ssl.SSLContext | bool = True) -> None:
         self._url = url
         self._client = httpx.AsyncClient(
-            base_url=f"{url}/api", auth=(login, password), timeout=_PATIENCE_SECONDS, trust_env=False
+            base_url=f"{url}/api", auth=(login, password), timeout=_PATIENCE_SECONDS, trust_env=False, verify=trust
         )
+
+    @classmethod
+    def of(cls, url: str, amqp_url: str) -> Self:
+        """Logged in as who the broker's AMQP address names, trusting whom it trusts."""
+        login, password = urls.login_of(amqp_url)
+        return cls(url, login, password, trusted(amqp_url))
 
     async def __aenter__(self) -> Self:
         return self

@@ -62,6 +62,8 @@ class Secrets(msgspec.Struct):
     logins: dict[str, str] = msgspec.field(default_factory=dict[str, str])
     # Encrypts the signing keys in the database: losing it loses every session.
     front_key: str = msgspec.field(default_factory=lambda: base64.b64encode(random_source.token_bytes(32)).decode())
+    # Grafana's administrator's, where it runs beside the instance.
+    grafana: str = msgspec.field(default_factory=_password)
     # Of the stand-in for Stripe, written as Stripe writes its own.
     stripe_key: str = msgspec.field(default_factory=lambda: f"sk_test_{_password()}")
     stripe_webhook_secret: str = msgspec.field(default_factory=lambda: f"whsec_{_password()}")
@@ -99,4 +101,9 @@ def load(path: Path) -> State | None:
 
 def save(path: Path, state: State) -> None:
     """Write the state so that only its owner can read it."""
-    private_file.write(path, msgspec.json.format(msgspec.json.encode(state)).decode() + "\n")
+    private_file.write(path, text(state))
+
+
+def text(state: State) -> str:
+    """The content of the file."""
+    return msgspec.json.format(msgspec.json.encode(state)).decode() + "\n"

@@ -104,12 +104,13 @@ def _differs(kind: str, name: str, held: object, wanted: object) -> str:
 
 def _policies(broker: Management, vhost: str, wanted: BrokerTopology) -> Iterable[Coroutine[Any, Any, None]]:
     for policy in wanted.policies:
-        yield broker.put("policies", vhost, policy.name, body=_body(policy))
+        yield broker.put("policies", vhost, policy.name, body=policy_body(policy))
     for policy in wanted.operator_policies:
-        yield broker.put("operator-policies", vhost, policy.name, body=_body(policy))
+        yield broker.put("operator-policies", vhost, policy.name, body=policy_body(policy))
 
 
-def _body(policy: Policy | OperatorPolicy) -> dict[str, Any]:
+def policy_body(policy: Policy | OperatorPolicy) -> dict[str, Any]:
+    """A policy as the management API and definitions have it."""
     return {
         "pattern": policy.pattern,
         "definition": policy.definition,

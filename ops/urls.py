@@ -64,4 +64,5 @@ def management_candidates(amqp_url: str) -> list[str]:
     parts = urlsplit(amqp_url)
     host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
     beside = (parts.port or _AMQP_PORTS.get(parts.scheme, _AMQP_PORTS["amqp"])) + _MANAGEMENT_OFFSET
-    return [f"http://{host}:{port}" for port in dict.fromkeys((beside, _MANAGEMENT_PORT))]
+    scheme = "https" if parts.scheme == "amqps" else "http"
+    return [f"{scheme}://{host}:{port}" for port in dict.fromkeys((beside, _MANAGEMENT_PORT))]

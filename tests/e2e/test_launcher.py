@@ -198,11 +198,16 @@ def test_given_servers_are_used_and_none_is_started(up: Starter, tmp_path: Path)
 
 
 def test_the_setup_of_other_peoples_servers_writes_what_each_process_needs(up: Starter, tmp_path: Path) -> None:
-    """As docker-compose.yml uses it; twice, with the same passwords."""
-    command = [sys.executable, "-m", "ops.setup", str(tmp_path), "--partitions", "4"]
+    """Twice, with the same passwords."""
+    program = [sys.executable, "-m", "ops.setup"]
+    servers, environment = servers_of(up, "composed"), dict[str, str]()
     for flag in ({"MANA_TAKE_OVER": "1"}, {}):
-        environment = {**os.environ, **servers_of(up, "composed"), **flag}
-        subprocess.run(command, cwd=CHECKOUT, env=environment, check=True)
+        environment = {**os.environ, **servers, **flag}
+        for words in (["secrets", str(tmp_path)], ["servers", str(tmp_path / "state.json")]):
+            subprocess.run([*program, *words, "--partitions", "4"], cwd=CHECKOUT, env=environment, check=True)
+    done = subprocess.run([*program, "servers", "nowhere"], cwd=CHECKOUT, env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "python -m ops.setup secrets" in done.stderr
     written = {path.name: path.read_text() for path in tmp_path.glob("*.env")}
     assert set(written) == {"api.env", "apps.env", "mail.env", "payments.env", "relay.env", "usage.env", "worker.env"}
     assert "DATABASE_URL=postgresql://mana_worker:" in written["worker.env"]

@@ -11,8 +11,11 @@ from ops.program import Program
 
 
 @asynccontextmanager
-async def served(program: Program) -> AsyncGenerator[asyncio.subprocess.Process]:
-    """Runs it until the block ends, once its probe says that it is ready; it must end in order when it is asked to."""
+async def served(program: Program, *, in_order: bool = True) -> AsyncGenerator[asyncio.subprocess.Process]:
+    """Runs it until the block ends, once its probe says that it is ready.
+
+    It must end in order when it is asked to, and is killed where ``in_order`` is false.
+    """
     child = await asyncio.create_subprocess_exec(
         *program.identity.command(program.argv, death_signal="KILL"),
         cwd=program.cwd,
@@ -29,7 +32,7 @@ async def served(program: Program) -> AsyncGenerator[asyncio.subprocess.Process]
         yield child
     finally:
         if child.returncode is None:
-            child.send_signal(signal.Signals[f"SIG{program.stop_signal}"])
+            child.send_signal(signal.Signals[f"SIG{program.stop_signal}"] if in_order else signal.SIGKILL)
         try:
             async with asyncio.timeout(program.stop_seconds):
                 await child.wait()

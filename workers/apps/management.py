@@ -58,12 +58,19 @@ Read = TypeVar("Read")
 
 
 class Management:
-    """As an administrator of the broker; it speaks of one virtual host."""
+    """As an administrator of the broker; it speaks of one virtual host.
+
+    Who vouches for the broker's AMQP vouches for its management too.
+    """
 
     def __init__(self, url: str, address: Address) -> None:
         self.vhost: Final = address.virtual_host
         self._client = httpx.AsyncClient(
-            base_url=f"{url}/api", auth=(address.login, address.password), timeout=_TIMEOUT_SECONDS, trust_env=False
+            base_url=f"{url}/api",
+            auth=(address.login, address.password),
+            timeout=_TIMEOUT_SECONDS,
+            trust_env=False,
+            verify=True if address.certificates is None else address.certificates.context(),
         )
 
     async def held(self) -> Held:

@@ -1,11 +1,13 @@
-"""docker-compose.yml hands each documented setting to the processes that read it, and no administrator's password."""
+"""docker-compose.yml: who is told what, who reaches whom, and what no service may do without."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 from pydantic_settings import BaseSettings
 
 import api.settings
@@ -14,26 +16,22 @@ import workers.mail.settings
 import workers.payments.settings
 import workers.settings
 import workers.usage.settings
+from ops.place import CHECKOUT
 from ops.settings import Settings as LauncherSettings
+from ops.setup import definitions, secret_files
+from ops.state import State
+from tests.composed import COMPOSED, OURS, SERVICES, environment_of
 
-TEXT = (Path(__file__).resolve().parents[3] / "docker-compose.yml").read_text()
-# What `python -m ops.setup` writes for each process, and what the image sets.
+# What `python -m ops.setup secrets` writes for each process, and what the image sets.
 ELSEWHERE = {
-    *(
-        "DATABASE_URL",
-        "DATABASE_DIRECT_URL",
-        "AMQP_URL",
-        "REDIS_URL",
-        "REDIS_HOST",
-        "REDIS_PORT",
-        "REDIS_PASSWORD",
-        "MANA_SECRET_KEY",
-    ),
+    *("DATABASE_URL", "DATABASE_DIRECT_URL", "DATABASE_STATEMENT_CACHE", "AMQP_URL", "REDIS_URL", "REDIS_HOST"),
+    *("REDIS_PORT", "REDIS_PASSWORD", "MANA_SECRET_KEY"),
     *("MANA_PARTITIONS", "MANA_ADMIN_LOGINS", "MANA_FRONT_LOGINS", "MANA_SYSTEM_LOGINS", "MANA_BIND_HOST"),
     *("MANA_PAYMENTS_LOGINS", "RABBITMQ_MANAGEMENT_URL"),
 }
 PROCESSES: dict[str, type[BaseSettings]] = {
-    "api": api.settings.Settings,
+    "api-1": api.settings.Settings,
+    "api-2": api.settings.Settings,
     "relay": api.settings.RelaySettings,
     "worker": workers.settings.Settings,
     "clock": workers.settings.Settings,
@@ -42,34 +40,186 @@ PROCESSES: dict[str, type[BaseSettings]] = {
     "apps": workers.apps.settings.AppsSettings,
     "usage": workers.usage.settings.UsageSettings,
 }
+DOORS = {"traefik": "prod", "doors": "dev"}
+SECRETS = secret_files.files(State(data=""), 32, LauncherSettings.model_construct())
 
 
-def blocks(top: str) -> dict[str, str]:
-    """The text of each service, or of each `x-` fragment, by name."""
-    pattern = rf"^{top}([a-z]+):.*\n((?:(?!{top}[a-z]).*\n)*)"
-    return {match[1]: match[2] for match in re.finditer(pattern, TEXT, flags=re.MULTILINE)}
+def secrets_of(service: str) -> dict[str, str]:
+    """What a service reads, by the file's name in ``secrets/``."""
+    named = [one if isinstance(one, str) else one["source"] for one in SERVICES[service].get("secrets", [])]
+    files = [COMPOSED["secrets"][name]["file"].removeprefix("./secrets/") for name in named]
+    return {file: SECRETS.get(file, "state") for file in files}
 
 
-def settings_of(service: str) -> set[str]:
-    text, fragments = blocks("  ")[service], blocks("x-")
-    merged = re.search(r"environment:\n +<<: (.*)", text)
-    shared = "".join(fragments[name] for name in re.findall(r"\*(\w+)", merged[1] if merged else ""))
-    return set(re.findall(r"^ +([A-Z_]+):", text + shared, flags=re.MULTILINE))
+def text_of(*path: str) -> str:
+    return Path(CHECKOUT, *path).read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("service", PROCESSES)
 def test_every_setting_reaches_its_process(service: str) -> None:
     wanted = {name.upper() for name in PROCESSES[service].model_fields} - ELSEWHERE
-    assert wanted <= settings_of(service)
+    listed = set(SERVICES[service]["environment"])
+    named_by_command = set(re.findall(r"([A-Z_]+)=", " ".join(SERVICES[service]["command"])))
+    assert wanted <= listed | named_by_command
 
 
 def test_every_bound_reaches_the_set_up() -> None:
     bounds = {name.upper() for name in LauncherSettings.model_fields if name.startswith(("events_", "subscriber_"))}
     assert len(bounds) == 4
-    assert bounds <= settings_of("setup")
+    assert bounds <= set(SERVICES["setup"]["environment"])
 
 
-@pytest.mark.parametrize("service", PROCESSES)
-def test_no_process_is_told_an_administrators_password(service: str) -> None:
-    assert "MANA_COMPOSE_" not in blocks("  ")[service]
-    assert "env_file" not in TEXT.replace("by env_file:", "")
+def test_all_of_our_processes_are_there() -> None:
+    assert {*PROCESSES, "setup"} == set(OURS)
+    assert SERVICES["worker"]["deploy"]["replicas"] == 2
+
+
+def test_only_the_set_up_is_told_the_servers_administrators_passwords() -> None:
+    for service in OURS:
+        told = "".join(secrets_of(service).values())
+        assert "mana_admin" not in told, service
+        assert ("mana-admin:" in told) == (service == "apps"), service
+    assert secrets_of("setup") == {"state.json": "state"}
+    assert [name for name in SERVICES if "state" in SERVICES[name].get("secrets", [])] == ["setup"]
+
+
+def test_no_secret_is_in_an_environment_or_a_command() -> None:
+    for name, service in SERVICES.items():
+        text = str(service.get("environment")) + str(service.get("command"))
+        assert not re.search(r"(?i)(password|secret)[^/]*[:=] ?['\"]?(?!None|/run/secrets)[a-z0-9]{6}", text), name
+
+
+def test_every_secret_is_made_and_read_by_somebody() -> None:
+    held = {secret["file"].removeprefix("./secrets/") for secret in COMPOSED["secrets"].values()}
+    assert held == {*SECRETS, "state.json"}
+    assert {file for service in SERVICES for file in secrets_of(service)} == held
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_no_service_goes_without(name: str) -> None:
+    service = SERVICES[name]
+    limits = service["deploy"]["resources"]["limits"]
+    assert {"cpus", "memory", "pids"} <= set(limits)
+    assert service["read_only"] is True
+    assert service["tmpfs"]
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert service["logging"]["options"]["max-size"]
+    assert not service.get("privileged")
+    if name == "setup":
+        assert (service["restart"], service["healthcheck"]) == ("no", {"disable": True})
+    else:
+        assert service["restart"] == "unless-stopped"
+        assert service["healthcheck"]["test"][0] in ("CMD", "CMD-SHELL")
+
+
+def test_images_are_pinned_by_version() -> None:
+    built = {"mana:local", "mana-pgbouncer:local"}
+    pulled = {service["image"] for service in SERVICES.values()} - built
+    for dockerfile in ("ops/Dockerfile", "ops/pgbouncer/Dockerfile"):
+        pulled |= set(re.findall(r"^FROM (\S+)", text_of(dockerfile), flags=re.MULTILINE))
+    assert len(pulled) >= 8
+    for image in pulled:
+        assert re.search(r":v?\d+\.\d+(\.\d+)?(-[a-z]+)*$", image), image
+
+
+def test_only_the_doors_publish_ports_and_in_development_to_this_machine_alone() -> None:
+    assert {name for name, service in SERVICES.items() if "ports" in service} == set(DOORS)
+    for name, profile in DOORS.items():
+        assert SERVICES[name]["profiles"] == [profile]
+    assert all(port.startswith("127.0.0.1:") for port in SERVICES["doors"]["ports"])
+    world = [port for port in SERVICES["traefik"]["ports"] if not port.startswith("127.0.0.1:")]
+    assert world == ["80:80", "443:443", "5671:5671"]
+
+
+def test_the_world_reaches_traefik_and_traefik_reaches_no_store() -> None:
+    networks = {name: set(service["networks"]) for name, service in SERVICES.items()}
+    closed = {name for name, network in COMPOSED["networks"].items() if network.get("internal")}
+    assert closed == {"inside", "behind"}
+    assert {name for name in SERVICES if "edge" in networks[name]} == {"traefik", "doors", "api-1", "api-2"}
+    assert {name for name in SERVICES if "outward" in networks[name]} == {"mail", "payments"}
+    assert {name for name in SERVICES if networks[name] & networks["traefik"]} - {"traefik"} == {
+        *("api-1", "api-2", "doors", "rabbitmq", "grafana", "prometheus")
+    }
+    trusted = environment_of("api-1", {})["TRUSTED_PROXIES"]
+    assert trusted in COMPOSED["networks"]["edge"]["ipam"]["config"][0]["subnet"]
+
+
+def test_everything_of_ours_waits_for_the_set_up_and_the_set_up_for_the_servers() -> None:
+    for name in PROCESSES:
+        assert SERVICES[name]["depends_on"]["setup"] == {"condition": "service_completed_successfully"}
+    healthy = {"condition": "service_healthy"}
+    assert SERVICES["setup"]["depends_on"] == dict.fromkeys(("postgres", "rabbitmq", "redis"), healthy)
+    for door in DOORS:
+        assert SERVICES[door]["depends_on"] == dict.fromkeys(("api-1", "api-2"), healthy)
+
+
+def test_what_is_mounted_is_there_and_read_only() -> None:
+    for name, service in SERVICES.items():
+        for mounted in service.get("volumes", []):
+            source, _, rest = mounted.partition(":")
+            if source.startswith("./"):
+                assert rest.endswith(":ro"), name
+                assert (CHECKOUT / source).exists() or source.startswith(("./ops/prometheus", "./ops/grafana")), mounted
+            else:
+                assert source in COMPOSED["volumes"], mounted
+
+
+def test_development_has_settings_that_every_process_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    dev = dict(re.findall(r"^([A-Z_]+)=(.*)$", text_of("ops", "dev.env"), flags=re.MULTILINE))
+    assert dev["COMPOSE_PROFILES"] == "dev"
+    for service, kind in PROCESSES.items():
+        with monkeypatch.context() as surroundings:
+            for name, value in {**environment_of(service, dev), "MANA_PROCESS_NAME": service}.items():
+                surroundings.setenv(name, value)
+            for line in "".join(secrets_of(service).values()).splitlines():
+                name, _, value = line.partition("=")
+                surroundings.setenv(name, value)
+            kind()
+
+
+def test_the_definitions_are_what_the_code_says_and_bind_in_the_rings_order() -> None:
+    """decision 0014: a restart binds sorted by name; bound otherwise at first, users would change their partitions."""
+    assert definitions.FILE.read_text(encoding="utf-8") == definitions.text(), "python -m ops.setup.definitions"
+    bound = [b for b in yaml.safe_load(definitions.text())["bindings"] if b["source"] == "credits.commands"]
+    names = [binding["destination"] for binding in bound]
+    assert len(names) == 32
+    assert names == sorted(names)
+    assert "definition_import_work_pool_size, 1}" in text_of("ops", "rabbitmq", "advanced.config")
+    assert "\ndefault_worker_pool_size = 1\n" in text_of("ops", "rabbitmq", "rabbitmq.conf")
+
+
+def test_traefik_leads_where_it_should() -> None:
+    door: dict[str, Any] = yaml.safe_load(text_of("ops", "traefik", "traefik.yml"))
+    points = door["entryPoints"]
+    assert points["web"]["http"]["redirections"]["entryPoint"] == {
+        "to": "websecure",
+        "scheme": "https",
+        "permanent": True,
+    }
+    assert door["providers"] == {"file": {"directory": "/etc/traefik/dynamic", "watch": False}}
+    text = re.sub(r"\{\{ env \"(\w+)\" \}\}", r"\1", text_of("ops", "traefik", "dynamic", "mana.yml"))
+    led: dict[str, Any] = yaml.safe_load(text)
+    http, tcp = led["http"], led["tcp"]
+    front = http["routers"]["front"]
+    assert front["rule"] == "Host(`MANA_DOMAIN`) && !PathPrefix(`/metrics`)"
+    assert set(front["middlewares"]) == set(http["middlewares"])
+    assert http["middlewares"]["headers"]["headers"]["stsSeconds"] >= 31536000
+    assert http["middlewares"]["rate"]["rateLimit"]["average"] > 0
+    assert {point for router in http["routers"].values() for point in router["entryPoints"]} == {"websecure", "inside"}
+    assert tcp["routers"]["amqps"]["tls"]["certResolver"] in door["certificatesResolvers"]
+    assert points["websecure"]["http"]["tls"]["certResolver"] in door["certificatesResolvers"]
+    assert led["tls"]["options"][points["websecure"]["http"]["tls"]["options"]]["minVersion"] == "VersionTLS12"
+    published = {int(port.split(":")[-1]) for port in SERVICES["traefik"]["ports"]}
+    assert published == {int(points[name]["address"].strip(":")) for name in ("web", "websecure", "amqps", "inside")}
+    hosts = set(re.findall(r"(?:http://|address: \")([a-z0-9-]+):", text))
+    assert hosts == {"api-1", "api-2", "grafana", "rabbitmq"}
+
+
+def test_the_doors_of_development_lead_to_what_is_there() -> None:
+    doors = yaml.safe_load(text_of("ops", "traefik", "dev", "traefik.yml"))
+    led = text_of("ops", "traefik", "dev", "doors.yml")
+    assert set(re.findall(r"(?:http://|address: \")([a-z0-9-]+):", led)) <= set(SERVICES)
+    published = {int(port.split(":")[-1]) for port in SERVICES["doors"]["ports"]}
+    assert published == {int(p["address"].strip(":")) for name, p in doors["entryPoints"].items() if name != "ping"}
+    assert set(re.findall(r"entryPoints: \[(\w+)\]", led)) == set(doors["entryPoints"]) - {"ping"}

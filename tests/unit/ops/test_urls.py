@@ -37,6 +37,7 @@ def test_logins_are_unescaped_and_never_shown() -> None:
         ("amqp://u:p@h/", ["http://h:15672"]),
         ("amqp://u:p@h:6000/", ["http://h:16000", "http://h:15672"]),
         ("amqp://u:p@[::1]:5672/", ["http://[::1]:15672"]),
+        ("amqps://u:p@h/?cafile=ca.pem", ["https://h:15671", "https://h:15672"]),
     ],
 )
 def test_guesses_of_the_management_address(url: str, candidates: list[str]) -> None:

@@ -1,0 +1,201 @@
+"""docker-compose.yml's services as processes of this machine: the same commands, configuration files and secrets.
+
+What differs is where they are: a container's paths are files in a folder of the test's, services' names and ports are
+addresses on the loopback interface.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import sys
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from ops import ports, probes, state
+from ops.identity import Identity, give_file, own_folder
+from ops.place import CHECKOUT
+from ops.program import Program
+from ops.programs import run_environment
+from ops.servers import pgbouncer, postgres, redis
+from ops.servers.rabbitmq import RabbitMQ, RabbitPorts
+from ops.settings import Settings
+from ops.setup import secret_files
+from ops.state import Secrets
+from tests.composed import COMPOSED, SERVICES, environment_of, filled
+
+SERVERS = {
+    "postgres": ("postgres", 5432),
+    "pgbouncer": ("postgres", 6432),
+    "rabbitmq": ("rabbitmq", 5672),
+    "redis": ("redis", 6379),
+}
+"""The user that each runs as here, and its port there."""
+MANAGEMENT = 15672
+_PATH = f"{Path(sys.executable).parent}:{postgres.binaries()}:/usr/bin:/bin:/usr/sbin"
+
+
+@dataclass(frozen=True)
+class Composed:
+    """The services of one folder, which all users may pass through."""
+
+    folder: Path
+    partitions: int
+    env: dict[str, str] = field(default_factory=dict[str, str])
+    """What stands in .env."""
+    _ports: dict[tuple[str, int], int] = field(default_factory=dict[tuple[str, int], int])
+
+    def __post_init__(self) -> None:
+        """Makes the secrets, as ops/secrets.sh does."""
+        secret_files.write(self.folder / "secrets", self.partitions, Settings.model_construct())
+
+    @property
+    def secrets(self) -> Secrets:
+        """All of them."""
+        held = state.load(self.folder / "secrets" / "state.json")
+        assert held is not None
+        return held.secrets
+
+    def port(self, service: str, there: int) -> int:
+        """Where the service's port is here."""
+        if (service, there) not in self._ports:
+            self._ports[service, there] = ports.choose(None, self._ports.values())
+        return self._ports[service, there]
+
+    def local(self, text: str) -> str:
+        """The same with this machine's addresses."""
+        for name, (_, port) in SERVERS.items():
+            text = text.replace(f"@{name}:{port}", f"@127.0.0.1:{self.port(name, port)}")
+            text = text.replace(f"host={name} port={port}", f"host=127.0.0.1 port={self.port(name, port)}")
+        return text.replace(f"http://rabbitmq:{MANAGEMENT}", f"http://127.0.0.1:{self.port('rabbitmq', MANAGEMENT)}")
+
+    def placed(self, service: str, text: str, changes: dict[str, str] | None = None) -> str:
+        """A text of the service's, with the files that it is given in place of the container's paths."""
+        for there in self._given(service):
+            text = text.replace(there, str(self._home(service) / Path(there).name))
+        for pattern, value in (changes or {}).items():
+            text, count = re.subn(pattern, value, text, flags=re.MULTILINE)
+            assert count, f"{service} is not told {pattern}"
+        return self.local(text)
+
+    def give(self, service: str, changes: dict[str, dict[str, str]] | None = None) -> Path:
+        """Lays out the files that the service is given, `changes` made in them by name; the folder they are in."""
+        user = SERVERS[service][0] if service in SERVERS else None
+        identity = Identity.of_server(user) if user else Identity()
+        home = own_folder(self._home(service), identity)
+        for there, source in self._given(service).items():
+            text = self.placed(service, source.read_text(), (changes or {}).get(Path(there).name))
+            give_file(home / Path(there).name, text, identity)
+        return home
+
+    def _home(self, service: str) -> Path:
+        return self.folder / service
+
+    def _given(self, service: str) -> dict[str, Path]:
+        """The container's path of each file that it is given, and what lies there."""
+        given: dict[str, Path] = {}
+        for secret in SERVICES[service].get("secrets", []):
+            source = secret if isinstance(secret, str) else secret["source"]
+            target = f"/run/secrets/{secret}" if isinstance(secret, str) else secret["target"]
+            given[target] = self.folder / COMPOSED["secrets"][source]["file"]
+        for mounted in SERVICES[service].get("volumes", []):
+            source, target, *_ = mounted.split(":")
+            if source.startswith("./") and (CHECKOUT / source).is_file():
+                given[target] = CHECKOUT / source
+        return given
+
+    async def postgres(self) -> Program:
+        """With the options of the service's command, and the password that initdb is given there."""
+        home = self.give("postgres")
+        port = self.port("postgres", 5432)
+        password = (home / "postgres_password").read_text()
+        program = await postgres.Postgres(home, port, password).prepare()
+        told = [word for option in SERVICES["postgres"]["command"][1:] for word in ("-c", option.removeprefix("-c"))]
+        here = ["-c", "listen_addresses=127.0.0.1", "-c", f"port={port}", "-c", "unix_socket_directories="]
+        return replace(program, argv=[*program.argv[:3], *told, *here])
+
+    async def pgbouncer(self) -> Program:
+        changes = {
+            r"^listen_addr = \*": "listen_addr = 127.0.0.1",
+            r"^listen_port = 6432": f"listen_port = {self.port('pgbouncer', 6432)}",
+        }
+        home = self.give("pgbouncer", {"pgbouncer.ini": changes})
+        url = self.local(f"postgresql://mana_api:{self.secrets.roles['mana_api']}@pgbouncer:6432/mana")
+        return self._program("pgbouncer", [str(pgbouncer.binary()), str(home / "pgbouncer.ini")], probes.pooler(url))
+
+    async def redis(self) -> Program:
+        own = {
+            r"^port 6379": f"port {self.port('redis', 6379)}\nbind 127.0.0.1",
+            r"^dir /data": f"dir {self._home('redis')}",
+        }
+        home = self.give("redis", {"redis.conf": own})
+        url = self.local(f"redis://:{self.secrets.redis}@redis:6379/0")
+        return self._program("redis", [str(redis.binary()), str(home / "redis.conf")], probes.redis_server(url))
+
+    async def rabbitmq(self, more: str = "") -> tuple[Program, Program]:
+        """epmd and the node; ``more`` is added to its configuration."""
+        management, amqp = self.port("rabbitmq", MANAGEMENT), self.port("rabbitmq", 5672)
+        free = {name: self.port("rabbitmq", number) for number, name in enumerate(("stream", "dist", "epmd"))}
+        own = RabbitPorts(amqp=amqp, management=management, prometheus=self.port("rabbitmq", 15692), **free)
+        home = self._home("rabbitmq")
+        server = RabbitMQ(home, own, self.secrets.login("mana-admin"), self.secrets.erlang_cookie)
+        epmd, node = await server.prepare()
+        changes = {
+            r"^listeners.tcp.default = 5672": "\n".join(
+                [f"listeners.tcp.1 = 127.0.0.1:{amqp}", f"stream.listeners.tcp.1 = 127.0.0.1:{own.stream}"]
+            ),
+            r"^management.tcp.port = 15672": f"management.tcp.ip = 127.0.0.1\nmanagement.tcp.port = {management}",
+            r"^prometheus.tcp.port = 15692": f"prometheus.tcp.ip = 127.0.0.1\nprometheus.tcp.port = {own.prometheus}",
+            r"= /etc/rabbitmq/definitions.d$": f"= {home}/definitions.d",
+            r"\Z": more,
+        }
+        self.give("rabbitmq", {"rabbitmq.conf": changes})
+        definitions = own_folder(home / "definitions.d", Identity.of_server("rabbitmq"))
+        for name in ("10-topology.json", "20-logins.json"):
+            (home / name).rename(definitions / name)
+        there = {name: path for name, path in SERVICES["rabbitmq"]["environment"].items() if name.endswith("_FILE")}
+        told = {name: self.placed("rabbitmq", path) for name, path in there.items()}
+        return epmd, replace(node, env={**node.env, **told})
+
+    def ours(self, service: str, number: int = 0) -> Program:
+        """One of our own processes, by the service's command and environment, and its health check as the probe."""
+        home = self.give(service)
+        told = environment_of(service, self.env)
+        command = [self.placed(service, filled(word, self.env)) for word in SERVICES[service]["command"]]
+        port = self.port(f"{service}-{number}", 0)
+        told |= {name: str(port) for name in ("PORT", "METRICS_PORT") if name in told}
+        env = {**run_environment(told), "PATH": _PATH}
+        return Program(
+            name=f"{service}-{number}",
+            argv=command,
+            env=env,
+            cwd=home,
+            probe=lambda: self.is_healthy(service, number),
+            url=f"http://127.0.0.1:{port}",
+            stop_seconds=float(SERVICES[service]["stop_grace_period"].removesuffix("s")),
+        )
+
+    async def is_healthy(self, service: str, number: int = 0) -> bool:
+        """What the service's own health check says."""
+        kind, *words = SERVICES[service]["healthcheck"]["test"]
+        words = [self.placed(service, filled(word, self.env)) for word in words]
+        there = SERVERS[service][1] if service in SERVERS else int(words[-1])
+        here = self.port(service, there) if service in SERVERS else self.port(f"{service}-{number}", 0)
+        words = [re.sub(rf"\b{there}\b", str(here), word) for word in words]
+        check = await asyncio.create_subprocess_exec(
+            *(["sh", "-c", *words] if kind == "CMD-SHELL" else words),
+            env={**run_environment({}), "PATH": _PATH},
+            stdout=asyncio.subprocess.DEVNULL,
+        )
+        return await check.wait() == 0
+
+    def _program(self, service: str, argv: list[str], probe: probes.Probe) -> Program:
+        return Program(
+            name=service,
+            argv=argv,
+            env={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"},
+            cwd=self._home(service),
+            probe=probe,
+            identity=Identity.of_server(SERVERS[service][0]),
+            stop_signal=SERVICES[service].get("stop_signal", "SIGTERM").removeprefix("SIG"),
+        )

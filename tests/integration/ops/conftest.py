@@ -1,0 +1,64 @@
+"""docker-compose.yml's servers, started here from Debian's packages with the files that its containers get."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import AsyncGenerator, Generator
+from pathlib import Path
+
+import pytest
+
+from ops import packages
+from ops.program import Program
+from ops.settings import Settings
+from tests.integration.ops.certificates import Authority, authority
+from tests.integration.ops.composing import Composed
+from tests.integration.running import served
+
+PARTITIONS = 32
+TLS_PORT = 5671
+
+
+@pytest.fixture(scope="package")
+def composed() -> Generator[Composed]:
+    packages.ensure(Settings.model_construct(), watch=lambda _line: None, pooling=True)
+    with tempfile.TemporaryDirectory(prefix="mana-composed-", ignore_cleanup_errors=True) as folder:
+        Path(folder).chmod(0o711)  # the servers' own users must pass through it
+        yield Composed(Path(folder), PARTITIONS)
+
+
+@pytest.fixture(scope="package")
+def trusted(composed: Composed) -> Authority:
+    """Whose certificate the servers have."""
+    return authority(composed.folder / "trusted")
+
+
+@pytest.fixture(scope="package")
+def stranger(composed: Composed) -> Authority:
+    """An authority that made none of the servers' certificates."""
+    return authority(composed.folder / "stranger")
+
+
+@pytest.fixture(scope="package")
+async def broker(composed: Composed, trusted: Authority) -> AsyncGenerator[Program]:
+    """RabbitMQ, which speaks TLS too."""
+    certificate, key = trusted.certified("rabbitmq")
+    secured = {
+        "listeners.ssl.1": f"127.0.0.1:{composed.port('rabbitmq', TLS_PORT)}",
+        "ssl_options.cacertfile": trusted.file,
+        "ssl_options.certfile": certificate,
+        "ssl_options.keyfile": key,
+    }
+    epmd, node = await composed.rabbitmq("".join(f"{name} = {value}\n" for name, value in secured.items()))
+    async with served(epmd, in_order=False), served(node, in_order=False):
+        yield node
+
+
+@pytest.fixture(scope="package")
+async def database(composed: Composed, trusted: Authority) -> AsyncGenerator[Composed]:
+    """PostgreSQL, which speaks TLS too."""
+    certificate, key = trusted.certified("postgres")
+    program = await composed.postgres()
+    program.argv.extend(["-c", "ssl=on", "-c", f"ssl_cert_file={certificate}", "-c", f"ssl_key_file={key}"])
+    async with served(program):
+        yield composed
