@@ -1,1 +1,1 @@
-"""For servers that somebody else runs, as docker-compose.yml does: their secrets as files, and what must exist there."""
+"""For servers that somebody else runs, as docker-compose.yml does: secrets as files, and what must exist there."""

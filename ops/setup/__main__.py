@@ -1,7 +1,8 @@
 """`python -m ops.setup secrets FOLDER` writes secrets as files; `python -m ops.setup servers STATE` prepares servers.
 
 The first makes what is missing in FOLDER, and with it what each process and each server is started with. The second
-makes roles, schema, topology and logins as FOLDER's `state.json` says. Both may be repeated. The servers are those of
+makes roles, schema, topology and logins as FOLDER's `state.json` says. Both may be repeated. `operator STATE PROGRAM`
+is what ./mana has for operators: apps, administrators, packages, users, keys. The servers are those of
 docker-compose.yml, unless the environment names others by their administrators' addresses (DATABASE_URL, AMQP_URL,
 RABBITMQ_MANAGEMENT_URL, REDIS_URL).
 """
@@ -14,7 +15,7 @@ from pathlib import Path
 from contracts.topology import PARTITIONS_DEFAULT
 from ops import settings
 from ops.errors import LauncherError
-from ops.setup import secret_files, servers
+from ops.setup import operator, secret_files, servers
 
 
 def main() -> int:
@@ -25,12 +26,18 @@ def main() -> int:
     writing.add_argument("folder", type=Path)
     preparing = commands.add_parser("servers", help="prepare the servers")
     preparing.add_argument("state", type=Path)
+    operating = commands.add_parser("operator", help="run one of api.operators' programs")
+    operating.add_argument("state", type=Path)
+    operating.add_argument("program", choices=["apps", "create_admin", "import_users", "packages", "rotate_keys"])
+    operating.add_argument("arguments", nargs=argparse.REMAINDER)
     for parsing in (writing, preparing):
         parsing.add_argument("--partitions", type=int, default=PARTITIONS_DEFAULT)
     asked = parser.parse_args()
     try:
         if asked.command == "secrets":
             secret_files.write(asked.folder, asked.partitions, settings.read())
+        elif asked.command == "operator":
+            operator.become(asked.state, asked.program, asked.arguments, settings.read())
         else:
             asyncio.run(servers.prepare(asked.state, asked.partitions, settings.read()))
     except LauncherError as error:

@@ -21,7 +21,8 @@ TLS_PORT = 5671
 
 @pytest.fixture(scope="package")
 def composed() -> Generator[Composed]:
-    packages.ensure(Settings.model_construct(), watch=lambda _line: None, pooling=True)
+    packages.ensure(Settings.model_construct(), watch=lambda _line: None)
+    packages.require("pgbouncer", "pgbouncer", watch=lambda _line: None)
     with tempfile.TemporaryDirectory(prefix="mana-composed-", ignore_cleanup_errors=True) as folder:
         Path(folder).chmod(0o711)  # the servers' own users must pass through it
         yield Composed(Path(folder), PARTITIONS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import replace
 from typing import TypeAlias
@@ -9,6 +10,8 @@ from uuid import UUID
 
 import aio_pika
 import pytest
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
 
 from api.broker.link import Link as FrontsLink
 from api.broker.link import Lost
@@ -27,9 +30,10 @@ from tests.integration.running import served
 from workers.broker.errors import BrokerLostError
 from workers.broker.link import Link as WorkersLink
 from workers.broker.stream import StreamReader
-from workers.ledger.faults import TryAgain
+from workers.ledger.faults import Broken
 from workers.ledger.store.session import Session
 
+_PATIENCE = 20.0
 Call: TypeAlias = Callable[[str], Awaitable[None]]
 
 
@@ -84,7 +88,7 @@ async def test_postgresql(database: Composed, trusted: Authority, stranger: Auth
         database.local("postgresql://@postgres:5432/postgres"), "mana_admin", database.secrets.postgres_admin
     )
     await call(f"{login}?sslmode=verify-full&sslrootcert={trusted.file}")
-    with pytest.raises((Unavailable, TryAgain, MigrationError)) as refusal:
+    with pytest.raises((Unavailable, Broken, MigrationError)) as refusal:
         await call(f"{login}?sslmode=verify-full&sslrootcert={stranger.file}")
     assert "certificate verify failed" in f"{refusal.value} {refusal.value.__cause__}".lower()
 
@@ -99,8 +103,11 @@ async def encrypted_redis(composed: Composed, trusted: Authority) -> AsyncGenera
     url = f"rediss://:{composed.secrets.redis}@127.0.0.1:{port}/0"
 
     async def answers() -> bool:
-        async with Tries.connected(f"{url}?ssl_ca_certs={trusted.file}") as tries:
-            return await _is_noted(tries)
+        async with Redis.from_url(f"{url}?ssl_ca_certs={trusted.file}") as redis:
+            try:
+                return bool(await redis.ping())
+            except RedisError:
+                return False
 
     async with served(replace(program, argv=[*program.argv, *told], probe=answers)):
         yield url
@@ -112,10 +119,12 @@ async def _is_noted(tries: Tries) -> bool:
 
 async def test_redis(encrypted_redis: str, trusted: Authority, stranger: Authority) -> None:
     script = "return 1"
-    async with RedisLine.connected(f"{encrypted_redis}?ssl_ca_certs={trusted.file}", script) as line:
+    async with RedisLine.connected(f"{encrypted_redis}?ssl_ca_certs={trusted.file}", script, _PATIENCE) as line:
         assert await line.ask("PING")
-    async with RedisLine.connected(f"{encrypted_redis}?ssl_ca_certs={stranger.file}", script) as line:
+    async with Tries.connected(f"{encrypted_redis}?ssl_ca_certs={trusted.file}") as tries, asyncio.timeout(_PATIENCE):
+        # Whoever asks first waits for the handshake too, and not longer than for a Redis that is away.
+        while not await _is_noted(tries):
+            await asyncio.sleep(0)
+    async with RedisLine.connected(f"{encrypted_redis}?ssl_ca_certs={stranger.file}", script, _PATIENCE) as line:
         with pytest.raises(CountersAway):
             await line.ask("PING")
-    async with Tries.connected(f"{encrypted_redis}?ssl_ca_certs={stranger.file}") as tries:
-        assert not await _is_noted(tries)
