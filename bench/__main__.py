@@ -11,6 +11,7 @@ import httpx
 from bench.errors import BenchError
 from bench.frames import BrokerError
 from ops.errors import LauncherError
+from ops.place import CHECKOUT
 
 BENCHMARKS: Final = {
     "ledger": "the whole ledger against a bare echo: commands per second, latencies, CPU for each command",
@@ -57,6 +58,8 @@ def _listed() -> str:
 
 
 def _run(name: str, options: list[str]) -> int:
+    # Apps install mana-client; no process of the service has it in its path.
+    sys.path.append(str(CHECKOUT / "clients" / "python"))
     benchmark = importlib.import_module(f"bench.{name}")
     try:
         return benchmark.main(options)
