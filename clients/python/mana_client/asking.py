@@ -11,8 +11,8 @@ from time import monotonic
 from typing import Any, Final
 
 from mana_client.commands import Command
-from mana_client.errors import LoginRefused, NoAnswer, NotConnected, OutcomeUnknown, Overloaded
-from mana_client.link import Link, Lost, NotAccepted
+from mana_client.errors import LoginRefused, NoAnswer, NotAllowed, NotConnected, OutcomeUnknown, Overloaded
+from mana_client.link import Address, Link, Lost, NotAccepted
 from mana_client.replies import read_reply
 
 _PAUSES: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0)
@@ -38,8 +38,8 @@ class _Try:
 class Asker:
     """Open it before, close it after. Any number of calls may be under way together."""
 
-    def __init__(self, url: str) -> None:
-        self._url = url
+    def __init__(self, address: Address) -> None:
+        self._address = address
         self._link: Link | None = None
         self._next_link: asyncio.Future[Link] | None = None
         self._waiting: dict[str, asyncio.Future[bytes | None]] = {}
@@ -47,7 +47,7 @@ class Asker:
         self._keeper: asyncio.Task[None] | None = None
 
     async def open(self, within: float) -> None:
-        """Connects. Raises ``LoginRefused``, and ``NotConnected`` where it takes longer than so many seconds."""
+        """Connects. Raises ``LoginRefused`` or ``NotAllowed``, and ``NotConnected`` after so many seconds."""
         if self._keeper is not None:
             raise NotConnected("this client was opened before; make another one")
         self._next_link = asyncio.get_running_loop().create_future()
@@ -83,7 +83,7 @@ class Asker:
         try:
             async with asyncio.timeout(within):
                 return await self._until_accepted(command, state)
-        except (TimeoutError, NotConnected, LoginRefused) as error:
+        except (TimeoutError, NotConnected, LoginRefused, NotAllowed) as error:
             if state.unknown:
                 raise _unanswered(command) from error
             if isinstance(error, TimeoutError):
@@ -127,7 +127,7 @@ class Asker:
         except Lost:
             self._drop(link)
             return False
-        except (NotAccepted, LoginRefused):
+        except (NotAccepted, NotAllowed):
             state.unknown = was_unknown
             raise
         return True
@@ -143,8 +143,8 @@ class Asker:
         while True:
             began = monotonic()
             try:
-                await self._use(await Link.open(self._url, self._hear))
-            except (Lost, LoginRefused) as error:
+                await self._use(await Link.open(self._address, self._hear))
+            except (Lost, LoginRefused, NotAllowed) as error:
                 self._tell(error, failures)
             if monotonic() - began > _LASTING_SECONDS:
                 failures = 0
@@ -152,11 +152,11 @@ class Asker:
                 await asyncio.sleep(_PAUSES[min(failures, len(_PAUSES) - 1)])
                 failures += 1
 
-    def _tell(self, error: Lost | LoginRefused, failures: int) -> None:
+    def _tell(self, error: Lost | LoginRefused | NotAllowed, failures: int) -> None:
         """A lost connection comes back; a login that is refused is told to all who wait for one, at once."""
         if failures == 0:
             _log.warning("the broker cannot be reached: %s", error)
-        if isinstance(error, LoginRefused):
+        if not isinstance(error, Lost):
             self._offer().set_exception(error)
 
     async def _use(self, link: Link) -> None:

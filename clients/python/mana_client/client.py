@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncGenerator, Collection, Mapping
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping
 from datetime import datetime
 from types import TracebackType
 from typing import Any, Final, Literal, Self
 
 from mana_client import commands, wire
 from mana_client.asking import Asker
+from mana_client.events import topics as event_topics
 from mana_client.events.log import LogReader
 from mana_client.events.model import Item, Start
 from mana_client.events.positions import PositionStore
@@ -37,6 +38,9 @@ class Mana:
     ``app`` is the app under which credits are used, unless a call names another: by default what stands before the
     first dot of the login. ``timeout``: for how many seconds a call tries, unless it says otherwise.
 
+    ``amqp_url`` may be a function, which is asked before each connection. Where it answers with what a file holds, say,
+    a new secret takes the place of an old one without a restart.
+
     Each method that writes makes an idempotency key before its first try, and keeps it through all of them, so that
     whatever is lost on the way, it is done once at most. Where no answer comes in time, ``OutcomeUnknown`` carries the
     key. With a ``key`` of your own (a key belongs to a user, over all apps: begin it with your app's id) the call can
@@ -47,17 +51,19 @@ class Mana:
     and to call again without it is another command. For a time limit alone there is ``timeout``.
 
     All of them raise a subclass of ``ManaError``: ``Refused`` with the contract's ``code``, such as
-    ``InsufficientCredits``; ``OutcomeUnknown``, or ``NoAnswer`` from ``balance``; ``LoginRefused``. What is wrong with
-    an argument is raised as ``InvalidRequest`` before anything is sent.
+    ``InsufficientCredits``; ``OutcomeUnknown``, or ``NoAnswer`` from ``balance``; ``LoginRefused`` and ``NotAllowed``
+    where the broker says no. What is wrong with an argument is raised as ``InvalidRequest`` before anything is sent.
 
     ``deadline``: a command that the ledger first sees after it is refused with ``DeadlineExceeded``.
     """
 
-    def __init__(self, amqp_url: str, *, app: str | None = None, timeout: float = TIMEOUT_SECONDS) -> None:
-        self._url = amqp_url
-        self._app = commands.app(app or login_of(amqp_url).partition(".")[0])
+    def __init__(
+        self, amqp_url: str | Callable[[], str], *, app: str | None = None, timeout: float = TIMEOUT_SECONDS
+    ) -> None:
+        self._address = (lambda: amqp_url) if isinstance(amqp_url, str) else amqp_url
+        self._app = commands.app(app or login_of(self._address()).partition(".")[0])
         self._timeout = commands.seconds(timeout, "timeout")
-        self._asker = Asker(amqp_url)
+        self._asker = Asker(self._address)
 
     async def __aenter__(self) -> Self:
         """Connects. Raises ``LoginRefused``, and ``NotConnected`` where it does not succeed within the timeout."""
@@ -189,30 +195,30 @@ class Mana:
         once.
 
         With ``queue`` (its name begins with the app's id and a dot): from a durable queue, made where there is none,
-        in which events are kept also while nobody reads. It gets the events of the app's own usages, grants and so on,
-        or those of other ``topics`` where the login may read them. They are acknowledged once the next item is asked
-        for.
+        in which events are kept also while nobody reads. It gets the events of what happens under the app's own id,
+        for which the app needs the permission ``events:read``, or those of other ``topics``, or of ``types`` that
+        happen under no app's, for which it needs ``admin``. They are acknowledged once the next item is asked for.
 
-        ``types`` and ``user_id`` choose. An item is an ``Event``; or, from the log, a ``Gap`` where events of a user
-        are missing, a ``LogGap`` where the log has dropped what was not read yet, a ``LogReplaced`` where this is not
-        the log of that position. What this reader has seen is dropped as a repeat, nothing else. Events of one user are
-        in order, but what was missing and is sent again comes late, also from before the first one that was seen.
+        ``types`` and ``user_id`` choose; types and topics that no event has are refused (``ValueError``). An item is an
+        ``Event``; or, from the log, a ``Gap`` where events of a user are missing, a ``LogGap`` where the log has
+        dropped what was not read yet, a ``LogReplaced`` where this is not the log of that position. What this reader
+        has seen is dropped as a repeat, nothing else. Events of one user are in order, but what was missing and is sent
+        again comes late, also from before the first one that was seen.
 
         It has a connection of its own, made anew whenever it is lost, and needs no open client. Whoever leaves before
-        the end closes it by ``contextlib.aclosing``. Raises ``LoginRefused``.
+        the end closes it by ``contextlib.aclosing``. Raises ``LoginRefused``, and ``NotAllowed`` where a permission is
+        missing.
         """
         user = None if user_id is None else commands.identifier(user_id, "userId")
-        wanted = Wanted(types, user)
+        wanted = Wanted(event_topics.known(types), user)
         if queue is None:
             if topics is not None:
                 raise ValueError("topics are of a queue: name one")
-            return LogReader(self._url, position, start, wanted).items()
+            return LogReader(self._address, position, start, wanted).items()
         if position is not None or start != "first":
             raise ValueError("a queue is its own position: it takes neither position nor start")
-        return QueueReader(self._url, queue, topics or self._own_topics(types), wanted).items()
-
-    def _own_topics(self, types: Collection[str] | None) -> list[str]:
-        return [f"#.{self._app}"] if types is None else [f"{type_}.{self._app}" for type_ in types]
+        chosen = event_topics.own(types, self._app) if topics is None else event_topics.matching(topics, types)
+        return QueueReader(self._address, queue, chosen, wanted).items()
 
     async def _write(
         self,

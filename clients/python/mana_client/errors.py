@@ -15,7 +15,24 @@ class NotConnected(ManaError):
 
 
 class LoginRefused(ManaError):
-    """The broker does not know this login, or does not let it do what was asked. Trying again does not help."""
+    """The broker does not let this login in: its secret was revoked, say. Nothing was sent.
+
+    The client goes on trying, so that it is there again once the login is, or once the address names another one.
+    """
+
+
+class NotAllowed(ManaError):
+    """The broker knows the login, and does not let it do this. Nothing was sent, and trying again does not help.
+
+    ``what`` was refused, in the broker's words, such as ``queue 'mail.events'``; ``permission`` is what the app lacks
+    for it, ``None`` where none allows it, as with a queue whose name does not begin with the app's id and a dot.
+    """
+
+    def __init__(self, what: str, permission: str | None, said: str) -> None:
+        lacks = "no permission allows that" if permission is None else f"the app needs the permission {permission}"
+        super().__init__(f"{what} is not for this login: {lacks} ({said})")
+        self.what: Final = what
+        self.permission: Final = permission
 
 
 class NoAnswer(ManaError):

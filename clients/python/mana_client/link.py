@@ -28,16 +28,19 @@ from pamqp.commands import Basic
 from yarl import URL
 
 from mana_client.commands import Command
-from mana_client.errors import LoginRefused
+from mana_client.errors import LoginRefused, NotAllowed
+from mana_client.rights import not_allowed
 
 HEARTBEAT_SECONDS: Final = 10
 CONNECT_SECONDS_MAX: Final = 10.0
-_CLOSE_SECONDS_MAX: Final = 2.0
+_CLOSE_SECONDS_MAX = 2.0
 _COMMANDS: Final = "credits.commands"
 _REPLIES: Final = "amq.rabbitmq.reply-to"
 _PERSISTENT: Final = 2
-_REFUSALS: Final = (AuthenticationError, ProbableAuthenticationError, ConnectionNotAllowed, ChannelAccessRefused)
+_REFUSALS: Final = (AuthenticationError, ProbableAuthenticationError, ConnectionNotAllowed)
 
+Address = Callable[[], str]
+"""Asked for the broker's address before each connection: the login in it may be another one by then."""
 OnReply = Callable[[str, bytes], None]
 """Told of a reply: its correlation id, its body."""
 
@@ -68,13 +71,15 @@ async def connected(url: str, name: str) -> AbstractConnection:
 
 @contextmanager
 def translated() -> Generator[None]:
-    """Turns the library's errors into the few that mean something here."""
+    """Turns the library's errors into the few that mean something here: ``LoginRefused``, ``NotAllowed``, ``Lost``."""
     try:
         yield
     except DeliveryError as error:
         raise NotAccepted(str(error)) from error
     except _REFUSALS as error:
         raise LoginRefused(f"the broker refuses this login: {error}") from error
+    except ChannelAccessRefused as error:
+        raise not_allowed(str(error)) from error
     except TimeoutError:
         raise
     except (AMQPError, ChannelInvalidStateError, OSError, RuntimeError) as error:
@@ -93,6 +98,16 @@ async def hang_up(connection: AbstractConnection) -> None:
     with suppress(Exception):
         async with asyncio.timeout(_CLOSE_SECONDS_MAX):
             await connection.close()
+
+
+def url_of(address: Address) -> str:
+    """The address as it is now. Raises ``LoginRefused`` where there is none to be had."""
+    try:
+        url = address()
+        login_of(url)
+    except Exception as error:  # the caller's own function: whatever it is, no login can be tried
+        raise LoginRefused(f"the broker's address cannot be read: {type(error).__name__}: {error}") from error
+    return url
 
 
 def login_of(url: str) -> str:
@@ -114,8 +129,9 @@ class Link:
         self._given_up: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     @classmethod
-    async def open(cls, url: str, on_reply: OnReply) -> Link:
-        """Connects, and listens for replies. Raises ``LoginRefused`` and ``Lost``."""
+    async def open(cls, address: Address, on_reply: OnReply) -> Link:
+        """Connects, and listens for replies. Raises ``LoginRefused``, ``NotAllowed`` and ``Lost``."""
+        url = url_of(address)
         connection = await connected(url, "mana-client")
 
         async def read(message: DeliveredMessage) -> None:
@@ -138,7 +154,7 @@ class Link:
         """Returns once the broker has confirmed that the command is queued and safe.
 
         ``message_id`` is the correlation id too, so that sending it again is a repeat and no new try.
-        Raises ``NotAccepted``, ``LoginRefused`` and ``Lost``. Waits without end while the broker is blocked: bound it.
+        Raises ``NotAccepted``, ``NotAllowed`` and ``Lost``. Waits without end while the broker is blocked: bound it.
         """
         properties = Basic.Properties(
             content_type="application/json",
@@ -159,7 +175,7 @@ class Link:
                     properties=properties,
                     mandatory=True,
                 )
-        except LoginRefused as error:
+        except NotAllowed as error:
             if self._has_confirmed:  # the right was taken away meanwhile: this one may have come before
                 raise Lost(str(error)) from error
             raise

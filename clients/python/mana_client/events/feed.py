@@ -11,7 +11,7 @@ from aiormq.abc import AbstractChannel, AbstractConnection, DeliveredMessage
 from pamqp.commands import Basic
 from pamqp.common import FieldTable
 
-from mana_client.link import CONNECT_SECONDS_MAX, Lost, connected, hang_up, translated
+from mana_client.link import CONNECT_SECONDS_MAX, Address, Lost, connected, hang_up, translated, url_of
 
 _PAUSES: Final = (0.1, 0.25, 0.5, 1.0, 2.0, 5.0)
 """Seconds between attempts to subscribe, the last one for ever."""
@@ -37,10 +37,16 @@ class Feed:
 
     @classmethod
     async def open(
-        cls, url: str, queue: str, *, prefetch: int, arguments: FieldTable | None = None, prepare: Prepare | None = None
+        cls,
+        address: Address,
+        queue: str,
+        *,
+        prefetch: int,
+        arguments: FieldTable | None = None,
+        prepare: Prepare | None = None,
     ) -> Feed:
-        """Subscribes. Raises ``LoginRefused``, ``Lost``, and what ``prepare`` raises."""
-        connection = await connected(url, "mana-client events")
+        """Subscribes. Raises ``LoginRefused``, ``NotAllowed``, ``Lost``, and what ``prepare`` raises."""
+        connection = await connected(url_of(address), "mana-client events")
         try:
             async with asyncio.timeout(CONNECT_SECONDS_MAX):
                 with translated():
@@ -117,7 +123,7 @@ async def lost(name: str, error: Lost) -> None:
 
 
 async def subscribed(subscribe: Callable[[], Awaitable[Feed]]) -> Feed:
-    """Subscribes as soon as that succeeds, however long it takes. Raises ``LoginRefused``, and what is for good."""
+    """Subscribes as soon as that succeeds, however long it takes. Raises what is for good, such as ``NotAllowed``."""
     failures, told = 0, ""
     while True:
         try:

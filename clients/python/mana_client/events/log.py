@@ -18,7 +18,7 @@ from mana_client.events.model import Event, Gap, Item, LogGap, LogReplaced, Posi
 from mana_client.events.positions import PositionStore
 from mana_client.events.reading import OFFSET, Wanted, event_of
 from mana_client.events.sequences import Sequences
-from mana_client.link import Lost
+from mana_client.link import Address, Lost
 
 _LOG: Final = "credits.events.log"
 _PREFETCH: Final = 500
@@ -37,8 +37,8 @@ class _Replaced(Exception):
 class LogReader:
     """One reader, from its start to its end, over any number of connections."""
 
-    def __init__(self, url: str, store: PositionStore | None, start: Start, wanted: Wanted) -> None:
-        self._url = url
+    def __init__(self, address: Address, store: PositionStore | None, start: Start, wanted: Wanted) -> None:
+        self._address = address
         self._store = store
         self._begin: FieldValue = None if isinstance(start, Position) else start
         self._at = start if isinstance(start, Position) else None
@@ -48,7 +48,7 @@ class LogReader:
         self._skipped = 0
 
     async def items(self) -> AsyncGenerator[Item]:
-        """Without end. Raises ``LoginRefused``, and what the store raises."""
+        """Without end. Raises ``LoginRefused``, ``NotAllowed``, and what the store raises."""
         stored = None if self._store is None else await self._store.load()
         self._at = stored or self._at
         while True:
@@ -65,15 +65,19 @@ class LogReader:
     async def _subscribe(self) -> Feed:
         if self._at is not None:
             return await self._open(self._first_read(self._at))
-        feed = await self._open(self._begin)
-        if self._begin in {"next", "last"}:
-            # Where the connection is lost before anything came, what comes meanwhile must not be missed.
-            self._begin = datetime.now(UTC)
+        begin, asked_at = self._begin, datetime.now(UTC)
+        if begin == "next":
+            # Where the connection is lost before anything came, or before it is known that it would, what comes
+            # meanwhile must not be missed.
+            self._begin = asked_at
+        feed = await self._open(begin)
+        if begin == "last":
+            self._begin = asked_at
         return feed
 
     async def _open(self, begin: FieldValue) -> Feed:
         arguments: FieldTable = {OFFSET: begin}
-        return await Feed.open(self._url, _LOG, prefetch=_PREFETCH, arguments=arguments)
+        return await Feed.open(self._address, _LOG, prefetch=_PREFETCH, arguments=arguments)
 
     def _first_read(self, at: Position) -> int:
         return max(0, at.offset - self._look_back)

@@ -14,7 +14,7 @@ from mana_client.events.feed import Feed, lost, subscribed
 from mana_client.events.model import Item
 from mana_client.events.reading import Wanted, event_of
 from mana_client.events.sequences import Sequences
-from mana_client.link import Lost
+from mana_client.link import Address, Lost
 
 _EXCHANGE: Final = "credits.events"
 _PREFETCH: Final = 100
@@ -23,15 +23,15 @@ _PREFETCH: Final = 100
 class QueueReader:
     """One reader, from its start to its end, over any number of connections. The queue itself is the position."""
 
-    def __init__(self, url: str, queue: str, topics: Collection[str], wanted: Wanted) -> None:
-        self._url = url
+    def __init__(self, address: Address, queue: str, topics: Collection[str], wanted: Wanted) -> None:
+        self._address = address
         self._queue = queue
         self._topics = topics
         self._wanted = wanted
         self._sequences = Sequences()
 
     async def items(self) -> AsyncGenerator[Item]:
-        """Without end. Raises ``LoginRefused``, and ``ManaError`` where there is another kind of queue of this name."""
+        """Without end. Raises ``LoginRefused``, ``NotAllowed``, and ``ManaError`` for another kind of queue."""
         while True:
             feed = await subscribed(self._subscribe)
             try:
@@ -44,7 +44,7 @@ class QueueReader:
                 await feed.close()
 
     async def _subscribe(self) -> Feed:
-        return await Feed.open(self._url, self._queue, prefetch=_PREFETCH, prepare=self._prepare)
+        return await Feed.open(self._address, self._queue, prefetch=_PREFETCH, prepare=self._prepare)
 
     async def _prepare(self, channel: AbstractChannel) -> None:
         try:

@@ -1,33 +1,20 @@
-"""Real servers for the client's tests; a module says whether a real worker or a scripted one stands behind them."""
+"""The apps' servers for the client's tests, which come before the apps' own: no worker is there yet, so that a module
+says whether a real one or a scripted one stands behind them."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import pytest
 from mana_client import Mana
 
 from contracts.topology import WORKER_LOGIN
-from ops.instance import Instance, private
+from ops.instance import Instance
 from tests.e2e.client import Client
 from tests.faults.tools.proxy import Proxy
 from tests.integration.api.ledger import ScriptedLedger, scripted
-from tests.integration.api.process import PARTITIONS
 from tests.integration.workers.running import Running, running
-
-
-@pytest.fixture(scope="package")
-def servers() -> Generator[Instance]:
-    """PostgreSQL, RabbitMQ and Redis with schema and topology."""
-    with private(workers=0, partitions=PARTITIONS, with_processes=False, name="client-tests") as instance:
-        yield instance
-
-
-@pytest.fixture(scope="package")
-def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where workers write."""
-    return tmp_path_factory.mktemp("workers")
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Coroutine
 from urllib.parse import urlsplit
 
 import pytest
-from mana_client import Mana, NoAnswer, NotConnected, OutcomeUnknown, Overloaded, Result
+from mana_client import Mana, NoAnswer, NotConnected, OutcomeUnknown, Overloaded, Result, link
 
 from bench.bounds import management
 from ops import urls
@@ -116,7 +116,11 @@ async def test_a_read_without_an_answer(behind: Mana, proxy: Proxy, user: str) -
     assert (await behind.balance(user)).available == 150
 
 
-async def test_closing_tells_who_waits(servers: Instance, proxy: Proxy, user: str) -> None:
+async def test_closing_tells_who_waits(
+    servers: Instance, proxy: Proxy, user: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the broker does not take the goodbye."""
+    monkeypatch.setattr(link, "_CLOSE_SECONDS_MAX", 0.1)
     async with Mana(proxy.url(servers.addresses.amqp), app="chat") as client:
         await client.balance(user)
         proxy.freeze("down")

@@ -13,14 +13,15 @@ from typing import Any
 import aio_pika
 import pytest
 from aio_pika.abc import AbstractChannel
-from mana_client import Event, FileStore, Gap, Item, LogGap, LoginRefused, LogReplaced, Mana, ManaError, Position
+from mana_client import Event, FileStore, Gap, Item, LogGap, LogReplaced, Mana, ManaError, NotAllowed, Position
 from mana_client.events import log
 
 from bench.bounds import management
+from contracts.apps import Permission
 from ops import urls
 from ops.instance import Instance
 from tests.faults.tools.proxy import Proxy
-from tests.integration.clients.python.logins import CHAT, login
+from tests.integration.apps.client.logins import CHAT, login
 from tests.integration.workers.running import Running, until
 
 LOG = "credits.events.log"
@@ -156,22 +157,43 @@ async def test_from_now_on_means_also_over_a_lost_connection(
     servers: Instance, proxy: Proxy, mana: Mana, user: str
 ) -> None:
     await mana.use(user, 1, description="before")
+    others = await _readers(servers)  # RabbitMQ lists some of the tests before, which are gone
     async with aclosing(Mana(proxy.url(servers.addresses.amqp)).events(user_id=user, start="next")) as events:
         waiting = asyncio.create_task(anext(events))
-        await until(lambda: _is_consumed(servers), "the log is read")
+
+        async def is_read() -> bool:
+            return bool(await _readers(servers) - others)
+
+        await until(is_read, "the log is read")
         async with proxy.down():
             await mana.use(user, 1, description="meanwhile")
-        async with asyncio.timeout(20):
-            seen = [await waiting]
-            while sequences(seen)[-1] != 3:  # the broker knows times by the second, and sends whole chunks
-                seen.append(await anext(events))
-    assert sequences(seen) == [1, 2, 3][-len(seen) :]
+        await _seen_up_to(3, waiting, events)
 
 
-async def _is_consumed(servers: Instance) -> bool:
+async def test_from_now_on_means_from_the_call_also_where_the_broker_was_away_then(
+    servers: Instance, proxy: Proxy, mana: Mana, user: str
+) -> None:
+    async with aclosing(Mana(proxy.url(servers.addresses.amqp)).events(user_id=user, start="next")) as events:
+        async with proxy.down():
+            waiting = asyncio.create_task(anext(events))
+            await mana.use(user, 1, description="meanwhile")
+        await _seen_up_to(2, waiting, events)
+
+
+async def _seen_up_to(last: int, waiting: asyncio.Task[Item], events: AsyncGenerator[Item]) -> None:
+    """Earlier ones may come too: the broker knows times by the second, and sends whole chunks."""
+    async with asyncio.timeout(20):
+        seen = [await waiting]
+        while sequences(seen)[-1] != last:
+            seen.append(await anext(events))
+    assert sequences(seen) == [*range(1, last + 1)][-len(seen) :]
+
+
+async def _readers(servers: Instance) -> set[str]:
+    """Tags of the log's consumers, as the broker lists them."""
     async with management(servers.env) as broker:
         consumers = await broker.get("consumers", urls.vhost_of(servers.addresses.amqp))
-    return any(consumer["queue"]["name"] == LOG for consumer in consumers)
+    return {consumer["consumer_tag"] for consumer in consumers if consumer["queue"]["name"] == LOG}
 
 
 async def test_repeats_are_dropped_and_gaps_are_told(mana: Mana, channel: AbstractChannel) -> None:
@@ -294,8 +316,9 @@ async def test_what_the_log_has_dropped_is_told(mana: Mana, channel: AbstractCha
 async def test_the_log_is_for_apps_with_the_permission_alone(servers: Instance, channel: AbstractChannel) -> None:
     await publish(channel, 1, str(uuid.uuid4()))
     async with login(servers, CHAT, {"events:read"}) as url, aclosing(Mana(url).events()) as events:
-        with pytest.raises(LoginRefused):
+        with pytest.raises(NotAllowed) as caught:
             await take(events, 1)
+    assert (caught.value.what, caught.value.permission) == (f"queue '{LOG}'", "admin")
     async with login(servers, CHAT, {"admin"}) as url, aclosing(Mana(url).events()) as events:
         assert len(await take(events, 1)) == 1
 
@@ -358,6 +381,49 @@ async def test_what_one_reader_of_a_queue_returned_the_other_gets(
         seen += await take(other, 2)
     assert sorted(sequences(seen), key=str) == [10, 11, 5]
     await _delete(servers, "test.shared")
+
+
+_NOT_ALLOWED: dict[str, tuple[frozenset[Permission], dict[str, Any], str, str | None]] = {
+    "no events at all": (frozenset(), {}, "exchange 'credits.events'", "events:read"),
+    "another app's": (
+        frozenset({"events:read"}),
+        {"topics": ["credits.used.mail"]},
+        "topic 'credits.used.mail' in exchange 'credits.events'",
+        "admin",
+    ),
+    "everybody's": (frozenset({"events:read"}), {"topics": ["#"]}, "topic '#' in exchange 'credits.events'", "admin"),
+    "what is no app's": (
+        frozenset({"events:read"}),
+        {"types": ["user.deleted"]},
+        "topic 'user.deleted.system' in exchange 'credits.events'",
+        "admin",
+    ),
+    "another app's queue": (frozenset({"admin"}), {"queue": "mail.events"}, "queue 'mail.events'", None),
+}
+
+
+@pytest.mark.parametrize("case", _NOT_ALLOWED)
+async def test_what_one_may_not_hear_is_told_with_the_permission_that_is_missing(servers: Instance, case: str) -> None:
+    permissions, other, what, permission = _NOT_ALLOWED[case]
+    wanted: dict[str, Any] = {"queue": "chat.refused", **other}
+    async with login(servers, CHAT, permissions) as url, aclosing(Mana(url).events(**wanted)) as events:
+        with pytest.raises(NotAllowed) as caught:
+            await take(events, 1)
+    assert (caught.value.what, caught.value.permission) == (what, permission)
+    assert "ACCESS_REFUSED" in str(caught.value)
+
+
+async def test_a_queue_of_types_that_are_no_apps(servers: Instance, mana: Mana, user: str) -> None:
+    """They come with ``system`` for their last word, whichever app reads them."""
+    async with aclosing(mana.events(queue="test.system", types=["credits.granted"])) as events:
+        waiting = asyncio.create_task(anext(events))
+        await _until_it_is_there(servers, "test.system")
+        granted = await mana.grant(user, 5, description="d")
+        async with asyncio.timeout(20):
+            event = await waiting
+    assert isinstance(event, Event)
+    assert event.id == granted.transaction.id
+    await _delete(servers, "test.system")
 
 
 async def test_a_queue_of_another_kind(mana: Mana, channel: AbstractChannel) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -18,15 +19,19 @@ from mana_client import (
     InvalidRequest,
     LoginRefused,
     Mana,
+    NoAnswer,
+    NotAllowed,
     NotConnected,
     Refused,
     UnknownUser,
 )
 
+from contracts.apps import app_login
 from ops import urls
 from ops.instance import Instance
 from tests.e2e.client import Client
-from tests.integration.clients.python.logins import CHAT, NOTHING, login
+from tests.integration.apps.client.logins import CHAT, NOTHING, login
+from tests.integration.workers.running import until
 
 EARLIER = datetime.now(UTC) - timedelta(minutes=1)
 
@@ -136,9 +141,39 @@ async def test_logins_that_are_refused(servers: Instance, user: str) -> None:
     wrong = urls.with_login(servers.addresses.amqp, servers.addresses.administrator, "wrong")
     with pytest.raises(LoginRefused):
         await Mana(wrong).__aenter__()
+
+
+async def test_a_login_that_may_not_send_commands(servers: Instance, user: str) -> None:
     async with login(servers, "nobody", rights=NOTHING) as url, Mana(url) as client:
-        with pytest.raises(LoginRefused):
+        with pytest.raises(NotAllowed) as caught:
             await client.use(user, 1, description="d")
+    assert (caught.value.what, caught.value.permission) == ("exchange 'credits.commands'", None)
+
+
+async def test_a_secret_that_was_revoked_and_replaced(servers: Instance, user: str) -> None:
+    """Calls are told so at once; and the next secret is used where the address is asked for."""
+    address = ""
+    async with AsyncExitStack() as stack:
+
+        async def is_refused() -> bool:
+            try:
+                await client.balance(user)
+            except NoAnswer:  # it was under way
+                return False
+            except LoginRefused:
+                return True
+            return False
+
+        async def is_let_in() -> bool:
+            return not await is_refused()
+
+        async with login(servers, CHAT) as address:
+            client = await stack.enter_async_context(Mana(lambda: address))
+            assert await is_let_in()
+        await until(is_refused, "the secret is revoked")
+        async with login(servers, app_login("chat", "m0n1o2p3q4r5")) as address:
+            await until(is_let_in, "the new secret is used")
+            assert (await client.use(user, 1, description="d")).transaction.app_id == "chat"
 
 
 async def test_not_before_it_is_opened_nor_after_it_is_closed(servers: Instance, user: str) -> None:
