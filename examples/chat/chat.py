@@ -1,17 +1,20 @@
 """A small web chat that charges by length: `python examples/chat/chat.py`, then open the address that it prints.
 
 Users sign in with their Mana address and password. An answer costs 1 credit for each started 200 characters of
-question and answer together. Needs mana-client[fastapi] and uvicorn, MANA_AMQP_URL and MANA_API_URL.
+question and answer together. Needs mana-client[fastapi] and uvicorn, MANA_AMQP_URL and MANA_API_URL. With
+MANA_AMQP_URL_FILE instead of the first, a file that holds it, a new secret is used as soon as it stands there.
 CHAT_PORT (8000), CHAT_FILE (where answers are kept: chat.sqlite3), CHAT_PATIENCE (10 seconds) may be set.
 """
 
 import hashlib
+import logging
 import os
 import secrets
 import sqlite3
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -19,15 +22,32 @@ import httpx
 import uvicorn
 from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse, JSONResponse
-from mana_client import InsufficientCredits, Mana, ManaError, NoAnswer, NotConnected, Overloaded, Refused
+from mana_client import (
+    InsufficientCredits,
+    LoginRefused,
+    Mana,
+    ManaError,
+    NoAnswer,
+    NotAllowed,
+    NotConnected,
+    Overloaded,
+    Refused,
+)
 from mana_client.fastapi import CurrentUser, install
 from mana_client.tokens import TokenVerifier
 from pydantic import BaseModel, Field
 
 API = os.environ.get("MANA_API_URL", "")
 BROKER = os.environ.get("MANA_AMQP_URL", "")
+BROKER_FILE = os.environ.get("MANA_AMQP_URL_FILE", "")
 PORT = int(os.environ.get("CHAT_PORT", "8000"))
 PATIENCE = float(os.environ.get("CHAT_PATIENCE", "10"))
+log = logging.getLogger("chat")
+
+
+def broker() -> str:
+    """The broker's address, as it is now: the client asks for it before each connection."""
+    return Path(BROKER_FILE).read_text(encoding="utf-8").strip() if BROKER_FILE else BROKER
 
 
 def think(prompt: str) -> str:
@@ -103,7 +123,7 @@ class Order(BaseModel):
 async def running(app: FastAPI) -> AsyncGenerator[None]:
     """One client for the whole process; it connects again by itself."""
     async with (
-        Mana(BROKER, app="chat", timeout=PATIENCE) as app.state.mana,
+        Mana(broker, app="chat", timeout=PATIENCE) as app.state.mana,
         httpx.AsyncClient(base_url=f"{API}/api/v1", timeout=PATIENCE) as app.state.rest,
     ):
         app.state.kept = Kept(os.environ.get("CHAT_FILE", "chat.sqlite3"))
@@ -130,6 +150,11 @@ async def refused(_: Request, error: ManaError) -> JSONResponse:
     elif isinstance(error, NoAnswer | NotConnected | Overloaded):
         # Perhaps it is charged, perhaps not. The same message, asked again, has the same key.
         answered = ToldError(503, "try_again", "No answer came in time. Send it again: you pay for it once.")
+    elif isinstance(error, LoginRefused | NotAllowed):
+        # Nothing that the user can do. The client goes on trying, and is back when the secret is good again.
+        log.error("Mana does not let this chat in; was its secret revoked, or a permission taken away? %s", error)
+        words = "The chat cannot count credits at the moment, so it gives no answers. Whoever runs it has been told."
+        answered = ToldError(503, "closed", f"{words} Send it again later: you pay for it once.")
     elif isinstance(error, Refused):
         answered = ToldError(403, error.code, f"That is not possible: {error.message}.")
     else:
@@ -355,9 +380,10 @@ $("ask").onsubmit = (event) => {
 
 def main() -> int:
     """Runs until Ctrl-C."""
-    if not API or not BROKER:
+    if not API or not (BROKER or BROKER_FILE):
         print("usage: MANA_AMQP_URL=amqp://… MANA_API_URL=http://… python examples/chat/chat.py", file=sys.stderr)
         return 2
+    logging.basicConfig(format="%(levelname)s: %(name)s: %(message)s")
     uvicorn.run(app, host="127.0.0.1", port=PORT, log_level="info")
     return 0
 

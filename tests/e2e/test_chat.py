@@ -8,6 +8,7 @@ import subprocess
 import sys
 import uuid
 from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import httpx
 import pytest
 from playwright.async_api import Page, expect
 
+from contracts.apps import app_login
 from ops.instance import Instance
 from tests.e2e.browser import browsing
 from tests.e2e.chat import chatting, sent
@@ -24,6 +26,7 @@ from tests.e2e.starter import CHECKOUT
 from tests.faults.tools.proxy import Proxy
 from tests.faults.tools.telling import until
 from tests.integration.api.users import PASSWORD, SignedIn, sign_up
+from tests.integration.apps.client.logins import login
 
 _WITHIN_SECONDS = 20.0
 
@@ -149,6 +152,37 @@ async def test_an_unknown_outcome_is_asked_for_by_the_same_message(
             async with proxy.down():
                 assert (await sent(chat, user, new_id(), "the broker is away"))[0] == 503
     assert await amounts(front, user) == [-1]
+
+
+async def test_a_secret_that_is_revoked_and_replaced(
+    front: httpx.AsyncClient, user: SignedIn, instance: Instance, folder: Path
+) -> None:
+    """The user is told that it is closed, the log says why, and it is back without a restart."""
+    id_, file = new_id(), folder / "address"
+
+    async def answered(status: int) -> bool:
+        return (await sent(chat, user, id_, "hello"))[0] == status
+
+    async with AsyncExitStack() as stack:
+        async with login(instance, app_login("chat", "a1b2c3d4e5f6")) as address:
+            file.write_text(f"{address}\n")
+            chat = await stack.enter_async_context(chatting(instance.env, folder, MANA_AMQP_URL_FILE=str(file)))
+            assert await answered(200)
+        id_ = new_id()
+
+        async def is_closed() -> bool:
+            status, told = await sent(chat, user, id_, "hello")
+            return status == 503 and told["code"] == "closed"
+
+        await until(is_closed, "the secret is revoked", _WITHIN_SECONDS)
+        (log,) = [
+            text for each in folder.glob("chat-*.log") if "does not let this chat in" in (text := each.read_text())
+        ]
+        assert "was its secret revoked" in log
+        async with login(instance, app_login("chat", "g7h8i9j0k1l2")) as address:
+            file.write_text(f"{address}\n")
+            await until(lambda: answered(200), "the new secret is used", _WITHIN_SECONDS)
+    assert await amounts(front, user) == [-1, -1]
 
 
 async def test_who_is_not_signed_in_gets_nothing(chat: httpx.AsyncClient) -> None:
