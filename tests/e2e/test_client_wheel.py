@@ -10,9 +10,12 @@ import subprocess
 import sys
 import zipfile
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from ops.instance import Instance
 from ops.place import CHECKOUT
@@ -57,19 +60,47 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return built
 
 
-@pytest.fixture(scope="module")
-def apart(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Apart:
-    """With the wheel installed."""
+@pytest.fixture(scope="module", params=["lent", pytest.param("fetched", marks=pytest.mark.slow)])
+def apart(wheel: Path, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Apart:
+    """With the wheel installed, and all that it says it needs, and nothing else: lent from the tests' own environment,
+    or the newest that the index has."""
     folder = tmp_path_factory.mktemp("apart")
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder / "venv"], check=True)
     python = folder / "venv" / "bin" / "python"
-    _pip("--python", str(python), "install", "--prefer-binary", "--quiet", f"{wheel}[fastapi]")
+    where = ("--no-deps", "--no-index") if request.param == "lent" else ("--prefer-binary",)
+    _pip("--python", str(python), "install", "--quiet", *where, f"{wheel}[fastapi]")
+    if request.param == "lent":
+        _lend(folder / "venv")
     names = ("spend.py", "follow.py", "web.py")
     blocks = re.findall(r"^```python\n(.*?)^```$", (PACKAGE / "README.md").read_text(), re.DOTALL | re.MULTILINE)
     for name, block in zip(names, blocks, strict=True):
         (folder / name).write_text(block)
     (folder / "web_check.py").write_text((CHECKOUT / "tests" / "e2e" / "apart" / "web_check.py").read_text())
     return Apart(folder, python)
+
+
+def _lend(environment: Path) -> None:
+    """Links into it what its one package needs, and what that needs, by what each says of itself."""
+    [packages] = environment.glob("lib/*/site-packages")
+    [own] = metadata.distributions(path=[str(packages)], name="mana-client")
+    wanted, lent = [(own, {"fastapi"})], set[str]()
+    while wanted:
+        needing, extras = wanted.pop()
+        for requirement in map(Requirement, needing.requires or ()):
+            environments = [{"extra": extra} for extra in extras or {""}]
+            if requirement.marker is not None and not any(map(requirement.marker.evaluate, environments)):
+                continue
+            found = metadata.distribution(requirement.name)
+            assert requirement.specifier.contains(found.version), f"{requirement}: {found.version} is here"
+            if canonicalize_name(found.name) not in lent:
+                lent.add(canonicalize_name(found.name))
+                wanted.append((found, requirement.extras))
+                _link(found, packages)
+
+
+def _link(package: metadata.Distribution, into: Path) -> None:
+    for part in {file.parts[0] for file in package.files or ()} - {"..", "__pycache__"}:
+        (into / part).symlink_to(Path(str(package.locate_file(part))).resolve())
 
 
 def test_it_holds_the_package_whole_and_nothing_else(wheel: Path) -> None:

@@ -152,6 +152,61 @@ async def test_javascript(instance: Instance, opened_user: str, javascript: Path
     _is_honest([str(node.NODE), "examples/spend.mjs"], instance, opened_user, javascript)
 
 
+async def test_balances_in_javascript(
+    instance: Instance, client: Client, opened_user: str, javascript: Path, tmp_path: Path
+) -> None:
+    """What happens while it is there, and what happened while it was not; it ends by a signal, and goes on."""
+    queue, file = f"test-{uuid.uuid4()}", tmp_path / "balances.json"
+    try:
+        with _keeping_balances(instance, javascript, file, queue) as lines:
+            assert next(lines) == f"reading {queue}: 0 events before, 0 repeats\n"
+            await client.use(opened_user, 3)
+            assert await _kept(file, opened_user, sequence=2) == {"balance": 0, "freeCreditsRemaining": 147}
+        await client.use(opened_user, 4)
+        with _keeping_balances(instance, javascript, file, queue) as lines:
+            assert re.fullmatch(rf"reading {queue}: [1-9]\d* events before, 0 repeats\n", next(lines))
+            assert await _kept(file, opened_user, sequence=3) == {"balance": 0, "freeCreditsRemaining": 143}
+    finally:
+        await client.channel.queue_delete(queue)
+
+
+@contextmanager
+def _keeping_balances(instance: Instance, javascript: Path, file: Path, queue: str) -> Generator[Iterator[str]]:
+    """What it prints, until it is ended as by `kill`."""
+    process = subprocess.Popen(
+        [node.NODE, "examples/balances.mjs", file, queue],
+        cwd=javascript,
+        env={"PATH": os.environ["PATH"], **instance.env},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    watchdog = threading.Timer(_SECONDS, process.kill)
+    watchdog.start()
+    try:
+        assert process.stdout is not None
+        yield iter(process.stdout)
+        process.terminate()
+        *_, last = process.communicate(timeout=_SECONDS)[0].splitlines()
+        assert process.returncode == 0
+        assert re.fullmatch(r"\d+ events of \d+ users, 0 repeats, \d+ gaps", last)
+    finally:
+        process.kill()
+        process.communicate()
+        watchdog.cancel()
+
+
+async def _kept(file: Path, user: str, sequence: int) -> dict[str, int]:
+    """The user's balance, once it is that behind this transaction."""
+    async with asyncio.timeout(_SECONDS):
+        while True:
+            kept = (
+                json.loads(file.read_bytes())["users"].get(user, {"sequence": 0}) if file.exists() else {"sequence": 0}
+            )
+            if kept.pop("sequence") >= sequence:
+                return kept
+            await asyncio.sleep(0.05)
+
+
 async def test_rest(instance: Instance) -> None:
     _needs_curl()
     key = f"example-{uuid.uuid4()}"
