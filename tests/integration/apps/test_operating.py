@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Awaitable, Callable
 from urllib.parse import urlsplit
 
-import aio_pika
+import aiormq
 import asyncpg
 import pytest
 from aio_pika.exceptions import ProbableAuthenticationError
@@ -69,7 +69,7 @@ async def test_an_app_is_made_rotated_and_revoked(mana: Mana, broker: Broker, ow
             assert "is deleted" in str(await asyncio.wait_for(first_ended, 1))
             assert not second_ended.done(), "the other secret's connection lives on"
             with pytest.raises(ProbableAuthenticationError):
-                await aio_pika.connect(first.url)
+                await aiormq.connect(first.url)  # aio-pika's own complains when it is collected later
 
             assert (await mana("revoke", app)).status == 0
             assert "is deleted" in str(await asyncio.wait_for(second_ended, 1))
