@@ -126,6 +126,11 @@ class Forbidden(Refused):
 
     code = "forbidden"
 
+    @property
+    def permission(self) -> str | None:
+        """What the app lacks for it; ``None`` where no permission allows it."""
+        return self.details.get("permission")
+
 
 class DeadlineExceeded(Refused):
     """The command was first seen after its deadline."""

@@ -127,6 +127,12 @@ async def test_each_refusal_is_an_error_of_its_own(chat: Mana, user: str, error:
     assert caught.value.code == error.code
 
 
+async def test_what_is_forbidden_names_the_permission(chat: Mana, user: str) -> None:
+    with pytest.raises(Forbidden) as caught:
+        await chat.adjust(user, 1, description="d", reason="r")
+    assert caught.value.permission == "credits:adjust"
+
+
 async def test_a_frozen_account(chat: Mana, administrator: Client, user: str) -> None:
     assert (await administrator.call("account.freeze", user, reason="r", idempotencyKey="freeze"))["ok"]
     with pytest.raises(AccountFrozen):
