@@ -125,12 +125,13 @@ class OperatorPolicy:
 
 @dataclass(frozen=True)
 class Bounds:
-    """What an operator allows events to take of the broker's disk; ``events_log_age`` None: as old as they get."""
+    """What an operator allows events and dead letters to take of the broker's disk; an age of None bounds nothing."""
 
     events_log_bytes: int = EVENTS_LOG_BYTES_DEFAULT
     events_log_age: timedelta | None = None
     subscriber_queue_bytes: int = SUBSCRIBER_QUEUE_BYTES_DEFAULT
     subscriber_queue_length: int = SUBSCRIBER_QUEUE_LENGTH_DEFAULT
+    dead_letters_age: timedelta | None = None
 
     def events_log(self) -> dict[str, Any]:
         """Of the log."""
@@ -139,6 +140,17 @@ class Bounds:
             "max-length-bytes": self.events_log_bytes,
             "stream-max-segment-size-bytes": EVENTS_LOG_SEGMENT_BYTES,
             **({} if age is None else {"max-age": f"{round(age.total_seconds())}s"}),
+        }
+
+    def dead_letters(self) -> dict[str, Any]:
+        """Of ``credits.dead``. Each look at it counts as a delivery of all that it holds, and RabbitMQ 4 would drop a
+        message at the twentieth."""
+        age = self.dead_letters_age
+        return {
+            "max-length": DEAD_QUEUE_LENGTH,
+            "max-length-bytes": DEAD_QUEUE_BYTES,
+            "delivery-limit": DELIVERY_LIMIT,
+            **({} if age is None else {"message-ttl": round(age.total_seconds() * 1000)}),
         }
 
     def others(self) -> dict[str, Any]:
@@ -310,16 +322,7 @@ def broker_topology(
                 rf"^{_COMMAND_QUEUES}$",
                 {"max-length": queue_length, "max-length-bytes": COMMAND_QUEUE_BYTES},
             ),
-            Policy(
-                "mana-dead",
-                r"^credits\.dead$",
-                # Each look at it counts as a delivery of all that it holds, and RabbitMQ 4 drops at the twentieth.
-                {
-                    "max-length": DEAD_QUEUE_LENGTH,
-                    "max-length-bytes": DEAD_QUEUE_BYTES,
-                    "delivery-limit": DELIVERY_LIMIT,
-                },
-            ),
+            Policy("mana-dead", r"^credits\.dead$", bounds.dead_letters()),
             Policy("mana-events-log", r"^credits\.events\.log$", bounds.events_log()),
             Policy(
                 "mana-mail",

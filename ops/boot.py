@@ -7,6 +7,8 @@ import shutil
 from dataclasses import dataclass
 from functools import partial
 
+import msgspec
+
 from contracts.topology import PARTITIONS_DEFAULT
 from ops import broker_logins, envfile, given, layout, monitoring, roles, schema, stand_in, state, taken, topology, urls
 from ops.addresses import DATABASE, Addresses
@@ -145,6 +147,9 @@ class Boot:
                 await broker_logins.refuse_others(broker, passwords)
             vhost = urls.vhost_of(plan.addresses.amqp)
             await topology.declare(broker, vhost, partitions, passwords, self._settings.bounds)
+            if self._place.definitions.exists():
+                await broker.post("definitions", body=msgspec.json.decode(self._place.definitions.read_bytes()))
+                self._place.definitions.unlink()
 
     def _owns(self, server: object) -> bool:
         """Whether roles and logins are ours to change: on a private server, or where that was asked for."""

@@ -1,14 +1,19 @@
 """The commands of ./mana: each reads what was asked, and hands over."""
 
+import asyncio
 import os
 import shutil
 import sys
+from pathlib import Path
 from typing import Annotated, NoReturn
 
 import msgspec
 import typer
 
-from ops import checks, demo, envfile, foreground, instance, running, screen, stand_in, status
+from contracts.moments import read_moment
+from ops import checks, demo, envfile, foreground, instance, running, screen, settings, stand_in, status
+from ops import packages as packages_of_servers
+from ops.backup import restoring, taking
 from ops.boot import Wish
 from ops.errors import LauncherError, sentence
 from ops.layout import Pooling
@@ -243,8 +248,41 @@ def dead_letters(context: typer.Context) -> None:
     """List, show, send again or give up what is kept in credits.dead (--help: the commands)."""
     if not context.args or "--help" in context.args:
         _become("api.operators.dead", context.args or ["--help"], {})
-    settings = ProcessSettings(instance.of(Place.from_environment()).addresses, partitions=1)
-    _become("api.operators.dead", context.args, settings.dead_letters())
+    own = ProcessSettings(instance.of(Place.from_environment()).addresses, partitions=1)
+    _become("api.operators.dead", context.args, own.dead_letters())
+
+
+@app.command()
+def backup(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder that is empty, or not there yet.")],
+) -> None:
+    """Copy the running place, its database and secrets, into a folder."""
+    target = folder.expanduser().absolute()
+    with screen.steps("looking at the place") as show:
+        taken = asyncio.run(taking.take(instance.of(Place.from_environment()), target, show))
+    screen.results.print(f"{target} is a backup of {taken.ended:%Y-%m-%dT%H:%M:%SZ}. It holds secrets.", markup=False)
+    if taken.wal_archive:
+        screen.results.print(f"Later moments need {taken.wal_archive} from {taken.wal_from} on.", markup=False)
+
+
+@app.command()
+def restore(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A backup.")],
+    *,
+    at: Annotated[str | None, typer.Option(metavar="TIME", help="To this moment, as 2027-01-31T12:00:00Z.")] = None,
+    wal: Annotated[Path | None, typer.Option(metavar="DIR", help="Where archived WAL lies, if elsewhere.")] = None,
+) -> None:
+    """Make a place, which must be empty, out of a backup; then ./mana up starts it."""
+    moment = read_moment(at) if at else None
+    if at and moment is None:
+        raise LauncherError(f"{at} is no time of RFC 3339, such as 2027-01-31T12:00:00Z.")
+    place, given = Place.from_environment(), settings.read()
+    wish = restoring.Wish(folder.expanduser().absolute(), moment, wal and wal.expanduser().absolute())
+    with screen.steps("looking for the servers") as show:
+        packages_of_servers.ensure(given, watch=show)
+        last = asyncio.run(restoring.restore(place, wish, given, show))
+    told = f", its last transaction of {last:%Y-%m-%dT%H:%M:%S.%fZ}" if last else ""
+    screen.results.print(f"{place.home} is restored{told}: ./mana up starts it.", markup=False)
 
 
 @buying.command(context_settings=_PASS_ON, add_help_option=False)
@@ -276,8 +314,8 @@ def _as_worker() -> dict[str, str]:
 def rebuild_usage(context: typer.Context) -> None:
     """Count the statistics anew, from the ledger or from the stream of events (--help: options)."""
     asks_for_help = "--help" in context.args
-    settings = {} if asks_for_help else ProcessSettings(instance.of(Place.from_environment()).addresses, 1).usage()
-    _become("workers.usage.rebuilding", context.args, settings)
+    own = {} if asks_for_help else ProcessSettings(instance.of(Place.from_environment()).addresses, 1).usage()
+    _become("workers.usage.rebuilding", context.args, own)
 
 
 def _as_payments() -> dict[str, str]:
@@ -292,8 +330,8 @@ def _as_payments() -> dict[str, str]:
 
 def _operate(program: str, arguments: list[str], role: DatabaseRole) -> NoReturn:
     """Become one of the operator's programs, which acts as that role at the running instance's database."""
-    settings = ProcessSettings(instance.of(Place.from_environment()).addresses, partitions=1)
-    _become(f"api.operators.{program}", arguments, settings.operator(role))
+    own = ProcessSettings(instance.of(Place.from_environment()).addresses, partitions=1)
+    _become(f"api.operators.{program}", arguments, own.operator(role))
 
 
 def _demonstrate(place: Place, wanted: bool) -> None:

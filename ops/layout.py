@@ -87,7 +87,7 @@ def lay_out(state: State, settings: Settings, database: str = DATABASE, *, pooli
     `pooling`: fronts reach the database through a pooler.
     """
     data = Path(state.data)
-    postgres, database_url = _database(data, state, settings.database_url, database)
+    postgres, database_url = _database(data, state, settings, database)
     rabbitmq, amqp, management = _broker(data, state, settings)
     redis, cache = _cache(data, state, settings.given_redis)
     addresses = Addresses(database_url, amqp, management[0], cache, state.secrets, own_broker=rabbitmq is not None)
@@ -107,11 +107,23 @@ def _pooler(data: Path, state: State, addresses: Addresses, pooling: Pooling) ->
     )
 
 
-def _database(data: Path, state: State, given: str | None, name: str) -> tuple[Postgres | None, str]:
-    if given:
-        return None, given
-    server = Postgres(data / "postgres", _port(state, "postgres"), state.secrets.postgres_admin)
+def _database(data: Path, state: State, settings: Settings, name: str) -> tuple[Postgres | None, str]:
+    if settings.database_url:
+        if settings.backup_wal_dir is not None:
+            raise LauncherError("BACKUP_WAL_DIR is for a server of our own, and DATABASE_URL names another.")
+        return None, settings.database_url
+    server = private_postgres(data, state, settings)
     return server, urls.with_database(server.url, name)
+
+
+def private_postgres(data: Path, state: State, settings: Settings) -> Postgres:
+    """The place's own server, on a port that is free; it is remembered in `state`."""
+    return Postgres(data / "postgres", _port(state, "postgres"), state.secrets.postgres_admin, settings.backup_wal_dir)
+
+
+def remembered_postgres(state: State) -> Postgres:
+    """The private server on the port of its last start: the one that runs, where one does."""
+    return Postgres(Path(state.data) / "postgres", state.ports["postgres"], state.secrets.postgres_admin)
 
 
 def _cache(data: Path, state: State, given: str | None) -> tuple[Redis | None, str]:

@@ -49,6 +49,11 @@ class Place:
         return self.home / "logs"
 
     @property
+    def definitions(self) -> Path:
+        """What a restored place's broker has yet to be told of others' things."""
+        return self.home / "definitions.json"
+
+    @property
     def mails(self) -> Path:
         """Where mails lie that no server was named for."""
         return self.home / "mail"

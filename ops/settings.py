@@ -1,6 +1,7 @@
 """The launcher's own settings, from the environment. Everything else is handed to the processes, which check it."""
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Annotated
 from urllib.parse import quote
 
@@ -28,8 +29,8 @@ _SCHEMES = {
 
 
 class Settings(BaseSettings):
-    """Which servers to use, where they are given, the port that the front should have, what events may take of the
-    broker's disk, and how often a Prometheus of ours asks."""
+    """Which servers to use, where they are given, the port that the front should have, what events and dead letters may
+    take of the broker's disk, where PostgreSQL archives its WAL, and how often a Prometheus of ours asks."""
 
     model_config = SettingsConfigDict(env_ignore_empty=True)
 
@@ -46,6 +47,8 @@ class Settings(BaseSettings):
     monitoring_interval: Annotated[timedelta, BeforeValidator(read_duration)] = Field(
         default=timedelta(seconds=15), validate_default=False
     )
+    backup_wal_dir: Path | None = None
+    dead_letters_age: Annotated[timedelta, BeforeValidator(read_duration)] | None = None
     subscriber_queue_bytes: int = Field(default=SUBSCRIBER_QUEUE_BYTES_DEFAULT, ge=1_000_000, le=_MOST)
     subscriber_queue_length: int = Field(default=SUBSCRIBER_QUEUE_LENGTH_DEFAULT, ge=1_000, le=_MOST)
 
@@ -65,6 +68,7 @@ class Settings(BaseSettings):
             events_log_age=self.events_log_age,
             subscriber_queue_bytes=self.subscriber_queue_bytes,
             subscriber_queue_length=self.subscriber_queue_length,
+            dead_letters_age=self.dead_letters_age,
         )
 
     @property

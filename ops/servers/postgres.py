@@ -4,15 +4,20 @@ import asyncio
 import logging
 import re
 import signal
+import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from ops import kernel, probes
+from ops.backup import archive
 from ops.errors import LauncherError
 from ops.identity import Identity, give_file, own_folder
 from ops.program import Program
 
 ADMINISTRATOR = "mana_admin"
+ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"}
+"""All that the server and its programs are told by the environment."""
 _OLDEST = 15
 # So long, 5 s, is waited for sessions that a killed server left; then the server's own check has the word.
 _LOOKS, _LOOK_SECONDS = 250, 0.02
@@ -49,11 +54,12 @@ def binaries() -> Path | None:
 
 @dataclass(frozen=True)
 class Postgres:
-    """One private server: its folder, port and administrator's password."""
+    """One private server: its folder, port and administrator's password; where it archives its WAL, if it does."""
 
     folder: Path
     port: int
     password: str
+    wal_archive: Path | None = None
 
     @property
     def url(self) -> str:
@@ -64,14 +70,16 @@ class Postgres:
         """Lay out the cluster where it is missing; say how to start it. Raises LauncherError when initdb fails."""
         identity = Identity.of_server("postgres")
         own_folder(self.folder, identity)
-        cluster = self._cluster
-        if not (cluster / "PG_VERSION").exists():
-            await self._initialise(cluster, identity)
-        settings = _SETTINGS | {"port": str(self.port)}
+        if not (self.cluster / "PG_VERSION").exists():
+            await self._initialise(self.cluster, identity)
+        settings: dict[str, str] = {}
+        if self.wal_archive is not None:
+            archive.prepare(self.wal_archive, identity, _system(self.cluster, identity))
+            settings = archive.settings(self.wal_archive)
         return Program(
             name="postgres",
-            argv=[str(_folder() / "postgres"), "-D", str(cluster), *_options(settings)],
-            env={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"},
+            argv=self.command(self.cluster, settings),
+            env=ENVIRONMENT,
             cwd=self.folder,
             probe=probes.postgres(self.url),
             url=f"postgresql://127.0.0.1:{self.port}",
@@ -81,15 +89,21 @@ class Postgres:
         )
 
     @property
-    def _cluster(self) -> Path:
+    def cluster(self) -> Path:
+        """Where its data lies."""
         return self.folder / "cluster"
+
+    def command(self, cluster: Path, settings: Mapping[str, str]) -> list[str]:
+        """How the server is started on that cluster, with these settings besides its own."""
+        chosen = {**_SETTINGS, "port": str(self.port), **settings}
+        return [str(program("postgres")), "-D", str(cluster), *_options(chosen)]
 
     async def _end_orphans(self) -> None:
         """End the sessions of a server that was killed: one in a long statement keeps the next server out till its end.
 
         SIGQUIT is what the dead server itself would have sent. Who works in this cluster's folder belongs to it.
         """
-        orphans = kernel.working_in(self._cluster.resolve(), "postgres")
+        orphans = kernel.working_in(self.cluster.resolve(), "postgres")
         for orphan in orphans:
             log.warning("a killed server left pid %s behind: ending it", orphan.pid)
             orphan.send(signal.SIGQUIT)
@@ -104,11 +118,11 @@ class Postgres:
         give_file(password_file, self.password + "\n", identity)
         initdb = '"$1" -D "$2" -U "$3" --pwfile="$4" -A scram-sha-256 -E UTF8 --locale=C.UTF-8'
         script = f'rm -rf "$2" && {initdb} && mv "$2" "$5"'
-        arguments = [str(_folder() / "initdb"), str(draft), ADMINISTRATOR, str(password_file), str(cluster)]
+        arguments = [str(program("initdb")), str(draft), ADMINISTRATOR, str(password_file), str(cluster)]
         process = await asyncio.create_subprocess_exec(
             *identity.command(["sh", "-c", script, "sh", *arguments]),
             cwd=self.folder,
-            env={"PATH": "/usr/bin:/bin"},
+            env=ENVIRONMENT,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
@@ -119,12 +133,22 @@ class Postgres:
             raise LauncherError(f"PostgreSQL could not lay out its data in {cluster}: {' '.join(last)}")
 
 
-def _folder() -> Path:
+def program(name: str) -> Path:
+    """One of the newest installed PostgreSQL's programs. Raises LauncherError where there is none."""
     folder = binaries()
     if folder is None:
         raise LauncherError("PostgreSQL 15 is not installed: install the package postgresql-15, then start again.")
-    return folder
+    return folder / name
 
 
-def _options(settings: dict[str, str]) -> list[str]:
+def _system(cluster: Path, identity: Identity) -> str:
+    """The number by which a cluster, and whatever was copied of it, is told from all others."""
+    command = identity.command([str(program("pg_controldata")), "-D", str(cluster)])
+    told = subprocess.run(
+        command, cwd=cluster.parent, env=ENVIRONMENT, capture_output=True, text=True, check=True
+    ).stdout
+    return next(line for line in told.splitlines() if line.startswith("Database system identifier:")).split()[-1]
+
+
+def _options(settings: Mapping[str, str]) -> list[str]:
     return [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]

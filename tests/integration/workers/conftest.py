@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import AsyncGenerator, Generator
 from pathlib import Path
 
@@ -37,10 +38,30 @@ DROP SEQUENCE credits.test_tries;
 """
 
 
+def passable(folder: Path) -> Path:
+    """Lets the servers' own users pass through it, and through all above it."""
+    for above in (folder, *folder.parents):
+        mode = above.stat().st_mode
+        if mode & 0o011 != 0o011:
+            above.chmod(mode | 0o011)
+    return folder
+
+
 @pytest.fixture(scope="package")
-def servers() -> Generator[Instance]:
+def wal(tmp_path_factory: pytest.TempPathFactory) -> Generator[Path]:
+    """Where PostgreSQL archives its WAL."""
+    folder = passable(tmp_path_factory.mktemp("archive")) / "wal"
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="package")
+def servers(wal: Path) -> Generator[Instance]:
     """PostgreSQL, RabbitMQ and Redis with schema and topology."""
-    with private(workers=0, partitions=PARTITIONS, with_processes=False, name="workers-tests") as instance:
+    archive = {"BACKUP_WAL_DIR": str(wal)}
+    with private(
+        workers=0, partitions=PARTITIONS, with_processes=False, name="workers-tests", environment=archive
+    ) as instance:
         yield instance
 
 

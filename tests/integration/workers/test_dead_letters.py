@@ -1,4 +1,7 @@
-"""Dead letters by an operator's hand, at a real broker: looked at and put back, sent again, charged once, given up."""
+"""Dead letters by an operator's hand, at a real broker: looked at and put back, sent again, charged once, given up.
+
+And what clients send wrongly harms nobody else, also when there is no room left to keep it.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ import os
 import sys
 import uuid
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -18,18 +22,22 @@ from aio_pika.abc import AbstractChannel
 
 from api.operators.dead.__main__ import main
 from contracts import dead_letters
-from contracts.topology import DEAD_QUEUE, WORKER_LOGIN
+from contracts.topology import DEAD_QUEUE, WORKER_LOGIN, broker_topology
+from ops import urls
 from ops.instance import Instance
+from ops.management import Management
 from ops.programs import ProcessSettings, run_environment
 from tests.e2e.client import Client
 from tests.integration.api.operators import Said
 from tests.integration.workers.apps import registered, revoke
 from tests.integration.workers.flood import keys_in_order
-from tests.integration.workers.running import PARTITIONS, until
+from tests.integration.workers.running import PARTITIONS, Running, until
 
 Mana = Callable[..., Awaitable[Said]]
 pytestmark = pytest.mark.usefixtures("worker", "emptied")
 
+_MISTAKES = 40
+"""Enough for every partition to get some."""
 _NOT_YET = "ALTER TABLE credits.transactions ADD CONSTRAINT not_yet CHECK (description <> 'not yet') NOT VALID"
 _NOW = "ALTER TABLE credits.transactions DROP CONSTRAINT IF EXISTS not_yet"
 _DIES_BEFORE_REMOVING = """
@@ -275,3 +283,40 @@ async def test_without_the_database_nothing_is_done(
     said = await mana("redrive", "--all")
     assert (said.status, "left where it was" in said.errors) == (1, True)
     await _there_are(client, 1)
+
+
+@asynccontextmanager
+async def full(servers: Instance, client: Client) -> AsyncGenerator[None]:
+    """The queue of dead copies takes no more."""
+    (usual,) = (policy for policy in broker_topology(PARTITIONS).policies if policy.pattern == r"^credits\.dead$")
+    login, password = urls.login_of(servers.addresses.amqp)
+    async with Management(servers.addresses.management, login, password) as broker:
+
+        async def bound(length: int) -> None:
+            body = {"pattern": usual.pattern, "definition": {**usual.definition, "max-length": length}}
+            await broker.put("policies", urls.vhost_of(servers.addresses.amqp), usual.name, body=body)
+
+        await bound(1)
+        try:
+            yield
+        finally:
+            await bound(usual.definition["max-length"])
+            await (await client.dead()).purge()
+
+
+async def test_a_full_queue_of_dead_copies_stops_no_partition(
+    servers: Instance, worker: Running, client: Client
+) -> None:
+    users = [await client.open_user() for _ in range(8)]
+    async with full(servers, client):
+
+        async def lost() -> bool:
+            told = [client.send(b"[]", str(uuid.uuid4()), type="credits.balance") for _ in range(_MISTAKES)]
+            assert {answer["error"]["code"] for answer in await asyncio.gather(*told)} == {"invalid_request"}
+            return await worker.meter("mana_unreadable_lost_total") >= _MISTAKES
+
+        await until(lost, f"{DEAD_QUEUE} is full, and that is counted", worker.log)
+        async with asyncio.timeout(20):
+            answers = await asyncio.gather(*map(client.use, users))
+        assert [answer["ok"] for answer in answers] == [True] * len(users)
+        assert await worker.meter("mana_kept_refused") == 0

@@ -1,0 +1,62 @@
+"""The folder that a place's PostgreSQL copies its finished WAL into, so that any moment can be restored."""
+
+import re
+from pathlib import Path
+
+from ops.errors import LauncherError
+from ops.identity import Identity, give_file, own_folder
+
+SECONDS = 60
+"""A segment is finished after so long, however little is in it: no more can be lost with the server's disk."""
+SETTING = "mana.wal_archive"
+"""A setting of the server's that says where it archives; PostgreSQL gives it no meaning."""
+_OWNER = "system"
+_PLAIN = re.compile(r"/[A-Za-z0-9._/-]*")
+_SEGMENT = re.compile(r"[0-9A-F]{24}|[0-9A-F]{8}\.history")
+
+
+def settings(folder: Path) -> dict[str, str]:
+    """PostgreSQL's settings for it. A segment appears under its name once it is on the disk, and is never replaced."""
+    name = f'"{folder}/%f"'
+    copy = f'cp "%p" "{folder}/%f.part" && sync "{folder}/%f.part" && mv "{folder}/%f.part" {name} && sync "{folder}"'
+    return {
+        "archive_mode": "on",
+        "archive_command": f'cmp -s "%p" {name} || (test ! -e {name} && {copy})',
+        "archive_timeout": f"{SECONDS}s",
+        SETTING: str(folder),
+    }
+
+
+def prepare(folder: Path, identity: Identity, system: str) -> None:
+    """Make the folder the server's, for the WAL of the cluster that is known as `system`, and of copies of it.
+
+    Raises LauncherError where it cannot be: with two clusters' WAL in one folder neither could go on.
+    """
+    if not _PLAIN.fullmatch(str(folder)):
+        raise LauncherError(
+            f"BACKUP_WAL_DIR {folder} cannot be used: name a folder from the root on, of letters, digits, . _ - and /."
+        )
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    own_folder(folder, identity)
+    if not identity.can_enter(folder):
+        raise LauncherError(f"PostgreSQL's user may not enter BACKUP_WAL_DIR {folder}: give its parents mode 755.")
+    owner = folder / _OWNER
+    if not owner.exists():
+        give_file(owner, system, identity)
+    if owner.read_text(encoding="utf-8") != system:
+        raise LauncherError(f"BACKUP_WAL_DIR {folder} holds the WAL of another database: name another folder.")
+
+
+def segments_from(folder: Path, first: str) -> list[Path]:
+    """What is archived from that segment on, of whatever timeline, and all timelines' histories."""
+    place = _place(first)
+    return sorted(
+        path
+        for path in folder.iterdir()
+        if _SEGMENT.fullmatch(path.name) and (path.suffix == ".history" or _place(path.name) >= place)
+    )
+
+
+def _place(segment: str) -> str:
+    """Where in the log a segment stands: behind the eight digits of its timeline."""
+    return segment[8:]
