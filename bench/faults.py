@@ -78,7 +78,9 @@ def _play(scenario: Scenario, options: Options, console: Console) -> Kept | None
 
 
 def _played(scenario: Scenario, options: Options, folder: Path) -> Played:
-    with private_servers(partitions=scenario.partitions, postgres_disk=scenario.postgres_disk) as instance:
+    with private_servers(
+        partitions=scenario.partitions, postgres_disk=scenario.postgres_disk, archived=scenario.archived
+    ) as instance:
         return asyncio.run(play(instance, scenario, options.scale, options.seed, folder))
 
 

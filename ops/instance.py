@@ -88,18 +88,25 @@ def private(
         if data is not None:
             place.home.mkdir(mode=0o711)
             state.save(place.state, State(data=str(data)))
-        settings = {**surroundings(*FRONTS_OWN, *MAILS_OWN), **UNHINDERED, **(environment or {})}
         wish = Wish(workers, partitions, with_processes, database, with_stand_in, monitored, pooling)
-        launched = launch(place, wish, settings, attached=True)
-        try:
-            launched.wait_until_ready(lambda _status: None)
-            yield of(place)
-        except LauncherError as error:
-            error.add_note(_last_lines(place))  # the logs themselves go with the folder
-            raise
-        finally:
-            _end_at_once(launched, place)
-            removal.purge(place)
+        with started(place, wish, environment) as there:
+            yield there
+
+
+@contextlib.contextmanager
+def started(place: Place, wish: Wish, environment: Mapping[str, str] | None = None) -> Generator[Instance]:
+    """The instance of a place that is there, with what it holds; ended and removed at the end, as `private`'s is."""
+    settings = {**surroundings(*FRONTS_OWN, *MAILS_OWN), **UNHINDERED, **(environment or {})}
+    launched = launch(place, wish, settings, attached=True)
+    try:
+        launched.wait_until_ready(lambda _status: None)
+        yield of(place)
+    except LauncherError as error:
+        error.add_note(_last_lines(place))  # the logs themselves go with the folder
+        raise
+    finally:
+        _end_at_once(launched, place)
+        removal.purge(place)
 
 
 def _end_at_once(launched: Launched, place: Place) -> None:

@@ -25,7 +25,7 @@ class Scenario:
     """One line of the plan. ``recovers`` is in seconds from a fault's end to a probe's answer from every partition.
 
     ``postgres_disk``: MiB of a disk of PostgreSQL's own, where the scenario needs one. ``repeated``: the part of all
-    keys that the judge asks again.
+    keys that the judge asks again. ``archived``: PostgreSQL archives its WAL.
     """
 
     id: str
@@ -36,6 +36,7 @@ class Scenario:
     fast: bool
     postgres_disk: int | None
     repeated: float = 0.05
+    archived: bool = False
 
 
 REGISTRY: Final[dict[str, Scenario]] = {}
@@ -50,6 +51,7 @@ def scenario(
     fast: bool = False,
     postgres_disk: int | None = None,
     repeated: float = 0.05,
+    archived: bool = False,
 ) -> Callable[[Play], Play]:
     """Registers an async function as the scenario ``id_``.
 
@@ -59,7 +61,7 @@ def scenario(
     def register(play: Play) -> Play:
         if id_ in REGISTRY:
             raise ValueError(f"two scenarios are called {id_}")
-        REGISTRY[id_] = Scenario(id_, title, play, recovers, partitions, fast, postgres_disk, repeated)
+        REGISTRY[id_] = Scenario(id_, title, play, recovers, partitions, fast, postgres_disk, repeated, archived)
         return play
 
     return register

@@ -20,16 +20,26 @@ _POSTGRES: Final = "postgres"
 
 
 @contextmanager
-def private_servers(*, partitions: int, name: str = "faults", postgres_disk: int | None = None) -> Generator[Instance]:
+def private_servers(
+    *, partitions: int, name: str = "faults", postgres_disk: int | None = None, archived: bool = False
+) -> Generator[Instance]:
     """PostgreSQL, RabbitMQ and Redis with schema, topology and a test database's mark; none of our processes.
 
     ``postgres_disk``: PostgreSQL's data gets a disk of its own, of so many MiB (:func:`disk_of`); raises
-    ``NotPermittedError`` where that cannot be. Not to be entered while an event loop runs in the same thread.
+    ``NotPermittedError`` where that cannot be. ``archived``: its WAL is archived while it runs. Not to be entered while
+    an event loop runs in the same thread.
     """
     with (
         _data(postgres_disk) as data,
+        _archive(archived) as archive,
         private(
-            workers=0, partitions=partitions, name=name, with_processes=False, database=marker.DATABASE, data=data
+            workers=0,
+            partitions=partitions,
+            name=name,
+            with_processes=False,
+            database=marker.DATABASE,
+            data=data,
+            environment=archive,
         ) as instance,
     ):
         asyncio.run(marker.mark(instance.addresses.database_as("mana_owner")))
@@ -43,6 +53,17 @@ def disk_of(instance: Instance) -> Disk:
     if folder is None or not folder.is_symlink():
         raise ToolError("PostgreSQL has no disk of its own")
     return Disk(folder.resolve())
+
+
+@contextmanager
+def _archive(wanted: bool) -> Generator[dict[str, str]]:
+    """What a start is told, so that WAL is archived."""
+    if not wanted:
+        yield {}
+        return
+    with tempfile.TemporaryDirectory(prefix="mana-wal-") as folder:
+        Path(folder).chmod(0o711)  # PostgreSQL's own user passes through it
+        yield {"BACKUP_WAL_DIR": f"{folder}/wal"}
 
 
 @contextmanager
