@@ -94,6 +94,15 @@ def test_what_the_log_keeps_is_bounded_in_whole_segments() -> None:
     }
 
 
+def test_dead_letters_may_go_by_age() -> None:
+    (dead,) = (
+        policy
+        for policy in broker_topology(1, bounds=Bounds(dead_letters_age=timedelta(days=1))).policies
+        if policy.name == "mana-dead"
+    )
+    assert dead.definition["message-ttl"] == 86_400_000
+
+
 def test_every_queue_is_ours() -> None:
     assert all(is_ours(queue.name) for queue in TOPOLOGY.queues)
     assert not is_ours("replies")

@@ -64,8 +64,9 @@ def test_every_setting_reaches_its_process(service: str) -> None:
 
 
 def test_every_bound_reaches_the_set_up() -> None:
-    bounds = {name.upper() for name in LauncherSettings.model_fields if name.startswith(("events_", "subscriber_"))}
-    assert len(bounds) == 4
+    kinds = ("events_", "subscriber_", "dead_")
+    bounds = {name.upper() for name in LauncherSettings.model_fields if name.startswith(kinds)}
+    assert len(bounds) == 5
     assert bounds <= set(SERVICES["setup"]["environment"])
 
 

@@ -62,4 +62,5 @@ def test_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EVENTS_LOG_AGE", "90d")
     monkeypatch.setenv("SUBSCRIBER_QUEUE_BYTES", "1000000")
     monkeypatch.setenv("SUBSCRIBER_QUEUE_LENGTH", "1000")
-    assert settings.read().bounds == Bounds(200_000_000, timedelta(days=90), 1_000_000, 1_000)
+    monkeypatch.setenv("DEAD_LETTERS_AGE", "30d")
+    assert settings.read().bounds == Bounds(200_000_000, timedelta(days=90), 1_000_000, 1_000, timedelta(days=30))
