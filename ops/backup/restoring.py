@@ -25,6 +25,8 @@ from ops.settings import Settings
 
 _LOOK_SECONDS = 0.1
 _TO_THE_TIME = "../wal"
+_TO_US = "FATAL:  the database system is"
+"""What the server says to whoever asks before it is ready."""
 
 Watch = Callable[[str], None]
 
@@ -167,7 +169,7 @@ async def _running(
 
 def _last_word(log: Path) -> str:
     lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-    fatal = [line for line in lines if "FATAL:" in line or "PANIC:" in line]
+    fatal = [line for line in lines if ("FATAL:" in line or "PANIC:" in line) and _TO_US not in line]
     return (fatal or lines or ["it said nothing"])[-1]
 
 
