@@ -2,7 +2,7 @@
 
 The first makes what is missing in FOLDER, and with it what each process and each server is started with. The second
 makes roles, schema, topology and logins as FOLDER's `state.json` says. Both may be repeated. `operator STATE PROGRAM`
-is what ./mana has for operators: apps, administrators, packages, users, keys. The servers are those of
+is what ./mana has for operators: apps, administrators, dead letters, packages, users, keys. The servers are those of
 docker-compose.yml, unless the environment names others by their administrators' addresses (DATABASE_URL, AMQP_URL,
 RABBITMQ_MANAGEMENT_URL, REDIS_URL).
 """
@@ -17,6 +17,8 @@ from ops import settings
 from ops.errors import LauncherError
 from ops.setup import operator, secret_files, servers
 
+_PROGRAMS = ("apps", "create_admin", "dead", "import_users", "packages", "rotate_keys")
+
 
 def main() -> int:
     """The program; exit status 1 and one sentence when it could not be done."""
@@ -28,7 +30,7 @@ def main() -> int:
     preparing.add_argument("state", type=Path)
     operating = commands.add_parser("operator", help="run one of api.operators' programs")
     operating.add_argument("state", type=Path)
-    operating.add_argument("program", choices=["apps", "create_admin", "import_users", "packages", "rotate_keys"])
+    operating.add_argument("program", choices=_PROGRAMS)
     operating.add_argument("arguments", nargs=argparse.REMAINDER)
     for parsing in (writing, preparing):
         parsing.add_argument("--partitions", type=int, default=PARTITIONS_DEFAULT)

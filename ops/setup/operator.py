@@ -19,7 +19,8 @@ def become(state_file: Path, program: str, arguments: list[str], chosen: Setting
         raise LauncherError(f"There is no {state_file}: make it with python -m ops.setup secrets {state_file.parent}.")
     plan = layout.lay_out(remembered, composed.servers(remembered.secrets, chosen))
     role = "mana_api" if program == "rotate_keys" else "mana_owner"
-    settings = ProcessSettings(plan.addresses, partitions=1).operator(role)
+    processes = ProcessSettings(plan.addresses, partitions=1)
+    settings = processes.dead_letters() if program == "dead" else processes.operator(role)
     command = [*python(f"api.operators.{program}"), *arguments]
     sys.stdout.flush()
     os.execve(command[0], command, {**run_environment({}), **settings})  # noqa: S606 - no shell is what we want
