@@ -10,10 +10,11 @@ from typing import Final
 import uvloop
 from pydantic import ValidationError
 
-from api import logs, production, wiring
+from api import production, wiring
 from api.listening import CannotListen, opened
 from api.serving import serve
 from api.settings import Settings, complaints
+from contracts import logs
 
 HAND_OVER_SECONDS: Final = 0.0005
 """A thread that has hashed a password waits for the interpreter so long at most while the event loop is busy; Python's
@@ -39,7 +40,7 @@ def main() -> int:
     if dangers := production.dangers(settings):
         sys.stderr.write("\n".join(dangers) + "\n")
         return 2
-    logs.configure(settings.log_level)
+    logs.configure("api", settings.log_level, settings.log_format)
     sys.setswitchinterval(HAND_OVER_SECONDS)
     try:
         uvloop.run(_run(settings, opened(settings.mana_bind_host, settings.port, "PORT")))

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api.errors import code_of
 from api.metrics import HttpMetrics
 from api.throttle import told
+from contracts import trace_context
 
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,100}")
 _HEADER: Final = "x-request-id"
@@ -39,7 +40,11 @@ class Edge:
         await self._serve(scope, receive, send)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request_id = _request_id(scope)
+        headers = Headers(scope=scope)
+        request_id, traceparent = _request_id(headers), trace_context.read(headers.get(trace_context.TRACEPARENT))
+        bound = {"request_id": request_id}
+        if traceparent is not None:
+            bound["trace_id"] = trace_context.trace_id(traceparent)
         started = time.perf_counter()
         status = 500
 
@@ -50,7 +55,8 @@ class Edge:
                 MutableHeaders(scope=message)[_HEADER] = request_id
             await send(message)
 
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
+        carried = trace_context.current.set(traceparent)
+        with structlog.contextvars.bound_contextvars(**bound):
             try:
                 await self._app(scope, receive, answer)
             except Exception:
@@ -60,6 +66,7 @@ class Edge:
                 if status >= HTTPStatus.BAD_REQUEST:
                     _log_refusal(scope, status)
             finally:
+                trace_context.current.reset(carried)
                 self._metrics.observe(scope["method"], _route(scope), status, time.perf_counter() - started)
 
 
@@ -72,9 +79,9 @@ def _log_refusal(scope: Scope, status: int) -> None:
         )
 
 
-def _request_id(scope: Scope) -> str:
+def _request_id(headers: Headers) -> str:
     """The client's own id where it is harmless, else a new one."""
-    given = Headers(scope=scope).get(_HEADER, "")
+    given = headers.get(_HEADER, "")
     return given if _REQUEST_ID.fullmatch(given) else str(uuid_utils.uuid7())
 
 

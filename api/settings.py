@@ -15,6 +15,7 @@ from api.setting_fields import AmqpUrl, Duration, Origins, Port, PostgresUrl, Pu
 from api.settings_abuse import AbuseSettings
 from api.settings_payments import PaymentsSettings
 from api.settings_sign_in import SignInSettings
+from contracts.logs import Format, Level
 
 _CRASH_SETTINGS: Final = "MANA_CRASH_"
 
@@ -51,7 +52,8 @@ class Settings(SignInSettings, AbuseSettings, PaymentsSettings):
     credits_signup_bonus: int = Field(default=150, ge=0, le=1_000_000_000)
     credits_signup_bonus_at: Literal["registration", "verified_email"] = "registration"
     credits_daily_free: int = Field(default=5, ge=0, le=1_000_000_000)
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_level: Level = "INFO"
+    log_format: Format = "auto"
 
     _no_crash_settings = model_validator(mode="before")(_refuse_crash_settings)
 
@@ -90,7 +92,8 @@ class RelaySettings(BaseSettings):
     amqp_url: AmqpUrl
     mana_bind_host: str = "127.0.0.1"
     metrics_port: Port = 3002
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_level: Level = "INFO"
+    log_format: Format = "auto"
     security_events_expiry: Annotated[Duration, Field(ge=timedelta(days=90))] = timedelta(days=400)
 
     _no_crash_settings = model_validator(mode="before")(_refuse_crash_settings)

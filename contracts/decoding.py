@@ -5,7 +5,6 @@ The order of the checks is the contract's: readable and valid, then the routing 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection
 from datetime import datetime
 from typing import Any, Final
@@ -23,6 +22,7 @@ from contracts.metadata import metadata_problem
 from contracts.moments import in_utc, read_moment
 from contracts.permissions import Actor, Logins, authorise, may_be_answered_at
 from contracts.text import ESCAPED_NUL, text_problem
+from contracts.trace_context import read as read_traceparent
 
 __all__ = ["Accepted", "Envelope", "Rejected", "decode", "is_answerable"]
 
@@ -31,7 +31,6 @@ _DECODERS: Final[dict[str, msgspec.json.Decoder[Command]]] = {
 }
 _SHORT_BYTES_MAX: Final = 255
 """As long as AMQP's short strings may be: what is longer came in by no AMQP, and could not go out by it."""
-_TRACEPARENT: Final = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
 
 class Envelope(Struct, frozen=True, kw_only=True):
@@ -112,7 +111,7 @@ def decode(
     if isinstance(actor, Error):
         return _refuse(envelope, command, actor)
     deadline = None if envelope.deadline is None else read_moment(envelope.deadline)
-    return Accepted(command, actor, deadline, _traceparent(envelope), envelope.reply_to or None)
+    return Accepted(command, actor, deadline, read_traceparent(envelope.traceparent), envelope.reply_to or None)
 
 
 def is_answerable(envelope: Envelope, logins: Logins, reply_nodes: Collection[int] | None, apps: Apps) -> bool:
@@ -217,15 +216,9 @@ def _routing_problem(envelope: Envelope, command: Command) -> FieldError | None:
     return FieldError("userId", "is another user than the routing key's")
 
 
-def _traceparent(envelope: Envelope) -> str | None:
-    """The trace context where it has its shape (w3.org/TR/trace-context); else it is left behind."""
-    value = envelope.traceparent
-    return value if isinstance(value, str) and _TRACEPARENT.fullmatch(value) else None
-
-
 def _unreadable(envelope: Envelope, field: str, message: str) -> Rejected:
     error = invalid_field(field, message)
-    return Rejected(error, False, envelope.reply_to or None, traceparent=_traceparent(envelope))
+    return Rejected(error, False, envelope.reply_to or None, traceparent=read_traceparent(envelope.traceparent))
 
 
 def _refuse(envelope: Envelope, command: Command, error: Error) -> Rejected:
@@ -243,5 +236,10 @@ def _refuse(envelope: Envelope, command: Command, error: Error) -> Rejected:
 def _readable(envelope: Envelope, error: Error, *, user_id: str | None, **known: Any) -> Rejected:
     routed = valid_text({"userId": envelope.routing_key}, "userId")
     return Rejected(
-        error, True, envelope.reply_to or None, user_id=user_id or routed, traceparent=_traceparent(envelope), **known
+        error,
+        True,
+        envelope.reply_to or None,
+        user_id=user_id or routed,
+        traceparent=read_traceparent(envelope.traceparent),
+        **known,
     )

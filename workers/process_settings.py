@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from ipaddress import IPv4Address
-from typing import Final, Literal, TypeVar
+from typing import Final, TypeVar
 
 from pydantic import Field, IPvAnyAddress, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from contracts.logs import Format, Level
 
 _CRASH_SETTINGS: Final = "MANA_CRASH_"
 
@@ -25,7 +27,8 @@ class ProcessSettings(BaseSettings):
     amqp_url: str = Field(pattern=r"^amqps?://")
     metrics_port: int = Field(default=9464, ge=1, le=65_535)
     mana_bind_host: IPvAnyAddress = IPv4Address("127.0.0.1")
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_level: Level = "INFO"
+    log_format: Format = "auto"
     mana_process_name: str = Field(default_factory=lambda: f"worker-{os.getpid()}", min_length=1, max_length=100)
 
 

@@ -9,7 +9,7 @@ from typing import Final
 
 import uvloop
 
-from workers import logs
+from contracts import logs
 from workers.process import Process
 from workers.process_settings import Kind, SettingsError, read
 
@@ -25,7 +25,7 @@ def start(kind: type[Kind], make: Callable[[Kind], Process]) -> int:
     """
     try:
         given = read(kind)
-        logs.configure(given.mana_process_name, given.log_level)
+        logs.configure(given.mana_process_name, given.log_level, given.log_format)
         return uvloop.run(_run(make, given))
     except SettingsError as error:
         sys.stderr.write(f"{error}\n")

@@ -6,8 +6,9 @@ A route takes users who are signed in, and nobody else, unless its parameter say
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Annotated, TypeAlias
+from typing import Annotated, TypeAlias, TypeVar
 
+import structlog
 from fastapi import Request, Security
 from fastapi.openapi.models import HTTPBearer
 from fastapi.security.base import SecurityBase
@@ -27,6 +28,7 @@ User: TypeAlias = Claims | ApiKey
 """A user who is signed in, or a script that shows a key of theirs."""
 Caller: TypeAlias = User | Service
 """A user, or an app."""
+Known = TypeVar("Known", bound=Caller)
 
 
 class Guard:
@@ -53,7 +55,7 @@ class Guard:
         caller = await (self._keys.use(bearer) if is_key(bearer) else self._holder_of(bearer))
         if caller is None:
             raise _unauthorized(BAD_TOKEN)
-        return caller
+        return _named(caller)
 
     async def _holder_of(self, token: str) -> Claims | Service | None:
         match await self._tokens.read(token):
@@ -68,7 +70,7 @@ class Guard:
         claims = await self._tokens.verify(_bearer(request))
         if claims is None or not await is_live(claims):
             raise _unauthorized(BAD_TOKEN)
-        return claims
+        return _named(claims)
 
 
 class _Scheme(SecurityBase):
@@ -173,6 +175,15 @@ ReadsUsers: TypeAlias = Annotated[Service, Security(_ServiceBearer("users:read")
 def _guard(request: Request) -> Guard:
     guard: Guard = request.app.state.guard
     return guard
+
+
+def _named(caller: Known) -> Known:
+    """Every line that the request logs from now on says who asks."""
+    if isinstance(caller, Service):
+        structlog.contextvars.bind_contextvars(caller_app_id=caller.app.id)
+    else:
+        structlog.contextvars.bind_contextvars(caller_id=str(caller.user_id))
+    return caller
 
 
 def _check_scope(caller: User, scope: Scope) -> None:

@@ -12,6 +12,7 @@ import structlog
 
 from api.broker.commands import Full, NoAnswer, NotAccepted, Notice, OutgoingCommand
 from api.broker.link import Link, Lost, Rejected
+from api.broker.telling import tell
 from api.metrics import BrokerMetrics
 
 CONFIRM_SECONDS_MAX: Final = 5.0
@@ -68,10 +69,15 @@ class BrokerClient:
                 reply = await request.reply
         except (TimeoutError, NoAnswer) as error:
             self._metrics.outcome(command.type, "unknown")
+            tell(command, "unknown")
             raise NoAnswer from error
+        except NotAccepted:
+            tell(command, "refused")
+            raise
         finally:
             self._forget(request)
         self._metrics.answered(command.type, clock() - began)
+        tell(command, "answered", reply)
         return reply
 
     async def send(self, command: OutgoingCommand) -> None:
@@ -81,6 +87,7 @@ class BrokerClient:
         except Lost as error:
             raise NoAnswer from error
         self._metrics.outcome(command.type, "confirmed")
+        tell(command, "confirmed")
 
     async def put(self, notice: Notice) -> None:
         """Returns once the notice is queued; raises as ``send`` does."""

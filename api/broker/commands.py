@@ -9,6 +9,7 @@ from typing import Protocol, TypeAlias
 import uuid_utils
 
 from api.errors import Unavailable
+from contracts import trace_context
 from contracts.replies import CONTENT_TYPE
 
 
@@ -17,7 +18,7 @@ class OutgoingCommand:
     """A command: ``type`` its name, ``user_id`` whose it is (and so its routing key), ``body`` its JSON.
 
     ``on_behalf`` is the app that asks, where it is not the user. ``message_id`` tells this try from every other: sent
-    again with it, the command is a repeat of the same message.
+    again with it, the command is a repeat of the same message. ``traceparent`` is that of what is being done.
     """
 
     type: str
@@ -25,6 +26,7 @@ class OutgoingCommand:
     body: bytes
     on_behalf: str | None = None
     message_id: str = field(default_factory=lambda: str(uuid_utils.uuid7()))
+    traceparent: str | None = field(default_factory=trace_context.current.get)
 
 
 @dataclass(frozen=True)

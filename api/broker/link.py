@@ -17,12 +17,14 @@ import aiormq
 from aiormq.abc import AbstractChannel, AbstractConnection, DeliveredMessage
 from aiormq.exceptions import AMQPError, ChannelInvalidStateError, DeliveryError
 from pamqp.commands import Basic
+from pamqp.common import FieldTable
 from yarl import URL
 
 from api.broker.commands import Notice, OutgoingCommand
 from contracts.apps import ON_BEHALF_HEADER
 from contracts.replies import CONTENT_TYPE
 from contracts.topology import COMMANDS_EXCHANGE, DIRECT_REPLY_TO
+from contracts.trace_context import TRACEPARENT
 
 HEARTBEAT_SECONDS: Final = 5
 CONNECT_SECONDS_MAX: Final = 5.0
@@ -80,7 +82,7 @@ class Link:
             timestamp=datetime.now(UTC),
             message_type=command.type,
             user_id=self._login,
-            headers=None if command.on_behalf is None else {ON_BEHALF_HEADER: command.on_behalf},
+            headers=_headers(command),
         )
         await self._send(COMMANDS_EXCHANGE, command.user_id, command.body, properties)
 
@@ -110,6 +112,15 @@ class Link:
     async def close(self) -> None:
         """Closes the connection."""
         await _close(self._connection)
+
+
+def _headers(command: OutgoingCommand) -> FieldTable | None:
+    headers: FieldTable = {}
+    if command.on_behalf is not None:
+        headers[ON_BEHALF_HEADER] = command.on_behalf
+    if command.traceparent is not None:
+        headers[TRACEPARENT] = command.traceparent
+    return headers or None
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from prometheus_client import CollectorRegistry
 from pydantic import ValidationError
 from starlette.types import ASGIApp
 
-from api import errors, logs
+from api import errors
 from api.broker.client import BrokerClient
 from api.database import Database
 from api.edge import Edge
@@ -33,6 +33,7 @@ from api.running import running
 from api.serving import serve
 from api.settings import RelaySettings, complaints
 from api.upkeep.sweeping import Sweeping, SweepingMetrics
+from contracts import logs
 
 _CONNECTIONS = 6
 """One for each loop, one for the look at health."""
@@ -68,7 +69,7 @@ def main() -> int:
     except ValidationError as error:
         sys.stderr.write("\n".join(complaints(error)) + "\n")
         return 2
-    logs.configure(settings.log_level)
+    logs.configure("relay", settings.log_level, settings.log_format)
     try:
         uvloop.run(_run(settings, opened(settings.mana_bind_host, settings.metrics_port, "METRICS_PORT")))
     except CannotListen as error:

@@ -13,6 +13,7 @@ from workers.crash import crash
 from workers.intake.answering import Answer, Kept, answer, dead_copy, poisoned, refused
 from workers.intake.counting import count
 from workers.intake.holdings import Holdings
+from workers.intake.identifying import ids
 from workers.intake.inlet import Inlet
 from workers.intake.reading import Item
 from workers.intake.settling import Outcome, Poison, Settled
@@ -58,7 +59,7 @@ def _safely(inlet: Inlet, item: Item, outcome: Outcome, now: datetime, results: 
     except (MemoryError, UnsettledError):
         raise
     except Exception:
-        _log.exception("an answer could not be written: the message is kept instead", partition=item.partition)
+        _log.exception("an answer could not be written: the message is kept instead", **ids(item))
         return Answer(kept=Kept(dead_copy(item, "internal: the answer could not be written", now)))
 
 
@@ -71,11 +72,12 @@ def _answer(item: Item, outcome: Outcome, now: datetime, results: Counter[tuple[
     if isinstance(outcome, Poison):
         results[item.request.command.type, "internal"] += 1
         return poisoned(item, outcome.reason, now)
-    results[item.request.command.type, _result(outcome)] += 1
+    results[item.request.command.type, result_of(outcome)] += 1
     return answer(item, outcome, now)
 
 
-def _result(reply: Reply) -> str:
+def result_of(reply: Reply) -> str:
+    """``ok``, ``replayed``, or the code of the error."""
     if isinstance(reply, Refused):
         return reply.error.code
     return "replayed" if isinstance(reply, Done) and reply.replayed else "ok"

@@ -56,7 +56,7 @@ def read(
     except MemoryError:  # says nothing about the message: unread, it comes again
         raise
     except Exception:  # a defect of ours must not take the connection down, and come again with it
-        _log.exception("decoding failed", queue_partition=partition)
+        _log.exception("decoding failed", partition=partition, message_id=envelope.message_id)
         return _unreadable(delivery, partition, _UNREAD, is_answerable(envelope, logins, nodes, apps))
     if isinstance(decoded, Rejected):
         return _rejected(delivery, partition, decoded)

@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from contracts.replies import Reply
 from workers.intake.batching import Portion
+from workers.intake.identifying import ids
 from workers.intake.reading import Item
 from workers.ledger.execute import Committed
 from workers.ledger.faults import BatchRejected, Broken, ConnectionLost, LeaseLost, TryAgain
@@ -132,7 +133,7 @@ class Settler:
             settled.twice.add(id(culprit))
             return [part]
         self._meters.poisoned.inc()
-        _log.error("a command failed by itself", partition=culprit.partition, exc_info=error)
+        _log.error("a command failed by itself", **ids(culprit), exc_info=error)
         settled.outcomes[id(culprit)] = Poison(f"{type(error).__name__}: {error}")
         return []
 

@@ -19,7 +19,8 @@ from workers.intake.engine import Engine
 from workers.intake.holdings import Holdings
 from workers.intake.inlets import Inlets
 from workers.intake.rounds import Rounds, Spawner
-from workers.intake.settling import Settler
+from workers.intake.settling import Settled, Settler
+from workers.intake.telling import tell
 from workers.ledger.execute import Executor
 from workers.ledger.faults import Fault, LeaseLost, TryAgain
 from workers.ledger.model import Terms
@@ -78,7 +79,7 @@ class Term:
         self._engine = Engine(
             station.ready,
             settler,
-            lambda settled: deliver(settled, self.holdings, station.meters),
+            self._out,
             station.batch_max,
         )
 
@@ -110,6 +111,10 @@ class Term:
     def attach(self, publisher: Publisher) -> None:
         """Events go on with a new publisher."""
         self.holdings.attach(publisher)
+
+    def _out(self, settled: Settled) -> None:
+        deliver(settled, self.holdings, self._station.meters)
+        tell(settled)
 
     async def _drain(self, engine: asyncio.Task[None]) -> None:
         """The running batch is answered, the rest goes back in order, events and marks are finished."""

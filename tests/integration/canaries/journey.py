@@ -18,6 +18,8 @@ from tests.integration.api.users import new_email
 from tests.integration.canaries.traveller import Traveller
 
 SITE: Final = "https://mana.example.com"
+TRACE: Final = "0af7651916cd43dd8448eb211c80319c"
+REQUEST: Final = "canary-request"
 _BROWSER: Final = {"x-mana-session": "cookie", "origin": SITE, "sec-fetch-site": "same-origin"}
 
 Link = Callable[[str, str], Awaitable[str]]
@@ -115,7 +117,8 @@ async def live(by: Traveller, person: Person) -> None:
         await by.ask("GET", path, token=person.access)
     await by.done("PATCH", "/auth/me", {"name": "Ada L."}, token=person.access)
     use = {"amount": 1, "appId": "chat", "description": "d", "idempotencyKey": "canary-1"}
-    used = await by.done("POST", "/credits/use", use, token=person.access)
+    traced = {"traceparent": f"00-{TRACE}-b7ad6b7169203331-01", "x-request-id": REQUEST}
+    used = await by.done("POST", "/credits/use", use, token=person.access, headers=traced)
     await by.done("PUT", "/credits/alert", {"below": 50}, token=person.access)
     for path in ("/balance", "/alert", "/transactions", "/lots", "/purchases", "/packages", "/usage"):
         await by.done("GET", f"/credits{path}", token=person.access)

@@ -16,7 +16,7 @@ from email import message_from_bytes
 from email.policy import SMTPUTF8
 from functools import partial
 from pathlib import Path
-from typing import cast, get_args
+from typing import Any, cast, get_args
 
 import asyncpg
 import httpx
@@ -33,7 +33,7 @@ from tests.integration.api.process import PARTITIONS, front, keeper, relay, unti
 from tests.integration.api.services import INTROSPECT, TOKEN
 from tests.integration.api.users import new_email
 from tests.integration.canaries import journey
-from tests.integration.canaries.journey import SITE, Person
+from tests.integration.canaries.journey import REQUEST, SITE, TRACE, Person
 from tests.integration.canaries.places import dump_database, dump_redis, monitored, traced
 from tests.integration.canaries.search import search
 from tests.integration.canaries.secret import Secret
@@ -50,6 +50,7 @@ _INSIDE = re.compile(r"select |insert |relation|auth\\.|asyncpg|traceback|\\.py\
 _LOGINS = tuple(login.name for login in LOGINS)
 OAUTH = tuple(f"POST {path} " for path in (TOKEN, INTROSPECT))
 """Whose errors are those of RFC 6749."""
+LOGS_PAGE = Path(__file__).resolve().parents[3] / "docs" / "reference" / "logs.md"
 FOLDERS = ("logs", "answers", "tables", "servers")
 """What is searched; mails are for their readers."""
 
@@ -108,8 +109,9 @@ async def _link_of_file(folder: Path, to: str, kind: str) -> str:
     return found[0]
 
 
-async def _travel(by: Traveller, instance: Instance, root: Path, owner: asyncpg.Connection, selling: Shop) -> None:
-    """Everything that there is to do, with mails by SMTP at first and as files then; at last while tables are away."""
+async def _travel(by: Traveller, instance: Instance, root: Path, owner: asyncpg.Connection, selling: Shop) -> Person:
+    """Everything that there is to do, with mails by SMTP at first and as files then; at last while tables are away.
+    Answers who lived and left."""
     async with (
         relay(instance, root / "logs") as ringing,
         worker(instance, root / "logs"),
@@ -147,6 +149,7 @@ async def _travel(by: Traveller, instance: Instance, root: Path, owner: asyncpg.
             await journey.reset(by, bob, partial(_link_of_file, mails))
             await _until_all_sent(owner)
     await journey.meet_failures(by, bob, owner)
+    return ada
 
 
 def _tells_of_the_inside(answer: str) -> str:
@@ -157,6 +160,30 @@ def _tells_of_the_inside(answer: str) -> str:
     whole = "content-type: application/problem+json" in head and {"code", "status", "detail"} <= set(json.loads(body))
     whole = whole or (head.startswith(OAUTH) and set(json.loads(body)) == {"error", "error_description"})
     return "" if whole and not _INSIDE.search(body) else answer
+
+
+def _lines(logs: Path, process: str) -> list[dict[str, Any]]:
+    """What processes of this name have written down of commands."""
+    lines = [json.loads(line) for log in logs.glob(f"{process}-*.log") for line in log.read_text().splitlines()]
+    return [line for line in lines if line.get("idempotency_key") == "canary-1" and line.get("trace_id")]
+
+
+def _is_found_by_each_id(logs: Path, person: str) -> None:
+    """[44] would say little of logs that are not written: a command stands in the front's and in the worker's, and
+    each id leads from one to the other."""
+    (sent,) = _lines(logs, "api")
+    (done,) = _lines(logs, "worker")
+    assert (sent["event"], sent["level"], done["event"], done["level"]) == (
+        *("command sent", "debug"),
+        *("command answered", "debug"),
+    )
+    assert sent["request_id"] == REQUEST
+    shared = ("type", "user_id", "app_id", "idempotency_key", "message_id", "result", "transaction_id", "trace_id")
+    assert {name: sent[name] for name in shared} == {name: done[name] for name in shared}
+    assert (done["correlation_id"], done["trace_id"]) == (sent["message_id"], TRACE)
+    assert (sent["caller_id"], sent["user_id"]) == (person, person)
+    documented = set(re.findall(r"`([a-z_]+)`", LOGS_PAGE.read_text()))
+    assert sent.keys() | done.keys() <= documented
 
 
 async def _signing_keys(instance: Instance) -> list[Secret]:
@@ -194,7 +221,7 @@ async def test_no_secret_lies_anywhere_in_the_clear(
         shop(tmp_path) as selling,
         _travelling(instance, tmp_path, selling) as by,
     ):
-        await _travel(by, instance, tmp_path, owner, selling)
+        ada = await _travel(by, instance, tmp_path, owner, selling)
         for path in ("/metrics", "/openapi.json"):
             (tmp_path / "servers" / path[1:]).write_bytes((await by.http.get(path)).content)
         document = (await by.http.get("/openapi.json")).json()
@@ -217,6 +244,7 @@ async def test_no_secret_lies_anywhere_in_the_clear(
         for word in (b"account.open", b"credits.used", b"mailId", b"credits.result", b"credits.purchased")
     )
 
+    _is_found_by_each_id(tmp_path / "logs", ada.id)
     places = [*(tmp_path / name for name in FOLDERS), instance.place.logs, instance.data]
     hits = search([*by.secrets, *await _signing_keys(instance)], places, tmp_path)
     meant = [hit for hit in hits if hit.file.parent.name == "answers" and hit.secret.answer == int(hit.file.name)]

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from typing import Final
 
-from workers import logs
+from contracts import logs
 from workers.broker.errors import BrokerError
 from workers.ledger.faults import Fault
 from workers.process_settings import SettingsError, read
