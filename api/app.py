@@ -38,6 +38,8 @@ def application(routers: Iterable[APIRouter], guard: Guard, throttle: Throttle) 
         redirect_slashes=False,
         openapi_tags=TAGS,
         generate_unique_id_function=operation_id,
+        # Its own spans and logs would hold what we do not bound, messages of exceptions among them; ours are elsewhere.
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     app.state.guard = guard
     app.state.throttle = throttle

@@ -18,7 +18,7 @@ from api.throttle import told
 from contracts import trace_context
 
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,100}")
-_HEADER: Final = "x-request-id"
+REQUEST_ID: Final = "x-request-id"
 _UNTOLD: Final = frozenset({404, 405, 429})
 """What anybody is answered as often as they ask, and nobody asks us about: counted, and not logged."""
 
@@ -43,8 +43,8 @@ class Edge:
         headers = Headers(scope=scope)
         request_id, traceparent = _request_id(headers), trace_context.read(headers.get(trace_context.TRACEPARENT))
         bound = {"request_id": request_id}
-        if traceparent is not None:
-            bound["trace_id"] = trace_context.trace_id(traceparent)
+        if (trace_id := trace_context.trace_id(traceparent)) is not None:
+            bound["trace_id"] = trace_id
         started = time.perf_counter()
         status = 500
 
@@ -52,7 +52,7 @@ class Edge:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)[_HEADER] = request_id
+                MutableHeaders(scope=message)[REQUEST_ID] = request_id
             await send(message)
 
         carried = trace_context.current.set(traceparent)
@@ -67,7 +67,7 @@ class Edge:
                     _log_refusal(scope, status)
             finally:
                 trace_context.current.reset(carried)
-                self._metrics.observe(scope["method"], _route(scope), status, time.perf_counter() - started)
+                self._metrics.observe(scope["method"], route_of(scope), status, time.perf_counter() - started)
 
 
 def _log_refusal(scope: Scope, status: int) -> None:
@@ -75,17 +75,17 @@ def _log_refusal(scope: Scope, status: int) -> None:
     never the path, the query or the body."""
     if status not in _UNTOLD and told.tightest(scope) is not None:
         _log.info(
-            "a request was refused", method=scope["method"], route=_route(scope), status=status, code=code_of(scope)
+            "a request was refused", method=scope["method"], route=route_of(scope), status=status, code=code_of(scope)
         )
 
 
 def _request_id(headers: Headers) -> str:
     """The client's own id where it is harmless, else a new one."""
-    given = headers.get(_HEADER, "")
+    given = headers.get(REQUEST_ID, "")
     return given if _REQUEST_ID.fullmatch(given) else str(uuid_utils.uuid7())
 
 
-def _route(scope: Scope) -> str:
+def route_of(scope: Scope) -> str:
     """The route's template: never the path itself, of which there are endlessly many."""
     route: Any = scope.get("route")
     return getattr(route, "path", None) or "none"

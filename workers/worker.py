@@ -25,6 +25,7 @@ from workers.intake.inlet import Desk
 from workers.intake.inlets import Inlets
 from workers.intake.keeping import Keeping
 from workers.intake.term import Station, Term
+from workers.intake.watching import Watching
 from workers.ledger.faults import Broken, ConnectionLost, Fault, LeaseLost, NotDurable, TryAgain
 from workers.ledger.model import Terms
 from workers.ledger.store.apps import Directory
@@ -45,13 +46,13 @@ _LATE_SECONDS: Final = 2.0
 class Worker:
     """Joins the parts. ``problems`` names what a restart or an operator must mend."""
 
-    def __init__(self, settings: Settings, meters: Meters) -> None:
+    def __init__(self, settings: Settings, meters: Meters, watching: Watching | None = None) -> None:
         self.meters = meters
         self.problems: dict[str, str] = {}
         self.term: Term | None = None
-        name = settings.mana_process_name
+        name, watching = settings.mana_process_name, watching or Watching()
         self.link = CommandLink(settings.amqp_url, f"{name} commands", single_node=settings.mana_single_broker_node)
-        self.publishing = Publishing(settings.amqp_url, f"{name} events", self._attach)
+        self.publishing = Publishing(settings.amqp_url, f"{name} events", self._attach, watching.open_publisher)
         self.late = LateReplies(settings.amqp_url, meters.late_replies_lost.inc)
         ready, directory = Ready(), Directory()
         limits = Limits(settings.app_commands_per_second, settings.app_unanswered_max)
@@ -67,6 +68,7 @@ class Worker:
             apps=lambda: directory.apps,
             admit=lambda app: fairness.admit(app, self._owned, time.monotonic()),
             let_go=fairness.answered,
+            read=watching.read,
         )
         self.inlets = Inlets(self.link, desk, meters)
         meters.partitions.set(settings.mana_partitions)
@@ -93,6 +95,7 @@ class Worker:
             directory=directory,
             read_after=self._journal.read_after,
             meters=meters,
+            watching=watching,
         )
 
     @property
@@ -124,6 +127,7 @@ class Worker:
         finally:
             await self._journal.close()
             await background.close()
+            await asyncio.to_thread(self._station.watching.close)
 
     async def _check(self) -> None:
         settings = self._settings

@@ -56,7 +56,7 @@ async def _run(settings: RelaySettings, sockets: Sequence[socket.socket]) -> Non
 
 
 def _application(health: Health, registry: CollectorRegistry) -> ASGIApp:
-    app = FastAPI(openapi_url=None)
+    app = FastAPI(openapi_url=None, telemetry={"tracing": False, "metrics": False, "logs": False})
     errors.install(app)
     app.include_router(health.router())
     return Edge(app, HttpMetrics(registry))

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 from fastapi import APIRouter
@@ -35,7 +35,6 @@ from api.auth.sealing import Unreadable
 from api.auth.sessions import Sessions
 from api.auth.starting import Starting
 from api.auth.tokens import TokenRules, Tokens
-from api.broker.client import BrokerClient
 from api.credits.tries import Tries
 from api.database import Database
 from api.errors import Unavailable
@@ -57,6 +56,7 @@ from api.wiring import (
     payments,
     services,
     sessions,
+    tracing,
     two_factor,
     webhooks,
 )
@@ -64,6 +64,9 @@ from api.wiring import credits as credits_room
 from api.wiring.layers import layers
 from api.wiring.limits import Limits, limits
 from api.wiring.parts import Parts
+
+if TYPE_CHECKING:
+    from contracts.spans import Spans
 
 _ROOMS: Final = (
     sessions,
@@ -108,10 +111,11 @@ def imported_key(settings: Settings) -> SigningKey | None:
 
 
 @asynccontextmanager
-async def front(settings: Settings) -> AsyncGenerator[Front]:
-    """The running front. It starts while its servers are away, and says so at ``/health/ready``."""
+async def front(settings: Settings, spans: Spans | None = None) -> AsyncGenerator[Front]:
+    """The running front. It starts while its servers are away, and says so at ``/health/ready``. ``spans``: where those
+    of traces go, if anybody wants them."""
     _log.info(webhooks.buying(settings))
-    async with _made(settings) as parts:
+    async with _made(settings, spans) as parts:
         count_hashes(parts.registry, parts.hasher)
         show_pool(parts.registry, parts.database)
         count_redis(parts.registry, lambda: parts.tries.connections)
@@ -135,7 +139,7 @@ async def openapi(settings: Settings) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def _made(settings: Settings) -> AsyncGenerator[Parts]:
+async def _made(settings: Settings, spans: Spans | None = None) -> AsyncGenerator[Parts]:
     """The parts, each of which connects when it is first needed."""
     imported, registry = imported_key(settings), process_registry()
     async with (
@@ -146,7 +150,7 @@ async def _made(settings: Settings) -> AsyncGenerator[Parts]:
         limits(settings, database, registry) as limited,
         payments.stripe(settings, registry) as stripe,
     ):
-        yield _parts(settings, database, tries, limited, stripe, registry=registry, imported=imported)
+        yield _parts(settings, database, tries, limited, stripe, registry=registry, imported=imported, spans=spans)
 
 
 def _parts(
@@ -158,13 +162,14 @@ def _parts(
     *,
     registry: CollectorRegistry,
     imported: SigningKey | None,
+    spans: Spans | None,
 ) -> Parts:
     clock = time.time
     lifetimes = Lifetimes(
         settings.jwt_refresh_token_expiry, settings.session_expiry, timedelta(seconds=settings.refresh_grace_seconds)
     )
     rules = TokenRules(settings.jwt_issuer, settings.jwt_audience, settings.jwt_access_token_expiry)
-    broker = BrokerClient(settings.amqp_url, BrokerMetrics(registry))
+    broker = tracing.broker(settings.amqp_url, BrokerMetrics(registry), spans)
     keyring = Keyring(KeyStore(database, settings.mana_secret_key), imported, clock, _key_rules(settings, imported))
     registry.register(KeyMetrics(keyring))
     tokens = Tokens(keyring, rules, clock)
@@ -194,6 +199,7 @@ def _parts(
         attempts=limited.attempts,
         sign_ins=SignInMetrics(registry),
         stripe=stripe,
+        spans=spans,
     )
 
 

@@ -12,6 +12,7 @@ from api.metrics import HttpMetrics
 from api.proxies import Proxies
 from api.security_headers import SecurityHeaders
 from api.throttle.gate import Gate
+from api.wiring import tracing
 from api.wiring.parts import Parts
 
 
@@ -20,6 +21,7 @@ def layers(parts: Parts) -> Sequence[Layer]:
     body before its sender was counted."""
     metrics, settings = HttpMetrics(parts.registry), parts.settings
     return (
+        *tracing.requests(parts.spans),
         lambda app: Edge(app, metrics),
         SecurityHeaders,
         cross_origin.layer(settings.cors_origins),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry
 
@@ -27,6 +28,9 @@ from api.payments.stripe_client import Stripe
 from api.settings import Settings
 from api.throttle.attempts import Attempts
 from api.throttle.throttle import Throttle
+
+if TYPE_CHECKING:
+    from contracts.spans import Spans
 
 
 @dataclass(frozen=True)
@@ -56,3 +60,5 @@ class Parts:
     sign_ins: SignInMetrics
     stripe: Stripe | None
     """None where nothing can be bought."""
+    spans: Spans | None
+    """None where nobody wants traces."""

@@ -76,10 +76,14 @@ class Publisher:
     async def open(cls, link: Link) -> Publisher:
         """Opens the channel. Raises ``BrokerLostError``."""
         publisher = cls(link)
-        listener = Listener(publisher._on_returned, publisher._on_method, publisher._on_lost)
-        publisher._channel = await link.channel(listener)
-        await publisher._channel.call(methods.confirm_select(), methods.CONFIRM_SELECT_OK)
+        await publisher.begin()
         return publisher
+
+    async def begin(self) -> None:
+        """What :meth:`open` does of a new one."""
+        listener = Listener(self._on_returned, self._on_method, self._on_lost)
+        self._channel = await self.link.channel(listener)
+        await self._channel.call(methods.confirm_select(), methods.CONFIRM_SELECT_OK)
 
     def publish(self, message: Publication, settled: Settled) -> None:
         """Sends at once; ``settled`` is called with the verdict, never before this returns, exactly once.

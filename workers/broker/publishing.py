@@ -10,7 +10,7 @@ import math
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 import structlog
@@ -31,12 +31,20 @@ Opened = Callable[[Publisher], None]
 
 
 class Publishing:
-    """Keeps one :class:`Publisher` open; ``on_open`` is called with each new one before anybody else gets it."""
+    """Keeps one :class:`Publisher` open, made by ``open_on`` on a connection; ``on_open`` is called with each new one
+    before anybody else gets it."""
 
-    def __init__(self, url: str, name: str, on_open: Opened | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        name: str,
+        on_open: Opened | None = None,
+        open_on: Callable[[Link], Awaitable[Publisher]] = Publisher.open,
+    ) -> None:
         self._url = url
         self._name = name
         self._on_open = on_open
+        self._open_on = open_on
         self._publisher: Publisher | None = None
         self._opened = asyncio.Event()
         self._refused: Counter[str] = Counter()
@@ -122,7 +130,7 @@ class Publishing:
     async def _live(self) -> None:
         link = await Link.open(self._url, self._name)
         try:
-            publisher = await Publisher.open(link)
+            publisher = await self._open_on(link)
             if self._on_open is not None:
                 self._on_open(publisher)
             self._publisher = publisher

@@ -18,7 +18,7 @@ from workers.crash import crash
 from workers.intake.answering import Answer
 from workers.intake.fairness import Excess
 from workers.intake.outbox import Keep, Outbox
-from workers.intake.reading import Item, read
+from workers.intake.reading import Item, Read, read
 from workers.meters import Meters
 
 
@@ -27,6 +27,7 @@ class Desk(Struct, frozen=True):
 
     ``reply_nodes``: those whose reply-to tokens may be answered, ``None`` where any may; ``apps``: the registered ones.
     ``admit`` takes one more command of an app on, or says why not; ``let_go``: so many of an app's are done with.
+    ``read`` makes an item of a delivery.
     """
 
     logins: Logins
@@ -38,6 +39,7 @@ class Desk(Struct, frozen=True):
     apps: Callable[[], Apps] = lambda: NO_APPS
     admit: Callable[[App], Excess | None] = lambda _: None
     let_go: Callable[[str, int], None] = lambda _app_id, _commands: None
+    read: Read = read
 
 
 class Inlet:
@@ -131,7 +133,7 @@ class Inlet:
         if delivery.envelope.redelivered:
             self._desk.meters.redelivered.inc()
         desk = self._desk
-        item = read(delivery, self.partition, desk.logins, desk.reply_nodes(), desk.apps())
+        item = desk.read(delivery, self.partition, desk.logins, desk.reply_nodes(), desk.apps())
         crash("after_decode")
         self._inbox.append(self._taken_on(item))
         self._desk.arrived(self)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import Final
+from collections.abc import Callable, Collection
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import structlog
 from msgspec import Struct, structs
@@ -16,6 +16,9 @@ from workers.broker.consumer import Delivery
 from workers.broker.lenient import Damaged
 from workers.ledger.model import Request
 
+if TYPE_CHECKING:
+    from workers.tracing.commands import CommandTrace
+
 _log = structlog.get_logger(__name__)
 
 SUSPICIOUS_RETURNS: Final = 3
@@ -26,7 +29,8 @@ _UNREAD: Final = FieldError("body", "cannot be read")
 class Item(Struct, frozen=True):
     """One delivery of a partition, read: ``request`` for the ledger, or ``rejected`` without it.
 
-    ``app``: who asks, where the request counts towards an app's limits: one that came before does not.
+    ``app``: who asks, where the request counts towards an app's limits: one that came before does not. ``trace``: its
+    spans, where traces are on and this one was sampled.
     """
 
     delivery: Delivery
@@ -36,11 +40,16 @@ class Item(Struct, frozen=True):
     request: Request | None = None
     rejected: Rejected | None = None
     app: App | None = None
+    trace: CommandTrace | None = None
 
     @property
     def suspicious(self) -> bool:
         """Whether its reply may be what breaks our connection again and again."""
         return self.delivery.returns >= SUSPICIOUS_RETURNS
+
+
+Read: TypeAlias = Callable[[Delivery, int, Logins, "Collection[int] | None", Apps], Item]
+"""How a delivery becomes an item."""
 
 
 def read(

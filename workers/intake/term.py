@@ -19,8 +19,8 @@ from workers.intake.engine import Engine
 from workers.intake.holdings import Holdings
 from workers.intake.inlets import Inlets
 from workers.intake.rounds import Rounds, Spawner
-from workers.intake.settling import Settled, Settler
-from workers.intake.telling import tell
+from workers.intake.settling import Settled
+from workers.intake.watching import Watching
 from workers.ledger.execute import Executor
 from workers.ledger.faults import Fault, LeaseLost, TryAgain
 from workers.ledger.model import Terms
@@ -55,6 +55,7 @@ class Station(Struct, frozen=True):
     directory: Directory
     read_after: ReadAfter
     meters: Meters
+    watching: Watching
 
 
 class Term:
@@ -75,7 +76,7 @@ class Term:
             link=station.link,
         )
         executor = Executor(session, station.terms, station.ids)
-        settler = Settler(executor.execute, self.holdings, station.meters)
+        settler = station.watching.settler(executor.execute, self.holdings, station.meters)
         self._engine = Engine(
             station.ready,
             settler,
@@ -114,7 +115,7 @@ class Term:
 
     def _out(self, settled: Settled) -> None:
         deliver(settled, self.holdings, self._station.meters)
-        tell(settled)
+        self._station.watching.answered(settled)
 
     async def _drain(self, engine: asyncio.Task[None]) -> None:
         """The running batch is answered, the rest goes back in order, events and marks are finished."""

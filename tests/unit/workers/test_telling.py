@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 from structlog.testing import capture_logs
 
-from contracts.commands import Use
+from contracts.commands import NO_METADATA, Use
 from contracts.decoding import Envelope, Rejected
 from contracts.errors import Error, invalid_field
 from contracts.permissions import Actor
@@ -68,7 +68,9 @@ def test_nothing_is_told_above_debug() -> None:
 
 @pytest.mark.usefixtures("at_debug")
 def test_what_was_done_is_told_with_its_transaction() -> None:
-    made = Transaction("t-1", "ada", "usage", "completed", -2, 5, 3, "chat", "app", "d", {}, "chat:1", None, 2, AT, AT)
+    made = Transaction(
+        "t-1", "ada", "usage", "completed", -2, 5, 3, "chat", "app", "d", NO_METADATA, "chat:1", None, 2, AT, AT
+    )
     (line,) = _told(_item(), Done(made, Balance(0, 3, 5, 2), replayed=True))
     told = {"type": "credits.use", "result": "replayed", "redelivered": True, "transaction_id": "t-1"}
     assert line == {"event": "command answered", "log_level": "debug", **told, **IDS}
