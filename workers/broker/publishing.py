@@ -39,12 +39,12 @@ class Publishing:
         url: str,
         name: str,
         on_open: Opened | None = None,
-        open_on: Callable[[Link], Awaitable[Publisher]] = Publisher.open,
+        open_on: Callable[[Link], Awaitable[Publisher]] | None = None,
     ) -> None:
         self._url = url
         self._name = name
         self._on_open = on_open
-        self._open_on = open_on
+        self._open_on = open_on or Publisher.open
         self._publisher: Publisher | None = None
         self._opened = asyncio.Event()
         self._refused: Counter[str] = Counter()

@@ -97,7 +97,7 @@ async def test_a_large_body_is_refused_before_anything_is_done(http: httpx.Async
 
 
 async def _hashes(http: httpx.AsyncClient) -> str:
-    (line,) = [line for line in (await http.get("/metrics")).text.splitlines() if line.startswith("mana_password_h")]
+    (line,) = [line for line in (await http.get("/metrics")).text.splitlines() if line.startswith("mana_password_hashes ")]
     return line
 
 
@@ -273,14 +273,15 @@ async def test_a_refused_requests_id_finds_why(api: Process, http: httpx.AsyncCl
     async with asyncio.timeout(10):
         while not lines("refused-3"):
             await asyncio.sleep(0.05)  # it is logged after the answer was sent
-    told = {"event": "a request was refused", "method": "GET", "level": "info", "logger": "api.edge"}
+    told = {"event": "a request was refused", "method": "GET", "level": "info", "logger": "api.edge", "process": "api"}
     ((first,), (second,), (third,)) = (lines(f"refused-{number}") for number in (1, 2, 3))
     assert (told | {"route": transaction + "/{transactionId}", "status": 422, "code": "invalid_request"}).items() <= (
         first.items()
     )
     assert (told | {"route": f"{BASE}/auth/me", "status": 401, "code": "unauthorized"}).items() <= second.items()
     assert (third["status"], third["code"], third["route"]) == (413, "payload_too_large", "none")
-    assert set(first) == {*told, "route", "status", "code", "request_id", "timestamp"}
+    assert set(first) == {*told, "route", "status", "code", "request_id", "timestamp", "caller_id"}
+    assert first["caller_id"] == user.id
     assert not any(lines(each) for each in ("untold-404", "untold-405", "untold-413", "served"))
     assert "canary" not in json.dumps([first, second])
 

@@ -169,8 +169,8 @@ def _lines(logs: Path, process: str) -> list[dict[str, Any]]:
 
 
 def _is_found_by_each_id(logs: Path, person: str) -> None:
-    """[44] would say little of logs that are not written: a command stands in the front's and in the worker's, and
-    each id leads from one to the other."""
+    """Logs that say nothing hold no secrets either: so a command stands in the front's and in the worker's, and each id
+    leads from one to the other."""
     (sent,) = _lines(logs, "api")
     (done,) = _lines(logs, "worker")
     assert (sent["event"], sent["level"], done["event"], done["level"]) == (
