@@ -97,7 +97,8 @@ async def test_a_large_body_is_refused_before_anything_is_done(http: httpx.Async
 
 
 async def _hashes(http: httpx.AsyncClient) -> str:
-    (line,) = [line for line in (await http.get("/metrics")).text.splitlines() if line.startswith("mana_password_hashes ")]
+    lines = (await http.get("/metrics")).text.splitlines()
+    (line,) = [line for line in lines if line.startswith("mana_password_hashes ")]
     return line
 
 
