@@ -44,8 +44,9 @@ def run(pytest_arguments: list[str], *, everything: bool) -> int:
     """
     if not (_PROGRAMS / "pytest").exists():
         raise LauncherError("The tests' packages are missing: run ./mana test, which installs them.")
-    # For the shell client's test; a machine without apt goes on without it.
-    packages.offer("curl", "curl", watch=lambda line: screen.progress.print(line, markup=False))
+    # For the tests of the shell client and of the screen; a machine without apt goes on without them.
+    for program in ("curl", "tmux"):
+        packages.offer(program, program, watch=lambda line: screen.progress.print(line, markup=False))
     chosen = [word for word in pytest_arguments if word != "--"]
     steps: list[Sequence[list[str]]] = [] if chosen else [[words] for words in _BEFORE_TESTS]
     steps.append([["pytest", *chosen]] if chosen or everything else _PARTS)

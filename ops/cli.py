@@ -20,6 +20,7 @@ from ops.layout import Pooling
 from ops.place import Place
 from ops.programs import PAYMENTS_OWN, ProcessSettings, python, run_environment
 from ops.state import DatabaseRole
+from ops.top import watching
 
 app = typer.Typer(
     help="Central sign-in and credit ledger: starts, watches and stops everything.",
@@ -125,6 +126,21 @@ def show_status(*, as_json: Annotated[bool, typer.Option("--json", help="As a JS
         screen.results.print(screen.processes(entries))
         if told.phase != "ready":
             screen.results.print(f"{told.phase}: {told.step}", markup=False)
+
+
+@app.command()
+def top(
+    *,
+    once: Annotated[bool, typer.Option("--once", help="Print one frame, over a second, and end.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="The same as a JSON object.")] = False,
+    every: Annotated[float, typer.Option(min=0.2, max=60.0, help="Seconds between two looks.")] = 2.0,
+) -> None:
+    """A screen of what goes on: rates, lag, answer times, dead letters, sessions, processes (q: quit)."""
+    place = Place.from_environment()
+    if once or as_json:
+        watching.look(place, as_json=as_json)
+    else:
+        watching.watch(place, every)
 
 
 @app.command()
