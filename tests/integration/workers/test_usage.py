@@ -263,6 +263,7 @@ async def test_who_is_deleted_has_no_models(servers: Instance, logs: Path, books
         await books.owner.execute("UPDATE credits.transactions SET metadata = NULL WHERE account_id = $1", account.id)
         assert await books.rows(account) == rows_of(account)
         all_rows = await books.every_row()
-        made = rebuild(servers, "stream")
+        made = rebuild(servers, "stream", impatient=True)
+        assert made.returncode == 0, made.stderr
         assert await books.every_row() == all_rows, made.stdout
     await books.owner.execute("DELETE FROM auth.erasures WHERE user_id = $1", account.id)

@@ -29,6 +29,12 @@ BEGAN: Final = datetime(2026, 3, 27, 22, 30, tzinfo=UTC)
 _PARTITION: Final = 998
 """No worker's."""
 _POSITIONS: Final = count(1)
+_IMPATIENT: Final = """
+import sys
+from workers.usage.rebuilding import __main__ as rebuilding, streaming
+streaming._SILENCE_SECONDS = 0.5
+sys.exit(rebuilding.main(sys.argv[1:]))
+"""
 _COLUMNS: Final = "account_id::text, day, hour, app_id, model, uses, credits, refunds, refunded"
 
 Row = tuple[Any, ...]
@@ -210,10 +216,11 @@ async def counting(servers: Instance, logs: Path) -> AsyncGenerator[Running]:
         yield process
 
 
-def rebuild(servers: Instance, source: str) -> subprocess.CompletedProcess[str]:
-    """``./mana usage rebuild``."""
+def rebuild(servers: Instance, source: str, *, impatient: bool = False) -> subprocess.CompletedProcess[str]:
+    """``./mana usage rebuild``; ``impatient`` where nothing hangs on how much of the stream it has seen."""
+    program = ("-c", _IMPATIENT) if impatient else ("-m", "workers.usage.rebuilding")
     return subprocess.run(
-        [sys.executable, "-m", "workers.usage.rebuilding", "--from", source],
+        [sys.executable, *program, "--from", source],
         cwd=CHECKOUT,
         env=run_environment(ProcessSettings(servers.addresses, partitions=PARTITIONS).usage()),
         capture_output=True,
