@@ -10,13 +10,14 @@ from functools import partial
 import msgspec
 
 from contracts.topology import PARTITIONS_DEFAULT
-from ops import broker_logins, envfile, given, layout, monitoring, roles, schema, stand_in, state, taken, topology, urls
+from ops import broker_logins, envfile, given, layout, roles, schema, stand_in, state, taken, topology, urls
 from ops.addresses import DATABASE, Addresses
 from ops.child import Child
 from ops.doors import Doors
 from ops.errors import LauncherError
 from ops.layout import Layout, Pooling
 from ops.management import Management
+from ops.monitoring import targets
 from ops.place import Place
 from ops.program import Program
 from ops.programs import Programs
@@ -190,9 +191,7 @@ class Boot:
 
     async def _monitor(self, remembered: state.State) -> None:
         broker = remembered.ports["prometheus"] if self._settings.amqp_url is None else None
-        watching = layout.monitoring(
-            remembered, monitoring.targets(self._ours, broker), self._settings.monitoring_interval
-        )
+        watching = layout.monitoring(remembered, targets.of(self._ours, broker), self._settings.monitoring_interval)
         await self._serve(await watching.prepare(), stage=prometheus.NAME)
 
     @property

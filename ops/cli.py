@@ -66,9 +66,7 @@ def up(
     servers_only: Annotated[bool, typer.Option("--servers-only", help="No front and no workers.")] = False,
     workers: Annotated[int | None, typer.Option(min=1, max=64, help="Ledger workers, 1 by default.")] = None,
     partitions: Annotated[int | None, typer.Option(min=1, max=1024, help="Command queues; fixed once made.")] = None,
-    monitoring: Annotated[
-        bool, typer.Option("--monitoring", help="Prometheus too, with our rules and alerts.")
-    ] = False,
+    monitored: Annotated[bool, typer.Option("--monitoring", help="Prometheus too, with our alerts.")] = False,
     pgbouncer: Annotated[bool, typer.Option("--pgbouncer", help="The front reaches PostgreSQL through it.")] = False,
 ) -> None:
     """Start everything: servers, migrations, front, workers."""
@@ -76,7 +74,7 @@ def up(
     running.refuse_other_partitions(place, partitions)
     if told := running.find(place):
         screen.results.print(f"Already running in {place.home}: nothing was changed.", markup=False)
-        for hint in (running.ignored(told, workers), running.unmonitored(told, asked=monitoring)):
+        for hint in (running.ignored(told, workers), running.unmonitored(told, asked=monitored)):
             if hint:
                 screen.results.print(hint, markup=False)
         _show_addresses(place)
@@ -87,7 +85,7 @@ def up(
         partitions=partitions,
         processes=not servers_only,
         with_stand_in=with_demo and stand_in.may_start(),
-        monitored=monitoring,
+        monitored=monitored,
         pooling=Pooling() if pgbouncer else None,
     )
     launched = foreground.start(place, wish, attached=not detach)
@@ -197,6 +195,13 @@ def bench(context: typer.Context) -> None:
 def contract(context: typer.Context) -> None:
     """Make the published contract anew, or hold it to the code or to the last release (--help: how)."""
     _become("ops.contract", context.args, {})
+
+
+@app.command(context_settings=_PASS_ON, add_help_option=False)
+def monitoring(context: typer.Context) -> None:
+    """Draw the dashboards from the running Prometheus (--help: how)."""
+    env = {} if "--help" in context.args else instance.of(Place.from_environment()).env
+    _become("ops.monitoring", context.args, env)
 
 
 @app.command()

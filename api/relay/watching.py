@@ -23,7 +23,7 @@ class DatabaseMetrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.connections = Gauge(
-            "mana_database_connections", "Sessions of clients at the database server, ours or not", registry=registry
+            "mana_database_connections", "Sessions at the database server, ours or not", registry=registry
         )
         self.connections_max = Gauge(
             "mana_database_connections_max",

@@ -2,16 +2,42 @@
 
 from __future__ import annotations
 
+import os
+import re
+import signal
+import subprocess
+import time
 from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from xml.etree import ElementTree as ET  # what we made ourselves
 
+import httpx
+import msgspec
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
+from ops import demo, ports
 from ops.instance import Instance, private
+from ops.monitoring.__main__ import main
+from ops.monitoring.asking import Prometheus, Span
+from ops.monitoring.dashboards import Panel, all_of_them
+from ops.monitoring.targets import job_of
+from ops.place import CHECKOUT
+from ops.programs import ProcessSettings, python, run_environment
 from tests.e2e.watching import Watching, eventually
 
 pytestmark = pytest.mark.timeout(240)
 
+PARTITIONS = 8
 PROCESSES = {"api", "relay", "clock", "mail", "apps", "payments", "worker-0", "worker-1", "usage"}
+METRICS = CHECKOUT / "docs" / "reference" / "metrics.md"
+WINDOW_SECONDS = 10
+BOUGHT = 'sum(mana_stripe_events_total{type="checkout.session.completed"})'
+EMPTY = {
+    "Last comparison with Stripe": "the first is an hour after the start",
+}
+"""Panels that show nothing here, each with the reason."""
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +46,7 @@ def instance() -> Generator[Instance]:
     with private(
         name="monitored",
         workers=2,
-        partitions=8,
+        partitions=PARTITIONS,
         with_stand_in=True,
         monitored=True,
         environment={"MONITORING_INTERVAL": "1s"},
@@ -30,8 +56,117 @@ def instance() -> Generator[Instance]:
 
 @pytest.fixture(scope="module")
 def watching(instance: Instance) -> Watching:
-    return Watching(instance.env["MANA_PROMETHEUS_URL"])
+    found = Watching(instance.env["MANA_PROMETHEUS_URL"])
+    eventually(lambda: found.answering() == PROCESSES | {"rabbitmq", "prometheus"})
+    return found
+
+
+@pytest.fixture(scope="module")
+def load(instance: Instance, watching: Watching) -> None:
+    """Sign-ins, uses by both doors and a purchase, and once more: a rise is seen between two looks only."""
+    for number in (1, 2):
+        demo.run(instance.env, instance.status)
+        eventually(lambda number=number: watching.value(f"{BOUGHT} or vector(0)") == number)
 
 
 def test_every_process_and_the_broker_are_asked_and_answer(watching: Watching) -> None:
-    eventually(lambda: watching.answering() == PROCESSES | {"rabbitmq", "prometheus"})
+    """The broker on two pages, and Prometheus by itself."""
+    eventually(lambda: watching.value("sum(up)") == len(PROCESSES) + 3)
+
+
+@pytest.mark.usefixtures("load")
+def test_what_processes_tell_is_what_the_page_lists(instance: Instance) -> None:
+    told: dict[str, set[str]] = {}
+    for entry in instance.status.processes:
+        if entry.name in PROCESSES:
+            told.setdefault(job_of(entry.name), set()).update(_names(httpx.get(f"{entry.url}/metrics").text))
+    assert _listed() == told
+
+
+def _names(page: str) -> set[str]:
+    families = [family for family in text_string_to_metric_families(page) if family.name.startswith("mana_")]
+    names = {f"{family.name}_total" if family.type == "counter" else family.name for family in families}
+    return {name for name in names if not name.endswith("_created")}  # when each counter was made: of no use to us
+
+
+def _listed() -> dict[str, set[str]]:
+    sections = re.split(r"^## (.*)$", METRICS.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]
+    return {
+        job: set(re.findall(r"^\| `(mana_\w+)` \|", text, flags=re.MULTILINE))
+        for job, text in zip(sections[::2], sections[1::2], strict=True)
+    }
+
+
+@pytest.mark.usefixtures("load")
+def test_every_query_of_the_dashboards_is_answered_with_figures(watching: Watching) -> None:
+    asked = Prometheus(watching.url)
+    panels = [panel for dashboard in all_of_them() for panel in dashboard.panels]
+    assert EMPTY.keys() <= {panel.title for panel in panels}
+    eventually(lambda: _empty(panels, asked) == set(EMPTY))
+
+
+def _empty(panels: list[Panel], asked: Prometheus) -> set[str]:
+    """The panels with a query that has no figure within the last minute."""
+    now = time.time()
+    span = Span(now - 60, now, 1)
+    return {
+        panel.title for panel in panels for query in panel.queries if not asked.over(query.within(WINDOW_SECONDS), span)
+    }
+
+
+@pytest.mark.usefixtures("load")
+def test_dashboards_are_drawn(instance: Instance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MANA_PROMETHEUS_URL", instance.env["MANA_PROMETHEUS_URL"])
+    assert main(["draw", "--to", str(tmp_path), "--minutes", "1", "--interval", "1"]) == 0
+    for dashboard in all_of_them():
+        drawn = ET.parse(tmp_path / f"{dashboard.name}.svg")
+        texts = {"".join(text.itertext()) for text in drawn.iter("{http://www.w3.org/2000/svg}text")}
+        assert {panel.title for panel in dashboard.panels} <= texts
+
+
+def test_an_alert_fires_when_a_worker_dies_and_clears_when_it_is_back(
+    instance: Instance, watching: Watching, tmp_path: Path
+) -> None:
+    """A worker of the test's own: nobody starts it again but the test."""
+    _make_impatient(instance)
+    port = ports.choose(None, ())
+    _watch_also(instance, "worker-9", port)
+    with _worker(instance, port, tmp_path / "first.log") as worker:
+        eventually(lambda: "worker-9" in watching.answering())
+        eventually(lambda: "ProcessGone" not in watching.alerts())
+        worker.kill()
+        eventually(lambda: "ProcessGone" in watching.alerts())
+    with _worker(instance, port, tmp_path / "second.log"):
+        eventually(lambda: "ProcessGone" not in watching.alerts())
+        assert "worker-9" in watching.answering()
+
+
+def _make_impatient(instance: Instance) -> None:
+    """The same rules, but what holds for a second is enough."""
+    rules = instance.data / "prometheus" / "rules" / "processes.yml"
+    told = rules.read_text(encoding="utf-8")
+    assert "for: 1m" in told
+    rules.write_text(told.replace("for: 1m", "for: 1s"), encoding="utf-8")
+    (prometheus,) = [entry.pid for entry in instance.status.processes if entry.name == "prometheus"]
+    assert prometheus is not None
+    os.kill(prometheus, signal.SIGHUP)
+
+
+def _watch_also(instance: Instance, name: str, port: int) -> None:
+    targets = instance.data / "prometheus" / "targets" / "worker.json"
+    known = msgspec.json.decode(targets.read_bytes())
+    targets.write_bytes(msgspec.json.encode([*known, {"targets": [f"127.0.0.1:{port}"], "labels": {"instance": name}}]))
+
+
+@contextmanager
+def _worker(instance: Instance, port: int, log: Path) -> Generator[subprocess.Popen[bytes]]:
+    """One more ledger worker, killed at the end."""
+    settings = ProcessSettings(instance.addresses, PARTITIONS).worker()
+    own = {**settings, "MANA_PROCESS_NAME": "worker-9", "METRICS_PORT": str(port)}
+    with log.open("wb") as output:
+        process = subprocess.Popen(python("workers"), env=run_environment(own), stdout=output, stderr=output)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from ops.monitoring import job_of
+from ops.monitoring.targets import job_of
 from ops.place import CHECKOUT
 from ops.servers.prometheus import FOLDER, configuration
 

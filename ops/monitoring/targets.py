@@ -16,7 +16,7 @@ def job_of(name: str) -> str:
     return _JOB_OF_FRONT.get(kind, kind)
 
 
-def targets(programs: Iterable[Program], broker: int | None) -> Targets:
+def of(programs: Iterable[Program], broker: int | None) -> Targets:
     """All of our processes, and the broker's page of metrics at that port: None where the broker is a given one."""
     found = dict[str, list[Target]]()
     for program in programs:

@@ -1,0 +1,67 @@
+"""`./mana monitoring draw`: the dashboards as pictures, from a running Prometheus, where there is no Grafana."""
+
+import argparse
+import os
+import sys
+import time
+from pathlib import Path
+
+from ops.errors import LauncherError
+from ops.monitoring.asking import Prometheus, Span
+from ops.monitoring.dashboards import Dashboard, Panel, all_of_them
+from ops.monitoring.drawing import Line, picture
+
+_POINTS = 240
+"""Of each line, about."""
+_SHORTEST_WINDOW = 4
+"""Of so many intervals of Prometheus a rate is made at the least: so does Grafana."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The program; answers its exit status."""
+    parser = argparse.ArgumentParser(prog="./mana monitoring", description=__doc__)
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    draw = verbs.add_parser("draw", help="draw each dashboard as an SVG file")
+    draw.add_argument("--to", type=Path, default=Path(), help="the folder, the current one by default")
+    draw.add_argument("--minutes", type=float, default=15.0, help="so far back, 15 by default")
+    draw.add_argument("--interval", type=int, default=15, help="MONITORING_INTERVAL in seconds, 15 by default")
+    chosen = parser.parse_args(arguments)
+    now = time.time()
+    step = max(chosen.interval, round(chosen.minutes * 60 / _POINTS), 1)
+    span = Span(now - 60 * chosen.minutes, now, step)
+    try:
+        asked = Prometheus(_address())
+        for dashboard in all_of_them():
+            path = chosen.to / f"{dashboard.name}.svg"
+            path.write_text(drawn(dashboard, asked, span, _SHORTEST_WINDOW * step), encoding="utf-8")
+            sys.stdout.write(f"{path}\n")
+    except LauncherError as refusal:
+        sys.stderr.write(f"{refusal}\n")
+        return 1
+    return 0
+
+
+def drawn(dashboard: Dashboard, asked: Prometheus, span: Span, window: int) -> str:
+    """The picture of a dashboard over that time; rates look back `window` seconds. Raises LauncherError."""
+    return picture(dashboard, [lines_of(panel, asked, span, window) for panel in dashboard.panels], span)
+
+
+def lines_of(panel: Panel, asked: Prometheus, span: Span, window: int) -> list[Line]:
+    """What the panel shows. Raises LauncherError."""
+    return [
+        Line(query.name(series.labels), series)
+        for query in panel.queries
+        for series in asked.over(query.within(window), span)
+    ]
+
+
+def _address() -> str:
+    """Raises LauncherError where nothing is monitored."""
+    url = os.environ.get("MANA_PROMETHEUS_URL")
+    if not url:
+        raise LauncherError("There is no Prometheus: start with ./mana up --monitoring, or set MANA_PROMETHEUS_URL.")
+    return url
+
+
+if __name__ == "__main__":
+    sys.exit(main())
