@@ -121,3 +121,22 @@ async def test_a_flood_is_refused_and_cancelled_requests_free_no_thread(
     assert results.count(True) >= 1
     assert peak <= THREADS
     assert await hasher.verify(PASSWORD, stored, WHO)
+
+
+async def test_what_waits_and_what_was_refused_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    go_on, hasher = threading.Event(), Hasher(1)
+    stored = await hasher.hash(PASSWORD)
+
+    def slow(_self: argon2.PasswordHasher, _stored: str, _password: str) -> bool:
+        return go_on.wait(60)
+
+    monkeypatch.setattr(argon2.PasswordHasher, "verify", slow)
+    waiting = [asyncio.create_task(hasher.verify("x", stored, WHO)) for _ in range(hashing.WAITING_MAX + 2)]
+    await asyncio.sleep(0)
+    assert (hasher.waiting, hasher.refused) == (hashing.WAITING_MAX, 1)
+    go_on.set()
+    answers = await asyncio.gather(*waiting, return_exceptions=True)
+    assert [type(answer) for answer in answers].count(Unavailable) == 1
+    await asyncio.sleep(0)
+    assert hasher.waiting == 0
+    hasher.close()
