@@ -39,6 +39,12 @@ def test_every_panel_asks_the_source_that_is_provisioned(path: Any) -> None:
         assert [target["refId"] for target in panel["targets"]] == list("ABCDEF")[: len(panel["targets"])]
 
 
+def test_grafana_is_told_where_the_dashboards_are_mounted() -> None:
+    (provider,) = yaml.safe_load((PROVISIONING / "dashboards" / "mana.yml").read_text())["providers"]
+    services = yaml.safe_load((CHECKOUT / "docker-compose.yml").read_text(encoding="utf-8"))["services"]
+    assert f"./ops/grafana/dashboards:{provider['options']['path']}:ro" in services["grafana"]["volumes"]
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_no_panel_lies_on_another_or_beyond_the_edge(path: Any) -> None:
     panels = _read(path.name)["panels"]

@@ -89,6 +89,21 @@ def test_the_configuration_for_containers_is_sound(promtool: Callable[..., str])
     assert said.count("rules found") == len(RULES)
 
 
+def test_the_configuration_for_containers_finds_every_service_of_ours() -> None:
+    """By the names and ports of docker-compose.yml, on a network that both are in."""
+    services = yaml.safe_load((CHECKOUT / "docker-compose.yml").read_text(encoding="utf-8"))["services"]
+    found = dict[str, int]()
+    for job in yaml.safe_load((FOLDER / "prometheus.yml").read_text(encoding="utf-8"))["scrape_configs"]:
+        for names in job.get("dns_sd_configs", []):
+            found.update(dict.fromkeys(names["names"], names["port"]))
+    environments = {name: service.get("environment") or {} for name, service in services.items()}
+    ports = {name: told.get("METRICS_PORT") or told.get("PORT") for name, told in environments.items()}
+    ours = {name: int(port) for name, port in ports.items() if port}
+    assert found == {**ours, "rabbitmq": 15692, "traefik": 8082}
+    for name in found:
+        assert {*services[name]["networks"]} & {*services["prometheus"]["networks"]}, name
+
+
 def test_the_configuration_for_this_machine_has_the_same_jobs_and_rules(
     promtool: Callable[..., str], tmp_path: Path
 ) -> None:
