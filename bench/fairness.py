@@ -3,7 +3,8 @@
 The flood comes from a process of its own and falls on a few users. The other app sends a little, about the very same
 users, so that both share each partition. The cases take turns: the other app alone; beside a flood of more than the
 ledger can carry out, which nothing limits; beside the same flood with a limit; and with the limit beside a flood that
-comes as fast as the broker takes it, or refuses it: that is more than a limit can help against, and the output tells.
+comes as fast as the broker takes it, or refuses it: without the keeper of logins, so that nothing but the limit
+helps; with it, so that the flood's login is paused again and again; and the same from the flood's first moment on.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import asyncio
 import json
 import secrets
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -21,7 +22,7 @@ import uvloop
 from rich.console import Console
 
 from bench.accounts import furnish, new_users
-from bench.apps import limit, register
+from bench.apps import count_pauses, limit, register
 from bench.books import check_charged
 from bench.course import Measured, percentiles
 from bench.cpu import Meter, Reading, disturbance
@@ -44,15 +45,20 @@ ALONE: Final = "alone"
 UNLIMITED: Final = "beside a flood without a limit"
 LIMITED: Final = "beside a flood with a limit"
 FULL_SPEED: Final = "beside a flood at full speed with a limit"
-CASES: Final = (ALONE, UNLIMITED, LIMITED, FULL_SPEED)
+PAUSED: Final = "beside a flood at full speed that is paused"
+BEGINNING: Final = "beside the beginning of one that is paused"
+CASES: Final = (ALONE, UNLIMITED, LIMITED, FULL_SPEED, PAUSED, BEGINNING)
 STEADY_APP: Final = "bench-steady"
 FLOOD_APP: Final = "bench-flood"
+"""Begins the ids of those that flood: each time another one, of which no worker knows what it did before."""
 _IN_FLIGHT: Final = 512
 _CAPACITY_SECONDS: Final = 4.0
 _NO_LIMIT: Final = 1_000_000_000
 _SETTLE_SECONDS: Final = 120.0
 _FLOWING_SECONDS: Final = 3.0
-"""How long the flood flows before anything is measured: its queues are as full as they get by then."""
+"""How long the flood flows before anything is measured, but its beginning: its queues are as full as they get by then.
+"""
+_PAUSED_P50_MS: Final = 300.0
 
 
 @dataclass(frozen=True)
@@ -98,16 +104,18 @@ class FairnessBenchmark:
         self._console = console
         self._run = secrets.token_hex(4)
         self._users = new_users(options.users)
-        self._worker = Programs(instance.addresses, PARTITIONS_DEFAULT, {}).worker(0)
+        programs = Programs(instance.addresses, PARTITIONS_DEFAULT, {})
+        self._worker, self._keeper = programs.worker(0), programs.apps()
         self._rounds: list[Round] = []
         self._capacity = 0.0
-        self._floods: dict[str, list[Counts]] = {UNLIMITED: [], LIMITED: [], FULL_SPEED: []}
+        self._floods: dict[str, list[Counts]] = {case: [] for case in CASES if case != ALONE}
+        self._pauses: dict[str, int] = dict.fromkeys(CASES, 0)
         self._not_taken: dict[str, int] = dict.fromkeys(CASES, 0)
 
     async def run(self) -> Report:
         """Raises ``BenchError`` where the ledger refuses anything of the other app's, or counts otherwise."""
         env, home = self._instance.env, self._instance.place.home
-        steady, flood = [await register(self._instance, app) for app in (STEADY_APP, FLOOD_APP)]
+        steady = await register(self._instance, STEADY_APP)
         async with running([self._worker], home, "prepare"):
             await furnish(env["MANA_AMQP_URL"], self._users, self._run)
         # A new one: the first worker of an empty ledger has plans that were made for it.
@@ -119,10 +127,11 @@ class FairnessBenchmark:
             for number in range(1, self._options.rounds + 1):
                 turn = number % len(CASES)
                 for case in (*CASES[turn:], *CASES[:turn]):
-                    await self._measure(case, number, steady, flood, pids)
+                    await self._measure(case, number, steady, pids)
         charged = capacity.answered + sum(each.measured.answered for each in self._rounds)
         charged += sum(counts.charged for floods in self._floods.values() for counts in floods)
-        await check_charged(env["MANA_DATABASE_READONLY_URL"], self._users, charged)
+        unknown = sum(counts.unknown for floods in self._floods.values() for counts in floods)
+        await check_charged(env["MANA_DATABASE_READONLY_URL"], self._users, charged, unknown)
         rows = to_rows(sorted(self._rounds, key=lambda each: CASES.index(each.case)))
         return Report(
             bench="fairness",
@@ -133,14 +142,20 @@ class FairnessBenchmark:
             goals=self._goals(rows),
         )
 
-    async def _measure(self, case: str, number: int, steady: str, flood: str, pids: list[int]) -> None:
+    async def _measure(self, case: str, number: int, steady: str, pids: list[int]) -> None:
         run = f"{self._run}-{number}-{CASES.index(case)}"
         if case == ALONE:
             round_ = await self._under_load(case, run, steady, pids)
         else:
-            await limit(self._instance, FLOOD_APP, _NO_LIMIT if case == UNLIMITED else self._options.allowed)
-            async with self._flooding(case, flood, f"{run}-flood"):
+            app = f"{FLOOD_APP}-{number}-{CASES.index(case)}"
+            flood = await register(self._instance, app)
+            await limit(self._instance, app, _NO_LIMIT if case == UNLIMITED else self._options.allowed)
+            async with AsyncExitStack() as stack:
+                if case != FULL_SPEED:
+                    await stack.enter_async_context(running([self._keeper], self._instance.place.home, run))
+                await stack.enter_async_context(self._flooding(case, flood, app))
                 round_ = await self._under_load(case, run, steady, pids)
+            self._pauses[case] += await count_pauses(self._instance, app)
         self._rounds.append(round_)
         measured = round_.measured
         self._console.print(f"round {number}, {case}: p50 {measured.p50:.1f} ms, p99 {measured.p99:.1f} ms")
@@ -168,11 +183,11 @@ class FairnessBenchmark:
         return Uses(uniform([user.encode() for user in self._users]), run, STEADY_APP)
 
     @asynccontextmanager
-    async def _flooding(self, case: str, url: str, run: str) -> AsyncGenerator[None]:
+    async def _flooding(self, case: str, url: str, app: str) -> AsyncGenerator[None]:
         """A flood until the block ends; then its last answers are waited for."""
-        rate = 0.0 if case == FULL_SPEED else self._options.over * self._capacity
+        rate = 0.0 if case in (FULL_SPEED, PAUSED, BEGINNING) else self._options.over * self._capacity
         process = await asyncio.create_subprocess_exec(
-            *python("bench.flood"), url, FLOOD_APP, run, str(rate), *self._users,
+            *python("bench.flood"), url, app, f"{self._run}-{app}", str(rate), *self._users,
             env=run_environment({}), stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
         )  # fmt: skip
         told_by, ended_by = process.stdout, process.stdin
@@ -181,7 +196,8 @@ class FairnessBenchmark:
         try:
             if (await told_by.readline()).decode().strip() != FLOWING:
                 raise BenchError("The flood did not begin.")
-            await asyncio.sleep(_FLOWING_SECONDS)
+            if case != BEGINNING:
+                await asyncio.sleep(_FLOWING_SECONDS)
             yield
             ended_by.close()
             told = await told_by.read()
@@ -200,15 +216,21 @@ class FairnessBenchmark:
             told[f"the flood, {case.removeprefix('beside a flood ')}"] = (
                 f"{sent:,} sent; {sum(counts.not_taken for counts in floods):,} not taken by the broker,"
                 f" {sum(counts.overloaded for counts in floods):,} refused as overloaded,"
-                f" {sum(counts.charged for counts in floods):,} carried out"
+                f" {sum(counts.charged for counts in floods):,} carried out,"
+                f" {sum(counts.unknown for counts in floods):,} unknown; paused {self._pauses[case]} times,"
+                f" {sum(counts.connections for counts in floods):,} connections ended or refused"
             )
             told[f"the other app's, {case}"] = f"{self._not_taken[case]:,} not taken by the broker"
         return told
 
     def _goals(self, rows: list[Row]) -> list[Goal]:
         found = {row.name: row for row in rows}
-        limited, unlimited = found[LIMITED], found[UNLIMITED]
-        goals = [Goal.at_most(f"{LIMITED}: of the other app's, refused", self._not_taken[LIMITED], 0)]
+        limited, unlimited, paused = found[LIMITED], found[UNLIMITED], found[PAUSED].p50_ms
+        goals = [
+            Goal.at_most(f"{case}: of the other app's, refused", self._not_taken[case], 0) for case in (LIMITED, PAUSED)
+        ]
+        if paused is not None:
+            goals.append(Goal.at_most(f"{PAUSED}: p50, in ms", paused.median, _PAUSED_P50_MS))
         for name, ours, theirs in (
             ("p50", limited.p50_ms, unlimited.p50_ms),
             ("p99", limited.p99_ms, unlimited.p99_ms),

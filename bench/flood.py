@@ -1,7 +1,7 @@
 """`python -m bench.flood URL APP RUN RATE USER…`: one app that sends so many uses a second, whatever is answered.
 
-With the rate 0 it sends as fast as the broker takes them. It stops when its standard input ends, waits
-for the last answers, and says what became of all.
+With the rate 0 it sends as fast as the broker takes them. Where the broker ends its connection it comes back at once,
+and goes on. It stops when its standard input ends, waits for the last answers, and says what became of all.
 """
 
 from __future__ import annotations
@@ -26,22 +26,27 @@ FLOWING: Final = "flowing"
 _AT_ONCE: Final = 200
 _UNSENT_BYTES: Final = 1 << 20
 _PAUSE_SECONDS: Final = 0.0005
+_AWAY_SECONDS: Final = 0.1
+"""Before it comes back: far less than any client should wait."""
 _LAST_ANSWERS_SECONDS: Final = 120.0
 _OVERLOADED: Final = b'"code":"overloaded"'
 
 
 @dataclass(frozen=True)
 class Counts:
-    """Commands: sent; not taken by the broker; refused by the ledger as too many; carried out."""
+    """Commands: sent; not taken by the broker; refused by the ledger as too many; carried out; of unknown fate, since
+    their connection was gone. ``connections`` that were lost, or not to be had."""
 
     sent: int
     not_taken: int
     overloaded: int
     charged: int
+    unknown: int
+    connections: int
 
 
 class Flood:
-    """One connection."""
+    """One connection at a time."""
 
     def __init__(self, url: str, uses: Uses, rate: float) -> None:
         self._url = url
@@ -49,25 +54,52 @@ class Flood:
         self._rate = rate
         self._sent = 0
         self._fates = Counter[str]()
+        self._unknown = 0
+        self._away = 0
+        self._lost = True
         self._failure: Exception | None = None
         self.ending = False
 
     async def run(self) -> Counts:
         """Raises what went wrong."""
-        template, client = use_template(self._url), await connect(self._url, self)
         begun = time.perf_counter()
-        try:
-            while not self.ending:
-                for _ in range(self._due(client, time.perf_counter() - begun)):
-                    self._sent += 1
-                    self._uses.publish(client, template, b"%d" % self._sent)
-                await asyncio.sleep(_PAUSE_SECONDS)
-                self._look()
-            async with asyncio.timeout(_LAST_ANSWERS_SECONDS):
-                await self._settle(client)
-        finally:
-            await client.close()
-        return Counts(self._sent, self._fates["not taken"], self._fates["overloaded"], self._fates["charged"])
+        while not self.ending:
+            try:
+                self._lost = False
+                client = await connect(self._url, self)
+            except BrokerError:
+                self._away += 1
+                await asyncio.sleep(_AWAY_SECONDS)
+                continue
+            try:
+                await self._go_on(client, begun)
+            finally:
+                await client.close()
+            self._unknown = self._sent - self._fates.total()
+        fates = self._fates
+        return Counts(
+            sent=self._sent,
+            not_taken=fates["not taken"],
+            overloaded=fates["overloaded"],
+            charged=fates["charged"],
+            unknown=self._unknown,
+            connections=self._away,
+        )
+
+    async def _go_on(self, client: Client, begun: float) -> None:
+        template = use_template(self._url)
+        while not (self.ending or self._lost):
+            for _ in range(self._due(client, time.perf_counter() - begun)):
+                self._sent += 1
+                self._uses.publish(client, template, b"%d" % self._sent)
+            await asyncio.sleep(_PAUSE_SECONDS)
+            self._look()
+        if self._lost:
+            self._away += 1
+            await asyncio.sleep(_AWAY_SECONDS)
+            return
+        async with asyncio.timeout(_LAST_ANSWERS_SECONDS):
+            await self._settle(client)
 
     def _due(self, client: Client, passed: float) -> int:
         """How many may go out now; none while the broker has not taken what went before."""
@@ -76,7 +108,7 @@ class Flood:
         return max(int(passed * self._rate) - self._sent, 0) if self._rate else _AT_ONCE
 
     async def _settle(self, client: Client) -> None:
-        while self._fates.total() < self._sent or client.unconfirmed:
+        while not self._lost and (self._fates.total() + self._unknown < self._sent or client.unconfirmed):
             await asyncio.sleep(_PAUSE_SECONDS)
             self._look()
 
@@ -107,7 +139,7 @@ class Flood:
 
     def lost(self, error: BrokerError) -> None:
         """The connection is gone."""
-        self._failure = error
+        self._lost = True
 
 
 async def _main(url: str, app: str, run: str, rate: str, *users: str) -> None:

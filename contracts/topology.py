@@ -244,8 +244,9 @@ class AppRights:
     topics_read: str
 
 
-def app_rights(app_id: str, permissions: Collection[Permission]) -> AppRights:
-    """Its rights: commands in, queues and exchanges of its own, events of its own where it may read events.
+def app_rights(app_id: str, permissions: Collection[Permission], *, paused: bool = False) -> AppRights:
+    """Its rights: commands in (not while it is paused), queues and exchanges of its own, events of its own where it may
+    read events.
 
     A topic permission judges the binding's pattern itself: what ends in the app's own word matches no other app's
     events. One ``#`` at most: the broker tries every way in which several of them may match, for each event of anybody.
@@ -259,7 +260,7 @@ def app_rights(app_id: str, permissions: Collection[Permission]) -> AppRights:
         sources, topics = [re.escape(EVENTS_EXCHANGE)], rf"^(#|(credits|\*)\.([a-z_]+|\*))\.{re.escape(app_id)}$"
     return AppRights(
         configure=f"^{own}$",
-        write=f"^({'|'.join([re.escape(COMMANDS_EXCHANGE), own])})$",
+        write=f"^({'|'.join([*([] if paused else [re.escape(COMMANDS_EXCHANGE)]), own])})$",
         read=f"^({'|'.join([*sources, own])})$",
         topics_write="^$",
         topics_read=topics,

@@ -34,6 +34,12 @@ class Meters:
             ("app", "limit"),
             registry=registry,
         )
+        self.pauses = Counter(
+            "mana_app_pauses",
+            "Pauses of an app's login, since it flooded: decided by this worker, to be made at the broker",
+            ("app",),
+            registry=registry,
+        )
         self.batch_size = Histogram(
             "mana_batch_commands", "Deliveries settled together", buckets=_BATCH_SIZES, registry=registry
         )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Annotated, Any
 
-from pydantic import Field, field_validator
+from pydantic import BeforeValidator, Field, field_validator
 from pydantic_settings import NoDecode
 
+from contracts.durations import read_duration
 from contracts.fields import AMOUNT_MAX
 from contracts.permissions import Logins
 from contracts.topology import (
@@ -32,6 +34,9 @@ class Settings(ProcessSettings):
     mana_batch_max: int = Field(default=256, ge=1, le=4096)
     app_commands_per_second: int = Field(default=10_000, ge=1, le=1_000_000)
     app_unanswered_max: int = Field(default=10_000, ge=1, le=1_000_000)
+    app_flood_pause: Annotated[timedelta, BeforeValidator(read_duration)] = Field(
+        default=timedelta(seconds=5), le=timedelta(minutes=5), validate_default=False
+    )
     credits_signup_bonus: int = Field(default=150, ge=0, le=AMOUNT_MAX)
     credits_daily_free: int = Field(default=5, ge=0, le=AMOUNT_MAX)
     credits_refund_policy: RefundPolicy = "debt"

@@ -14,6 +14,7 @@ from uuid_utils import uuid7
 
 from workers.background import Background
 from workers.broker.address import Address
+from workers.broker.declaring import waiting
 from workers.broker.late import LateReplies
 from workers.broker.publisher import Publisher
 from workers.broker.publishing import Publishing
@@ -24,12 +25,14 @@ from workers.intake.fairness import Fairness, Limits
 from workers.intake.inlet import Desk
 from workers.intake.inlets import Inlets
 from workers.intake.keeping import Keeping
+from workers.intake.pausing import Pausing
 from workers.intake.term import Station, Term
 from workers.intake.watching import Watching
 from workers.ledger.faults import Broken, ConnectionLost, Fault, LeaseLost, NotDurable, TryAgain
 from workers.ledger.model import Terms
 from workers.ledger.store.apps import Directory
 from workers.ledger.store.journal import Journal
+from workers.ledger.store.pauses import Pauses
 from workers.ledger.store.session import Session
 from workers.meters import Meters
 from workers.settings import Settings
@@ -57,6 +60,15 @@ class Worker:
         ready, directory = Ready(), Directory()
         limits = Limits(settings.app_commands_per_second, settings.app_unanswered_max)
         fairness = Fairness(limits, settings.mana_partitions)
+        pauses = Pauses(settings.database_url, application_name=f"{name} pauses")
+        pausing = Pausing(
+            settings.logins,
+            pauses,
+            self._waiting,
+            fairness.narrow,
+            shortest=settings.app_flood_pause,
+            meters=meters,
+        )
         keeping = Keeping(self.publishing, meters, login=Address.of(settings.amqp_url).login)
         desk = Desk(
             settings.logins,
@@ -68,12 +80,16 @@ class Worker:
             apps=lambda: directory.apps,
             admit=lambda app: fairness.admit(app, self._owned, time.monotonic()),
             let_go=fairness.answered,
+            refused=lambda login, app, partition: pausing.refused(
+                login, app, fairness.allowed(app, self._owned), partition
+            ),
             read=watching.read,
         )
         self.inlets = Inlets(self.link, desk, meters)
         meters.partitions.set(settings.mana_partitions)
         meters.blocked.set_function(lambda: self.link.blocked or self.publishing.blocked)
         meters.kept_refused.set_function(lambda: sum(self.publishing.refused.values()))
+        self._pausing = pausing
         self._settings = settings
         self._stopping = asyncio.Event()
         self._journal = Journal(settings.database_url, application_name=f"{name} journal")
@@ -103,6 +119,9 @@ class Worker:
         """How many partitions are ours."""
         return 0 if self.term is None else len(self.term.holdings.epochs)
 
+    async def _waiting(self, partition: int) -> int:
+        return await waiting(await self.link.up(), partition)
+
     def stop(self) -> None:
         """Begins to drain; :meth:`run` returns when it is done. May be repeated."""
         self._stopping.set()
@@ -117,6 +136,7 @@ class Worker:
             "partitions": self.inlets.run(),
             "events": self.publishing.run(),
             "late replies": self.late.run(),
+            "pauses": self._pausing.run(),
         }
         background = Background(parts, self.stop)
         try:
@@ -127,6 +147,7 @@ class Worker:
         finally:
             await self._journal.close()
             await background.close()
+            await self._pausing.close()
             await asyncio.to_thread(self._station.watching.close)
 
     async def _check(self) -> None:

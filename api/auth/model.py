@@ -48,6 +48,7 @@ EventType = Literal[
     "app.secret_added",
     "app.secret_revoked",
     "app.refused",
+    "app.paused",
     "api_key.created",
     "api_key.revoked",
     "keys.rotated",

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Final
 from urllib.parse import unquote
 
@@ -61,6 +61,25 @@ def decide_ways(apps: Sequence[KeptApp], ways: Ways, vhost: str) -> list[Task]:
     ]
 
 
+def decide_pauses(apps: Sequence[KeptApp], ended: Collection[str]) -> list[Task]:
+    """Whose login is to be ended at once, without a look at the broker: paused ones but those that are ``ended``.
+
+    They are made again, with less rights, by what :func:`decide` says.
+    """
+    paused = [login for login in paused_logins(apps) if login not in ended]
+    return [Task(kind="paused", about=login, calls=_end(login)) for login in paused]
+
+
+def paused_logins(apps: Sequence[KeptApp]) -> list[str]:
+    """The logins that are paused now."""
+    return [app.login(each) for app in apps for each in app.secrets if each.hash is not None and each.paused_s > 0]
+
+
+def next_end(apps: Sequence[KeptApp]) -> float | None:
+    """After how many seconds the next pause of a login is over; ``None`` where none is paused."""
+    return min((secret.paused_s for app in apps for secret in app.secrets if secret.paused_s > 0), default=None)
+
+
 def _takes_away(task: Task) -> bool:
     return any(call.method == "DELETE" for call in task.calls)
 
@@ -77,9 +96,10 @@ def _kept(app: KeptApp, secret: Secret, held: Held, vhost: str) -> Iterator[Task
         return
     login = app.login(secret)
     user, rights = held.users.get(login), held.rights.get(login, NO_RIGHTS)
-    wanted = app_rights(app.id, app.permissions)
+    paused = secret.paused_s > 0
+    wanted = app_rights(app.id, app.permissions, paused=paused)
     whole = _made(login, secret.hash, wanted, vhost)
-    if user is None or not _is_of(user, secret.hash) or _shrinks(app, rights):
+    if user is None or not _is_of(user, secret.hash) or _shrinks(app, rights, paused=paused):
         # Channels remember what they were allowed: they go, and with their login, so that nobody who stops between two
         # of these calls leaves them. A login that is made for the first time has none.
         ended = () if user is None and secret.made_version is None else _end(login)
@@ -140,12 +160,13 @@ def _is_of(user: HeldUser, hashed: bytes) -> bool:
     return user.password_hash == expected and user.hashing_algorithm == HASHING and not user.tags
 
 
-def _shrinks(app: KeptApp, held: HeldRights) -> bool:
+def _shrinks(app: KeptApp, held: HeldRights, *, paused: bool) -> bool:
     """Whether the login may do now what it is not to do any more, as far as that can be told."""
     if held.names is None:
         return False  # it does not even get in
-    wanted = _level(app.permissions)
-    return held not in [_as_held(app_rights(app.id, level)) for level in _LEVELS[: wanted + 1]]
+    levels = _LEVELS[: _level(app.permissions) + 1]
+    lesser = {True} if paused else {True, False}
+    return held not in [_as_held(app_rights(app.id, level, paused=less)) for level in levels for less in lesser]
 
 
 def _level(permissions: Iterable[Permission]) -> int:

@@ -9,7 +9,7 @@ from typing import Final
 
 import structlog
 
-from workers.apps.deciding import decide, decide_ways
+from workers.apps.deciding import decide, decide_pauses, decide_ways, next_end, paused_logins
 from workers.apps.hearing import Hearing
 from workers.apps.management import AwayError, Management, RefusedError
 from workers.apps.meters import AppsMeters
@@ -26,6 +26,8 @@ from workers.waiting import wait_at_most
 
 _ROUND_SECONDS: Final = 30.0
 """Between rounds that nobody asked for: they mend what somebody changed at the broker, or a broker that is new."""
+_END_SECONDS: Final = 0.05
+"""Behind the end of a login's pause, so that it is over by the database's clock too."""
 _PAUSE_SECONDS: Final = 1.0
 """After a round that did not come to its end."""
 
@@ -48,6 +50,10 @@ class Keeper:
         self._changed = asyncio.Event()
         self._hearing = Hearing(settings.database_url, self._changed.set, application_name=f"{name} changes")
         self._stopping = asyncio.Event()
+        self._paused: list[str] = []
+        """Logins whose connections were ended for their pause."""
+        self._due = 0.0
+        """When the next round is due on the loop's clock, though nobody asks for it."""
         self._problems: dict[str, str] = {"logins": "not looked at yet"}
 
     def stop(self) -> None:
@@ -87,7 +93,7 @@ class Keeper:
                 self._problems = {}
                 if whole:
                     self._meters.rounded.set(time.time())
-                    await wait_at_most(self._changed, _ROUND_SECONDS)
+                    await wait_at_most(self._changed, max(self._due - asyncio.get_running_loop().time(), 0.0))
                     continue
             await wait_at_most(self._changed, _PAUSE_SECONDS)
 
@@ -98,11 +104,16 @@ class Keeper:
     async def _round(self) -> bool:
         """Whether all is as the rows say now. What the broker refuses keeps nothing else from being done."""
         apps = await self._store.list_apps()
+        end = next_end(apps)
+        after = _ROUND_SECONDS if end is None else min(end + _END_SECONDS, _ROUND_SECONDS)
+        self._due = asyncio.get_running_loop().time() + after
+        pauses = await self._do_all(decide_pauses(apps, self._paused))
+        self._paused = paused_logins(apps) if pauses else []
         vhost = self._management.vhost
         logins = await self._do_all(decide(apps, await self._management.held(), vhost))
         # Afterwards: what clients have made may be too much to be read, and must keep nobody from being revoked.
         ways = await self._do_all(decide_ways(apps, await self._management.ways(), vhost))
-        return logins and ways
+        return pauses and logins and ways
 
     async def _do_all(self, tasks: Sequence[Task]) -> bool:
         self._meters.waiting.set(len(tasks))

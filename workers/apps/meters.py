@@ -8,7 +8,7 @@ from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge
 
 from workers.apps.model import Kind
 
-_KINDS: Final[tuple[Kind, ...]] = ("made", "changed", "removed", "unbound", "cut")
+_KINDS: Final[tuple[Kind, ...]] = ("made", "changed", "paused", "removed", "unbound", "cut")
 
 
 class AppsMeters:
@@ -17,8 +17,8 @@ class AppsMeters:
     def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
         self.done = Counter(
             "mana_app_logins",
-            "What was done at the broker: logins made (anew, too), changed, removed; bindings, and ways into the"
-            " commands' exchange, taken away",
+            "What was done at the broker: logins made (anew, too), changed, paused, removed; bindings, and ways into"
+            " the commands' exchange, taken away",
             ("what",),
             registry=registry,
         )

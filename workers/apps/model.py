@@ -16,7 +16,7 @@ class Secret(Struct, frozen=True, kw_only=True):
     """A secret of an app. ``hash`` is ``None`` once it is revoked, or its app is.
 
     ``version`` is its app's; ``made_version`` that of which the login was last made; ``gone``: login and connections of
-    a revoked one are known to be gone.
+    a revoked one are known to be gone. ``paused_s``: for so many seconds more its login may not send commands.
     """
 
     id: str
@@ -24,6 +24,7 @@ class Secret(Struct, frozen=True, kw_only=True):
     version: int
     made_version: int | None
     gone: bool
+    paused_s: float = 0.0
 
 
 class KeptApp(Struct, frozen=True, kw_only=True):
@@ -100,7 +101,7 @@ class Call(Struct, frozen=True):
     body: Mapping[str, Any] | None = None
 
 
-Kind = Literal["made", "changed", "removed", "unbound", "cut", "noted"]
+Kind = Literal["made", "changed", "paused", "removed", "unbound", "cut", "noted"]
 """``cut``: a way into the commands' exchange on which something else than a publisher sends. ``noted``: the broker is
 as the rows say already, and only the row does not say so yet."""
 

@@ -12,7 +12,7 @@ from workers.apps.model import KeptApp, Secret
 from workers.ledger.store.reopening import Reopening
 from workers.ledger.store.statements import statement
 
-SCHEMA_NEEDED: Final = 30
+SCHEMA_NEEDED: Final = 33
 """The last migration that this room's statements were written with."""
 _statement = partial(statement, folder=Path(__file__).parent / "sql")
 
@@ -62,4 +62,5 @@ def _secret(row: Mapping[str, Any]) -> Secret:
         version=row["version"],
         made_version=row["made_version"],
         gone=row["gone"],
+        paused_s=row["paused_s"],
     )

@@ -51,6 +51,13 @@ async def require_kept(link: Link) -> None:
             await _compare(channel, queue, arguments)
 
 
+async def waiting(link: Link, partition: int) -> int:
+    """How many commands wait in the partition's queue, undelivered. Raises ``BrokerLostError``."""
+    async with _channel(link) as channel:
+        look = methods.queue_look(command_queue(partition))
+        return methods.message_count(await channel.call(look, methods.QUEUE_DECLARE_OK))
+
+
 async def _declare(channel: Channel, queue: str) -> None:
     await _compare(channel, queue, COMMAND_QUEUE_ARGUMENTS)
     await channel.call(methods.queue_bind(queue, COMMANDS_EXCHANGE, _WEIGHT), methods.QUEUE_BIND_OK)

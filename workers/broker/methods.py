@@ -107,6 +107,11 @@ def queue_look(queue: str) -> bytes:
     return QUEUE_DECLARE + bytes(2) + short(queue) + bytes((_PASSIVE,)) + table({})
 
 
+def message_count(declare_ok: bytes) -> int:
+    """How many messages are ready in a queue, by the broker's answer to its declaration."""
+    return int.from_bytes(declare_ok[-8:-4], "big")
+
+
 def queue_bind(queue: str, exchange: str, routing_key: str) -> bytes:
     """Binds a queue to an exchange."""
     return QUEUE_BIND + bytes(2) + short(queue) + short(exchange) + short(routing_key) + bytes(1) + table({})

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from typing import Literal
+from typing import Final, Literal
 
 from msgspec import Struct
 
 from contracts.apps import App
 from contracts.errors import Error
+
+_NARROW: Final = 0.1
+"""Of a second's worth."""
 
 Limit = Literal["rate", "unanswered"]
 
@@ -52,6 +55,16 @@ class Fairness:
         self._partitions = partitions
         self._buckets: dict[str, _Bucket] = {}
         self._unanswered = Counter[str]()
+        self._narrow: dict[str, float] = {}
+
+    def allowed(self, app: App, owned: int) -> float:
+        """Commands in a second that the worker takes on of the app's, where it owns so many partitions."""
+        share = max(owned, 1) / self._partitions
+        return share * (app.commands_per_second or self._limits.commands_per_second)
+
+    def narrow(self, app: App, until: float) -> None:
+        """Until then the app may save up no more than a tenth of a second's worth."""
+        self._narrow[app.id] = until
 
     def admit(self, app: App, owned: int, now: float) -> Excess | None:
         """Takes one more command of the app on, to be :meth:`answered`; or says which limit it is beyond.
@@ -62,7 +75,7 @@ class Fairness:
         unanswered_max = max(share * (app.unanswered_max or self._limits.unanswered_max), 1)
         if self._unanswered[app.id] + 1 > unanswered_max:
             return Excess("unanswered", 1)
-        wait = self._take(app.id, share * (app.commands_per_second or self._limits.commands_per_second), now)
+        wait = self._take(app.id, self.allowed(app, owned), now)
         if wait > 0:
             return Excess("rate", math.ceil(wait))
         self._unanswered[app.id] += 1
@@ -74,7 +87,7 @@ class Fairness:
 
     def _take(self, app_id: str, per_second: float, now: float) -> float:
         """Takes a token, where there is one; the seconds until there is, else."""
-        room = max(per_second, 1.0)
+        room = max(per_second * (_NARROW if now < self._narrow.get(app_id, now) else 1.0), 1.0)
         bucket = self._buckets.get(app_id)
         if bucket is None:
             bucket = self._buckets[app_id] = _Bucket(room, now)

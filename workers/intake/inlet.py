@@ -27,6 +27,7 @@ class Desk(Struct, frozen=True):
 
     ``reply_nodes``: those whose reply-to tokens may be answered, ``None`` where any may; ``apps``: the registered ones.
     ``admit`` takes one more command of an app on, or says why not; ``let_go``: so many of an app's are done with.
+    ``refused`` is told of each that was not taken on: its login, its app, and the partition it came by.
     ``read`` makes an item of a delivery.
     """
 
@@ -39,6 +40,7 @@ class Desk(Struct, frozen=True):
     apps: Callable[[], Apps] = lambda: NO_APPS
     admit: Callable[[App], Excess | None] = lambda _: None
     let_go: Callable[[str, int], None] = lambda _app_id, _commands: None
+    refused: Callable[[str | None, App, int], None] = lambda _login, _app, _partition: None
     read: Read = read
 
 
@@ -148,6 +150,7 @@ class Inlet:
             self._of_apps[app.id] += 1
             return item
         self._desk.meters.excess.labels(app.id, excess.limit).inc()
+        self._desk.refused(item.delivery.envelope.login, app, self.partition)
         return msgspec.structs.replace(item, request=msgspec.structs.replace(request, excess=excess.error()), app=None)
 
     def _let_go(self, app_id: str, commands: int) -> None:

@@ -42,8 +42,8 @@ async def keeper(servers: Instance, logs: Path) -> AsyncGenerator[Running]:
 
 @pytest.fixture(scope="package")
 async def worker(servers: Instance, logs: Path) -> AsyncGenerator[Running]:
-    """The ledger."""
-    async with running(servers, logs) as process:
+    """The ledger; who floods is paused shortly."""
+    async with running(servers, logs, environment={"APP_FLOOD_PAUSE": "1s"}) as process:
         await process.ready()
         yield process
 

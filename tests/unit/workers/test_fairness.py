@@ -77,3 +77,18 @@ def test_unanswered_ones_by_the_share(owned: int, room: int) -> None:
 def test_the_refusal_says_when_to_come_again() -> None:
     error = Excess("rate", 4).error()
     assert (error.code, error.details) == ("overloaded", {"retryAfterSeconds": 4})
+
+
+def test_who_is_watched_closely_saves_up_a_tenth() -> None:
+    fairness = _rate(100)
+    fairness.narrow(CHAT, 20.0)
+    assert [fairness.admit(CHAT, 4, 10.0) for _ in range(11)].count(None) == 10
+    assert [fairness.admit(CHAT, 4, 19.0) for _ in range(11)].count(None) == 10
+    assert [fairness.admit(CHAT, 4, 21.0) for _ in range(101)].count(None) == 100
+    assert [fairness.admit(OTHER, 4, 10.0) for _ in range(101)].count(None) == 100
+
+
+@pytest.mark.parametrize(("owned", "allowed"), [(4, 100), (1, 25), (0, 25)])
+def test_what_is_allowed_is_the_share_of_the_limit(owned: int, allowed: float) -> None:
+    assert _rate(100).allowed(CHAT, owned) == allowed
+    assert _rate(1).allowed(App("chat", UNREGISTERED_PERMISSIONS, commands_per_second=100), owned) == allowed

@@ -8,7 +8,7 @@ from workers.ledger.faults import Broken, NotDurable
 from workers.ledger.store.session import Session
 from workers.ledger.store.statements import statement
 
-SCHEMA_NEEDED: Final = 30
+SCHEMA_NEEDED: Final = 33
 """The last migration that this code was written with: older schemas lack something, later contractions may break it."""
 
 _DURABILITY: Final = statement("durability")

@@ -10,7 +10,7 @@ import pytest
 
 from contracts.apps import Permission
 from contracts.topology import COMMANDS_EXCHANGE, CONNECTIONS_MAX, EVENTS_EXCHANGE, app_rights
-from workers.apps.deciding import decide, decide_ways
+from workers.apps.deciding import decide, decide_pauses, decide_ways, next_end, paused_logins
 from workers.apps.model import (
     HASHING,
     Call,
@@ -258,3 +258,51 @@ def test_no_exchange_of_an_apps_own_is_bound_to_the_events() -> None:
     own = (binding("credits.*.chat", "chat.x", "exchange"),)
     assert [task.kind for task in decide_ways([app()], Ways(own), VHOST)] == ["unbound"]
     assert decide_ways([app(permissions={"admin"})], Ways(own), VHOST) == []
+
+
+def paused_rights(*permissions: Permission) -> HeldRights:
+    made = app_rights("chat", permissions, paused=True)
+    return HeldRights((made.configure, made.write, made.read), (made.topics_write, made.topics_read))
+
+
+def test_a_pause_takes_the_way_to_the_commands_and_nothing_else() -> None:
+    made, paused = app_rights("chat", {"events:read"}), app_rights("chat", {"events:read"}, paused=True)
+    own = r"chat\..*"
+    assert (made.write, paused.write) == (rf"^(credits\.commands|{own})$", rf"^({own})$")
+    assert (made.configure, made.read, made.topics_read) == (paused.configure, paused.read, paused.topics_read)
+
+
+def test_who_is_paused_is_ended_at_once_and_only_once() -> None:
+    chat = app(secret(paused_s=5.0), secret(id="b" * 12), secret(id="c" * 12, hash=None, paused_s=5.0))
+    (task,) = decide_pauses([chat], [])
+    assert (task.kind, task.about, words([task])) == ("paused", LOGIN, END)
+    assert (task.secret_id, task.made, task.gone) == (None, None, False)
+    assert paused_logins([chat]) == [LOGIN]
+    assert decide_pauses([chat], paused_logins([chat])) == []
+
+
+def test_who_was_ended_for_a_pause_gets_its_login_back_with_less() -> None:
+    (task,) = decide([app(secret(made_version=3, paused_s=5.0))], NOTHING, VHOST)
+    assert words([task]) == END + MAKE
+    made = app_rights("chat", {"events:read"}, paused=True)
+    assert task.calls[-1].body == {"configure": made.configure, "write": made.write, "read": made.read}
+
+
+def test_a_keeper_that_begins_during_a_pause_finds_who_has_too_much_and_who_has_not() -> None:
+    paused = app(secret(made_version=3, paused_s=5.0))
+    assert words(decide([paused], held(), VHOST)) == END + MAKE
+    assert decide([paused], held(allowed=paused_rights("events:read")), VHOST) == []
+
+
+@pytest.mark.parametrize("permissions", [{"events:read"}, {"events:read", "admin"}])
+def test_the_end_of_a_pause_disconnects_nobody(permissions: set[Permission]) -> None:
+    """Whoever sees it: the keeper that made the pause may be gone."""
+    over = app(secret(made_version=3), permissions=permissions)
+    (task,) = decide([over], held(allowed=paused_rights("events:read")), VHOST)
+    assert {call.method for call in task.calls} == {"PUT"}
+    assert (task.calls[-1].body or {})["write"] == app_rights("chat", permissions).write
+
+
+def test_the_next_end_of_a_pause_is_the_soonest() -> None:
+    assert next_end([app(secret())]) is None
+    assert next_end([app(secret(paused_s=9.0), secret(id="b" * 12)), app(secret(paused_s=2.5))]) == 2.5

@@ -1,0 +1,1 @@
+SELECT seconds, decided FROM credits.pause_app_login($1, $2)
