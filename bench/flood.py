@@ -26,8 +26,8 @@ FLOWING: Final = "flowing"
 _AT_ONCE: Final = 200
 _UNSENT_BYTES: Final = 1 << 20
 _PAUSE_SECONDS: Final = 0.0005
-_AWAY_SECONDS: Final = 0.1
-"""Before it comes back: far less than any client should wait."""
+_AWAY_SECONDS: Final = 0.5
+"""Before it comes back: less than any client should wait."""
 _LAST_ANSWERS_SECONDS: Final = 120.0
 _OVERLOADED: Final = b'"code":"overloaded"'
 

@@ -53,9 +53,12 @@ async def require_kept(link: Link) -> None:
 
 async def waiting(link: Link, partition: int) -> int:
     """How many commands wait in the partition's queue, undelivered. Raises ``BrokerLostError``."""
-    async with _channel(link) as channel:
+    channel = await link.channel(Listener())
+    try:
         look = methods.queue_look(command_queue(partition))
         return methods.message_count(await channel.call(look, methods.QUEUE_DECLARE_OK))
+    finally:
+        channel.leave()
 
 
 async def _declare(channel: Channel, queue: str) -> None:

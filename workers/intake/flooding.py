@@ -12,8 +12,8 @@ from msgspec import Struct
 
 REFUSALS_PER_SECOND_MIN: Final = 500
 """So many refusals are never a flood, however low the limit is: a worker refuses some thousand in a second."""
-AT_FIRST: Final = 1_000
-"""Refusals beyond that rate after which a login is looked into: a third of a second of a flood at full speed."""
+AT_FIRST: Final = 500
+"""Refusals beyond that rate after which a login is looked into: a sixth of a second of a flood at full speed."""
 AGAIN: Final = 100
 """The same of a login that was paused lately, and may begin again."""
 LATELY_SECONDS: Final = 60.0

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import structlog
 
-from contracts.apps import App, secret_of
+from contracts.apps import App
 from contracts.permissions import Logins
 from workers.broker.errors import BrokerLostError
 from workers.intake.flooding import LATELY_SECONDS, Floods
@@ -47,10 +47,9 @@ class Pausing:
     def refused(self, login: str | None, app: App, allowed: float, partition: int) -> None:
         """A command of the login's was beyond a limit of its app's; ``allowed`` in a second by this worker.
 
-        Only logins of the app's own secrets can be paused. What a front sends for an app is no flood of that login, and
-        a login that somebody made by hand is nobody's to change.
+        What a front sends for an app is no flood of the app's own logins, and the front has limits of its own.
         """
-        if not login or not self._logins.are_apps(login) or not secret_of(login):
+        if not login or not self._logins.are_apps(login):
             return
         if self._floods.refused(login, allowed, time.monotonic()):
             self._suspects[login] = app, partition
@@ -77,7 +76,8 @@ class Pausing:
         if not self._floods.endangers(login, waiting, time.monotonic()):
             return
         pause = await self._pauses.pause(login, self._shortest)
-        if pause is None:
+        if pause is None:  # somebody made it by hand, so it is not ours to change
+            self._floods.paused(login, time.monotonic() + self._shortest.total_seconds())
             _log.warning("an app floods, and its login cannot be paused", login=login, app=app.id)
             return
         until = time.monotonic() + pause.seconds

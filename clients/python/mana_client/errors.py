@@ -25,7 +25,8 @@ class NotAllowed(ManaError):
     """The broker knows the login, and does not let it do this. Nothing was sent, and trying again does not help.
 
     ``what`` was refused, in the broker's words, such as ``queue 'mail.events'``; ``permission`` is what the app lacks
-    for it, ``None`` where none allows it, as with a queue whose name does not begin with the app's id and a dot.
+    for it, ``None`` where none allows it, as with a queue whose name does not begin with the app's id and a dot. Where
+    the login has flooded, ``exchange 'credits.commands'`` is refused for some seconds only.
     """
 
     def __init__(self, what: str, permission: str | None, said: str) -> None:

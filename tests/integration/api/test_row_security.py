@@ -39,6 +39,7 @@ _CALLERS = {
         *("admin_add_app_secret", "admin_revoke_app_secret"),
         *("find_api_key", "find_app", "find_service"),
     ),
+    "mana_worker": ("pause_app_login",),
     "mana_payments": ("hold_payer", "order_topup_mail"),
     "mana_mail": ("find_mail_recipient", "add_mail_token"),
     "mana_relay": ("sweep", "sweep_events", "erase_some", "put_off_erasure"),
