@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import asyncpg
 import pytest
-from mana_client import LoginRefused, Mana, NoAnswer, NotConnected, Overloaded
+from mana_client import LoginRefused, Mana, NoAnswer, NotAllowed, NotConnected, Overloaded
 
 from api.apps.admin.model import Declared
 from contracts.topology import COMMANDS_EXCHANGE, command_queue
@@ -59,9 +59,10 @@ async def _fate(given: Given, user: str) -> Literal["let in", "kept out", "neith
     try:
         async with Mana(given.url, timeout=2) as mana:
             await mana.balance(user)
-    except LoginRefused as error:
-        return "kept out" if f"access to exchange '{COMMANDS_EXCHANGE}'" in str(error) else "neither"
-    except (Overloaded, NoAnswer, NotConnected):
+    except NotAllowed as error:
+        assert error.what == f"exchange '{COMMANDS_EXCHANGE}'"  # noqa: PT017
+        return "kept out"
+    except (LoginRefused, Overloaded, NoAnswer, NotConnected):
         return "neither"
     return "let in"
 
