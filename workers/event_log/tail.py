@@ -101,9 +101,9 @@ def _text(entry: Entry, wish: Wish, *, as_json: bool) -> str | None:
         event = decode_event(entry.body)
     except msgspec.DecodeError:
         return None if as_json else f"{entry.offset}: no event, {len(entry.body)} bytes"
-    if not wish.fits(event):
+    if not wish.fits(event, entry.routing_key):
         return None
-    return entry.body.decode() if as_json else line(entry.offset, event)
+    return entry.body.decode() if as_json else line(entry.offset, event, entry.routing_key)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -183,6 +183,7 @@ async def test_the_log_is_shown_and_followed(
     offset = int(lines[1][1])
     assert [event["sequence"] for event in await _log(program, str(offset), "--user", user)] == [3]
     assert await _log(program, "first", "--app", "nobody") == []
+    await client.call("account.threshold", user, below=147, idempotencyKey="low")
     assert await _log(program, "next") == []
 
     following = await asyncio.create_subprocess_exec(
@@ -194,9 +195,13 @@ async def test_the_log_is_shown_and_followed(
         assert b"credits.used" in await following.stdout.readline()
         await client.use(user, 5)
         assert b" -5 " in await following.stdout.readline()
+        low = (await following.stdout.readline()).split()
+        assert low[2:] == [b"credits.low", user.encode(), b"142", b"chat", b"below", b"147"]
         os.kill(following.pid, signal.SIGINT)
         _, errors = await following.communicate()
     assert (following.returncode, errors) == (0, b"")
+    of_app = await _log(program, str(offset), "--user", user, "--app", "chat")
+    assert [event["type"] for event in of_app] == ["credits.used", "credits.used", "credits.low"]
 
 
 async def test_the_starter_hands_over_what_each_program_needs(

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from contracts.topology import EVENTS_LOG
 from workers.event_log.choosing import Place, read_offset, read_since
 from workers.event_log.lines import Wish, line
 
@@ -30,6 +31,18 @@ REFUSED: dict[str, Any] = {
     "time": "2027-01-31T12:00:00Z",
     "data": {"command": "credits.use", "appId": "chat", "error": {"code": "account_frozen"}},
 }
+LOW: dict[str, Any] = {
+    "type": "credits.low",
+    "subject": USER,
+    "time": "2027-01-31T12:00:00Z",
+    "data": {"threshold": 50, "transactionId": "t", "balance": {"balance": 40, "freeCreditsRemaining": 9}},
+}
+KEYS = {"credits.used": "credits.used.chat", "credits.low": "credits.low.chat", "credits.refused": EVENTS_LOG}
+"""The last as the copy has it that is published for the log alone."""
+
+
+def _key(event: dict[str, Any]) -> str:
+    return KEYS.get(event["type"], f"{event['type']}.system")
 
 
 @pytest.mark.parametrize(
@@ -60,15 +73,23 @@ def test_places_in_the_ledger() -> None:
 
 def test_lines() -> None:
     start = f"2027-01-31T12:00:00.123456Z         12  credits.used          {USER}           -3           147"
-    assert line(12, USED) == f"{start}  chat"
-    assert line(7, ENDED).split() == ["2027-01-31T12:00:00Z", "7", "session.revoked", USER, "logout"]
-    assert line(7, REFUSED).split()[-2:] == ["chat", "account_frozen"]
+    assert line(12, USED, _key(USED)) == f"{start}  chat"
+    words = [line(7, event, _key(event)).split() for event in (ENDED, REFUSED, LOW)]
+    assert words[0] == ["2027-01-31T12:00:00Z", "7", "session.revoked", USER, "logout"]
+    assert words[1][-2:] == ["chat", "account_frozen"]
+    assert words[2] == ["2027-01-31T12:00:00Z", "7", "credits.low", USER, "49", "chat", "below", "50"]
 
 
-def test_what_was_asked_for() -> None:
-    every = [USED, ENDED, REFUSED]
-    assert [Wish().fits(event) for event in every] == [True, True, True]
-    assert [Wish(app="chat").fits(event) for event in every] == [True, False, True]
-    assert [Wish(type="session.revoked").fits(event) for event in every] == [False, True, False]
-    assert [Wish(user="x").fits(event) for event in every] == [False, False, False]
-    assert [Wish(user=USER, type="credits.used", app="chat").fits(event) for event in every] == [True, False, False]
+@pytest.mark.parametrize(
+    ("wish", "fitting"),
+    [
+        (Wish(), [USED, ENDED, REFUSED, LOW]),
+        (Wish(app="chat"), [USED, REFUSED, LOW]),
+        (Wish(app="system"), []),
+        (Wish(type="session.revoked"), [ENDED]),
+        (Wish(user="x"), []),
+        (Wish(user=USER, type="credits.used", app="chat"), [USED]),
+    ],
+)
+def test_what_was_asked_for(wish: Wish, fitting: list[dict[str, Any]]) -> None:
+    assert [event for event in (USED, ENDED, REFUSED, LOW) if wish.fits(event, _key(event))] == fitting
