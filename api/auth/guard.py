@@ -6,7 +6,7 @@ A route takes users who are signed in, and nobody else, unless its parameter say
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Annotated, TypeAlias, TypeVar
+from typing import Annotated, Final, TypeAlias, TypeVar
 
 import structlog
 from fastapi import Request, Security
@@ -20,7 +20,7 @@ from api.auth.api_keys.text import is_key
 from api.auth.sessions import Sessions
 from api.auth.tokens import Claims, ServiceClaims, Tokens
 from api.errors import BAD_TOKEN, Refusal, refuse
-from contracts.apps import Permission
+from contracts.apps import SECRET_PREFIX, Permission
 from contracts.errors import Error
 from contracts.permissions import lacks
 
@@ -29,6 +29,12 @@ User: TypeAlias = Claims | ApiKey
 Caller: TypeAlias = User | Service
 """A user, or an app."""
 Known = TypeVar("Known", bound=Caller)
+
+
+_NEEDED: Final = "a valid access token is needed: Authorization: Bearer …"
+_NO_KEYS: Final = "keys do not open this: the access token of a user who is signed in is needed"
+_NO_SERVICES: Final = "tokens of apps do not open this: the access token of a user who is signed in is needed"
+_NO_SECRETS: Final = "an app's secret is shown at POST /auth/token alone, which gives an access token for it"
 
 
 class Guard:
@@ -54,7 +60,7 @@ class Guard:
         bearer = _bearer(request)
         caller = await (self._keys.use(bearer) if is_key(bearer) else self._holder_of(bearer))
         if caller is None:
-            raise _unauthorized(BAD_TOKEN)
+            raise _not_good(bearer)
         return _named(caller)
 
     async def _holder_of(self, token: str) -> Claims | Service | None:
@@ -67,10 +73,16 @@ class Guard:
                 return None
 
     async def _admit(self, request: Request, is_live: Callable[[Claims], Awaitable[bool]]) -> Claims:
-        claims = await self._tokens.verify(_bearer(request))
-        if claims is None or not await is_live(claims):
-            raise _unauthorized(BAD_TOKEN)
-        return _named(claims)
+        bearer = _bearer(request)
+        if is_key(bearer):
+            raise _unauthorized(_NO_KEYS, BAD_TOKEN)
+        match await self._tokens.read(bearer):
+            case Claims() as claims if await is_live(claims):
+                return _named(claims)
+            case ServiceClaims():
+                raise _unauthorized(_NO_SERVICES, BAD_TOKEN)
+            case _:
+                raise _not_good(bearer)
 
 
 class _Scheme(SecurityBase):
@@ -200,9 +212,14 @@ def _bearer(request: Request) -> str:
     values = request.headers.getlist("authorization")
     scheme, _, token = values[0].partition(" ") if len(values) == 1 else ("", "", "")
     if scheme.lower() != "bearer" or not token:
-        raise _unauthorized()
+        raise _unauthorized(_NEEDED)
     return token
 
 
-def _unauthorized(headers: Mapping[str, str] | None = None) -> Refusal:
-    return Refusal(Error("unauthorized", "a valid access token is needed: Authorization: Bearer …"), headers)
+def _not_good(bearer: str) -> Refusal:
+    """Nobody is told what is wrong with a token; what is another thing by its form is called so."""
+    return _unauthorized(_NO_SECRETS if bearer.startswith(SECRET_PREFIX) else _NEEDED, BAD_TOKEN)
+
+
+def _unauthorized(message: str, headers: Mapping[str, str] | None = None) -> Refusal:
+    return Refusal(Error("unauthorized", message), headers)

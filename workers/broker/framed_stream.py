@@ -1,7 +1,7 @@
 """Reads a stream queue on frames of our own: from some place on, as fast as what came is acknowledged.
 
-For who counts all of a log, where the library's objects for each message would cost more than the counting; what only
-who looks at a log needs, times as places and routing keys, ``StreamReader`` has.
+For who counts all of a log, without a library's objects for each message. What only who looks at a log needs, times as
+places and routing keys, ``StreamReader`` has.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Reading a stream queue through the library: from any place on, in order, taking nothing out of it.
 
 For who looks at a log: it begins also at times, and hands out an entry's routing key, neither of which our own frames
-do. ``FramedStream`` is for who counts all of a log, at several times the speed.
+do. ``FramedStream`` is for who counts all of a log, without a library's objects for each message.
 """
 
 from __future__ import annotations

@@ -9,8 +9,10 @@ import asyncpg
 import httpx
 
 from tests.integration.api.authenticator import challenge, enrol
+from tests.integration.api.keys import make_key
 from tests.integration.api.ledger import ScriptedLedger
-from tests.integration.api.users import BASE, new_email
+from tests.integration.api.services import service
+from tests.integration.api.users import BASE, SignedIn, assert_problem, new_email
 from tests.integration.auth.links import newest_link
 
 Door = Callable[[httpx.AsyncClient, str], Awaitable[httpx.Response]]
@@ -87,3 +89,23 @@ async def test_a_token_opens_its_own_door_only(
         for kind in (kind for kind, doors in OPENS.items() if name in doors):
             answer = await DOORS[name](http, tokens[kind])
             assert answer.status_code == 200, f"{kind} at {name}: {answer.text}"
+
+
+async def test_a_good_credential_of_the_wrong_kind_is_told_so(
+    http: httpx.AsyncClient, ledger: ScriptedLedger, owner: asyncpg.Connection, user: SignedIn
+) -> None:
+    """In words: the code and the status are those of any other, and of a bad one nobody is told what it is."""
+    assert ledger.opens
+    key, token = await make_key(http, user, "credits:read"), await service(http, owner)
+    told = {
+        key.text: "keys do not open this",
+        token.text: "tokens of apps do not open this",
+        token.app.secret: "an app's secret is shown at POST /auth/token alone",
+        user.refresh_token: "a valid access token is needed",
+        token.text[:-4] + "AAAA": "a valid access token is needed",
+    }
+    for shown, words in told.items():
+        problem = assert_problem(await _as_bearer(http, shown), 401, "unauthorized")
+        assert problem["detail"].startswith(words)
+    by_secret = await http.get(f"{BASE}/credits/transactions", headers={"authorization": f"Bearer {token.app.secret}"})
+    assert assert_problem(by_secret, 401, "unauthorized")["detail"].startswith(told[token.app.secret])
