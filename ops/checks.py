@@ -24,15 +24,22 @@ _BEFORE_TESTS = (
     ["ruff", "format", "--check"],
     ["lint-imports"],
     ["python", "-m", "contracts.schemas", "--check"],
-    ["pyright"],
 )
-# Side by side, since most of what tests do is to wait for servers; each with a cache of its own, the longest first.
+_TYPES = ["pyright"]
+
+
+def _part(name: str, *where: str) -> list[str]:
+    """Some of the quick tests, with a cache of their own; what took long is told at its end."""
+    return ["pytest", "-m", "not slow", "--durations=15", "-o", f"cache_dir=.pytest_cache/{name}", *where]
+
+
+# Side by side, since most of what tests do is to wait for servers.
 _PARTS = (
-    ["pytest", "-m", "not slow", "-o", "cache_dir=.pytest_cache/integration", "tests/integration"],
-    ["pytest", "-m", "not slow", "-o", "cache_dir=.pytest_cache/others", "--ignore=tests/integration", "tests"],
+    _part("front", "tests/integration/api", "tests/stateful"),
+    _part("integration", "--ignore=tests/integration/api", "tests/integration"),
+    _part("others", "--ignore=tests/integration", "--ignore=tests/stateful", "tests"),
+    _TYPES,
 )
-
-
 # The front's tests once more, through a pooler of transactions.
 _POOLED = ["pytest", "--pgbouncer", "-m", "not slow", "-o", "cache_dir=.pytest_cache/pooled", "tests/integration/api"]
 
@@ -49,9 +56,10 @@ def run(pytest_arguments: list[str], *, everything: bool) -> int:
         packages.offer(program, program, watch=lambda line: screen.progress.print(line, markup=False))
     chosen = [word for word in pytest_arguments if word != "--"]
     steps: list[Sequence[list[str]]] = [] if chosen else [[words] for words in _BEFORE_TESTS]
-    steps.append([["pytest", *chosen]] if chosen or everything else _PARTS)
-    if everything and not chosen:
-        steps.append([_POOLED])
+    if chosen:
+        steps.append([["pytest", *chosen]])
+    else:
+        steps += [[_TYPES], [["pytest"]], [_POOLED]] if everything else [_PARTS]
     failed = [name for step in steps for name in _failures(step)]
     if failed:
         screen.results.print(f"failed: {', '.join(failed)}", style="red")

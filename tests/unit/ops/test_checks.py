@@ -40,22 +40,25 @@ def break_(log: Path, words: str) -> None:
 def test_all_checks_and_all_tests_but_the_slow_ones_run(log: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     assert checks.run([], everything=False) == 0
     lines = log.read_text().splitlines()
-    assert [line.split()[0] for line in lines] == ["ruff", "ruff", "lint-imports", "python", "pyright", *["pytest"] * 2]
-    integration, others = sorted(lines[-2:], key=lambda line: "--ignore" in line)
-    assert integration.endswith("tests/integration")
-    assert others.endswith("--ignore=tests/integration tests")
-    assert all("-m not slow" in line for line in (integration, others))
+    assert [line.split()[0] for line in lines[:4]] == ["ruff", "ruff", "lint-imports", "python"]
+    beside = sorted(line.split()[0] for line in lines[4:])
+    assert beside == ["pyright", *["pytest"] * 3]
+    parts = [line for line in lines if line.startswith("pytest")]
+    front, integration, others = sorted(parts, key=lambda line: line.count("--ignore"))
+    assert front.endswith("tests/integration/api tests/stateful")
+    assert integration.endswith("--ignore=tests/integration/api tests/integration")
+    assert others.endswith("--ignore=tests/integration --ignore=tests/stateful tests")
+    assert all("-m not slow" in line for line in parts)
     said = capfdbinary.readouterr().out
-    assert said.index(b"said by " + others.partition(" ")[2].encode()) > said.index(
-        b"said by " + integration.partition(" ")[2].encode()
-    ), "what ran beside comes behind"
+    first, *rest = (said.index(b"said by " + line.partition(" ")[2].encode()) for line in (front, integration, others))
+    assert all(place > first for place in rest), "what ran beside comes behind"
 
 
 @pytest.mark.parametrize("words", ["format", "--ignore=tests/integration", "cache_dir=.pytest_cache/integration"])
 def test_one_that_fails_keeps_none_from_running(log: Path, words: str) -> None:
     break_(log, words)
     assert checks.run([], everything=False) == 1
-    assert len(log.read_text().splitlines()) == 7
+    assert len(log.read_text().splitlines()) == 8
 
 
 def test_everything_is_one_run(log: Path) -> None:
