@@ -30,23 +30,23 @@ def main(arguments: list[str] | None = None) -> int:
     step = max(chosen.interval, round(chosen.minutes * 60 / _POINTS), 1)
     span = Span(now - 60 * chosen.minutes, now, step)
     try:
-        asked = Prometheus(_address())
-        for dashboard in all_of_them():
-            path = chosen.to / f"{dashboard.name}.svg"
-            path.write_text(drawn(dashboard, asked, span, _SHORTEST_WINDOW * step), encoding="utf-8")
-            sys.stdout.write(f"{path}\n")
+        with Prometheus.at(_address()) as asked:
+            for dashboard in all_of_them():
+                path = chosen.to / f"{dashboard.name}.svg"
+                path.write_text(_drawn(dashboard, asked, span, _SHORTEST_WINDOW * step), encoding="utf-8")
+                sys.stdout.write(f"{path}\n")
     except LauncherError as refusal:
         sys.stderr.write(f"{refusal}\n")
         return 1
     return 0
 
 
-def drawn(dashboard: Dashboard, asked: Prometheus, span: Span, window: int) -> str:
+def _drawn(dashboard: Dashboard, asked: Prometheus, span: Span, window: int) -> str:
     """The picture of a dashboard over that time; rates look back `window` seconds. Raises LauncherError."""
-    return picture(dashboard, [lines_of(panel, asked, span, window) for panel in dashboard.panels], span)
+    return picture(dashboard, [_lines(panel, asked, span, window) for panel in dashboard.panels], span)
 
 
-def lines_of(panel: Panel, asked: Prometheus, span: Span, window: int) -> list[Line]:
+def _lines(panel: Panel, asked: Prometheus, span: Span, window: int) -> list[Line]:
     """What the panel shows. Raises LauncherError."""
     return [
         Line(query.name(series.labels), series)

@@ -1,12 +1,16 @@
 """Questions to a running Prometheus."""
 
 import math
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final, Self
 
 import httpx
 
 from ops.errors import LauncherError
+
+_PATIENCE_SECONDS: Final = 30.0
 
 
 @dataclass(frozen=True)
@@ -29,16 +33,23 @@ class Series:
 class Prometheus:
     """Asks by its HTTP API. Raises LauncherError where it does not answer, or refuses the expression."""
 
-    def __init__(self, url: str) -> None:
-        self._url = url
+    def __init__(self, client: httpx.Client) -> None:
+        self._client = client
+
+    @classmethod
+    @contextmanager
+    def at(cls, url: str) -> Generator[Self]:
+        """The one at that address, asked over connections that are kept until the end of the block."""
+        with httpx.Client(base_url=url, timeout=_PATIENCE_SECONDS, trust_env=False) as client:
+            yield cls(client)
 
     def over(self, expression: str, span: Span) -> list[Series]:
         """What the expression was over that time; series without any figure are none."""
         parameters = {"query": expression, "start": span.start, "end": span.end, "step": span.step}
         try:
-            answer = httpx.get(f"{self._url}/api/v1/query_range", params=parameters, timeout=30, trust_env=False)
+            answer = self._client.get("/api/v1/query_range", params=parameters)
         except httpx.HTTPError as error:
-            raise LauncherError(f"Prometheus does not answer at {self._url}: {error}.") from error
+            raise LauncherError(f"Prometheus does not answer at {self._client.base_url}: {error}.") from error
         if not answer.is_success:
             raise LauncherError(f"Prometheus refuses {expression}: {answer.text}")
         found = [_series(one) for one in answer.json()["data"]["result"]]

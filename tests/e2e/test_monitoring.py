@@ -55,10 +55,11 @@ def instance() -> Generator[Instance]:
 
 
 @pytest.fixture(scope="module")
-def watching(instance: Instance) -> Watching:
-    found = Watching(instance.env["MANA_PROMETHEUS_URL"])
-    eventually(lambda: found.answering() == PROCESSES | {"rabbitmq", "prometheus"})
-    return found
+def watching(instance: Instance) -> Generator[Watching]:
+    with httpx.Client(base_url=instance.env["MANA_PROMETHEUS_URL"], trust_env=False) as client:
+        found = Watching(client)
+        eventually(lambda: found.answering() == PROCESSES | {"rabbitmq", "prometheus"})
+        yield found
 
 
 @pytest.fixture(scope="module")
@@ -98,11 +99,11 @@ def _listed() -> dict[str, set[str]]:
 
 
 @pytest.mark.usefixtures("load")
-def test_every_query_of_the_dashboards_is_answered_with_figures(watching: Watching) -> None:
-    asked = Prometheus(watching.url)
+def test_every_query_of_the_dashboards_is_answered_with_figures(instance: Instance) -> None:
     panels = [panel for dashboard in all_of_them() for panel in dashboard.panels]
     assert EMPTY.keys() <= {panel.title for panel in panels}
-    eventually(lambda: _empty(panels, asked) == set(EMPTY))
+    with Prometheus.at(instance.env["MANA_PROMETHEUS_URL"]) as asked:
+        eventually(lambda: _empty(panels, asked) == set(EMPTY))
 
 
 def _empty(panels: list[Panel], asked: Prometheus) -> set[str]:
@@ -122,6 +123,12 @@ def test_dashboards_are_drawn(instance: Instance, tmp_path: Path, monkeypatch: p
         drawn = ET.parse(tmp_path / f"{dashboard.name}.svg")
         texts = {"".join(text.itertext()) for text in drawn.iter("{http://www.w3.org/2000/svg}text")}
         assert {panel.title for panel in dashboard.panels} <= texts
+
+
+@pytest.mark.usefixtures("load")
+def test_nothing_fires_while_all_is_well(watching: Watching) -> None:
+    assert watching.value("mana:command_seconds:p99_5m") > 0  # the rules are judged
+    assert watching.alerts() == set()
 
 
 def test_an_alert_fires_when_a_worker_dies_and_clears_when_it_is_back(

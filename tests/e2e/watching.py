@@ -14,9 +14,9 @@ _PATIENCE_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class Watching:
-    """A running Prometheus, by its address."""
+    """A running Prometheus, by a client at its address."""
 
-    url: str
+    client: httpx.Client
 
     def answering(self) -> set[str]:
         """Who answers, of all whom it asks."""
@@ -36,7 +36,7 @@ class Watching:
         return {alert["labels"]["alertname"] for alert in self._ask("alerts")["alerts"] if alert["state"] == "firing"}
 
     def _ask(self, what: str, **parameters: str) -> Any:
-        answer = httpx.get(f"{self.url}/api/v1/{what}", params=parameters, trust_env=False)
+        answer = self.client.get(f"/api/v1/{what}", params=parameters)
         assert answer.status_code == 200, answer.text
         return answer.json()["data"]
 

@@ -96,3 +96,26 @@ def test_what_is_merely_useful_never_fails(asked: list[list[str]], monkeypatch: 
     monkeypatch.setattr(packages.shutil, "which", nothing)
     packages.offer("curl", "curl", said.append)
     assert len(said) == 2
+
+
+def test_what_only_some_instances_need_is_installed_where_it_is_missing(
+    asked: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packages.require("prometheus", "prometheus", silent)
+    assert [words[-1] for words in asked] == ["update", "prometheus"]
+
+    def everything(program: str) -> str:
+        return f"/usr/bin/{program}"
+
+    monkeypatch.setattr(packages.shutil, "which", everything)
+    packages.require("prometheus", "prometheus", silent)
+    assert len(asked) == 2
+
+
+def test_what_some_need_is_asked_of_an_administrator_where_we_are_none(
+    asked: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(packages.os, "geteuid", lambda: 1000)
+    with pytest.raises(LauncherError, match="apt-get install prometheus"):
+        packages.require("prometheus", "prometheus", silent)
+    assert asked == []
