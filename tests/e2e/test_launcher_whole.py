@@ -26,7 +26,7 @@ from tests.integration.api.users import sign_up
 pytestmark = pytest.mark.timeout(240)
 
 OURS = ("api", "relay", "clock", "mail", "apps", "payments", "worker-0", "worker-1", "usage")
-NAMES = {"epmd", "postgres", "rabbitmq", "redis", "stripe", *OURS}
+NAMES = {"epmd", "postgres", "rabbitmq", "redis", "stripe", "prometheus", *OURS}
 OTHERS = ("api", "relay", "clock", "mail", "apps", "payments", "usage", "rabbitmq", "postgres")
 
 
@@ -44,7 +44,9 @@ def whole(tmp_path_factory: pytest.TempPathFactory, taken: int) -> Generator[Sta
     folder.chmod(0o700)
     starter = Starter(folder / "home")
     try:
-        said = starter.must("up", "--detach", "--demo", "--workers", "2", "--partitions", "8", PORT=str(taken))
+        said = starter.must(
+            "up", "--detach", "--demo", "--monitoring", "--workers", "2", "--partitions", "8", PORT=str(taken)
+        )
         assert "spent by REST  -1, balance 150 → 149" in said
         assert "spent by AMQP  -1, balance 149 → 148" in said
         assert "bought  +500, balance 148 → 648" in said
@@ -91,6 +93,14 @@ def test_every_metrics_address_answers(whole: Starter) -> None:
     assert len(addresses) == len(OURS)
     for address in addresses:
         assert httpx.get(address).status_code == 200
+
+
+def test_what_watches_is_said_and_draws_what_it_has_seen(whole: Starter, tmp_path: Path) -> None:
+    assert f"watching  {whole.env()['MANA_PROMETHEUS_URL']}/alerts" in whole.must("up", "--detach")
+    whole.must("monitoring", "draw", "--to", str(tmp_path))
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "auth.svg", "ledger.svg", "overview.svg", "payments.svg",
+    ]  # fmt: skip
 
 
 def test_nothing_listens_beyond_loopback(whole: Starter) -> None:
