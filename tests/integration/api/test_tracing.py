@@ -162,7 +162,8 @@ async def test_what_its_sender_does_not_want_traced_is_only_carried_on(
 
 
 async def test_nothing_that_is_sent_is_a_secret(user: SignedIn, collector: Collector) -> None:
+    """Nor a part of one: long attributes are cut."""
     sent = b"\n".join(collector.bodies)
     assert user.id.encode() in sent
-    for secret in (user.email, user.access_token.rpartition(".")[2], user.refresh_token, PASSWORD):
-        assert secret.encode() not in sent
+    for secret in (user.email, *user.access_token.split("."), user.refresh_token, PASSWORD):
+        assert secret[:30].encode() not in sent
