@@ -95,6 +95,7 @@ class RelaySettings(BaseSettings):
     log_level: Level = "INFO"
     log_format: Format = "auto"
     security_events_expiry: Annotated[Duration, Field(ge=timedelta(days=90))] = timedelta(days=400)
+    ended_sessions_expiry: Annotated[Duration, Field(ge=timedelta(hours=26))] = timedelta(hours=26)
 
     _no_crash_settings = model_validator(mode="before")(_refuse_crash_settings)
 

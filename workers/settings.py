@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from pydantic import BeforeValidator, Field, field_validator
 from pydantic_settings import NoDecode
@@ -21,8 +21,11 @@ from contracts.topology import (
     WORKER_LOGIN,
 )
 from workers.ledger.purchases import RefundPolicy
+from workers.ledger.store.pruning import REFUSALS_KEPT
 from workers.process_settings import ProcessSettings
 
+_REFUSALS_KEPT_MIN: Final = timedelta(hours=1)
+"""Twice as long as a broker waits for an acknowledgement before it delivers again (RabbitMQ's ``consumer_timeout``)."""
 _Logins = Annotated[frozenset[str], NoDecode]
 
 
@@ -40,6 +43,9 @@ class Settings(ProcessSettings):
     credits_signup_bonus: int = Field(default=150, ge=0, le=AMOUNT_MAX)
     credits_daily_free: int = Field(default=5, ge=0, le=AMOUNT_MAX)
     credits_refund_policy: RefundPolicy = "debt"
+    refusals_expiry: Annotated[timedelta, BeforeValidator(read_duration)] = Field(
+        default=REFUSALS_KEPT, ge=_REFUSALS_KEPT_MIN, validate_default=False
+    )
     mana_admin_logins: _Logins = frozenset({ADMIN_LOGIN})
     mana_front_logins: _Logins = frozenset({FRONT_LOGIN, RELAY_LOGIN})
     mana_system_logins: _Logins = frozenset({WORKER_LOGIN})

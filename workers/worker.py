@@ -112,6 +112,7 @@ class Worker:
             read_after=self._journal.read_after,
             meters=meters,
             watching=watching,
+            refusals_kept=settings.refusals_expiry,
         )
 
     @property

@@ -32,7 +32,7 @@ from api.relay.watching import DatabaseMetrics, Watching
 from api.running import running
 from api.serving import serve
 from api.settings import RelaySettings, complaints
-from api.upkeep.sweeping import Sweeping, SweepingMetrics
+from api.upkeep.sweeping import Ages, Sweeping, SweepingMetrics
 from contracts import logs
 
 _CONNECTIONS = 6
@@ -48,7 +48,8 @@ async def _run(settings: RelaySettings, sockets: Sequence[socket.socket]) -> Non
         forwarding = Forwarding(database, broker, RelayMetrics(registry))
         telling = Telling(database, broker.put, TellingMetrics(registry))
         ringing = Ringing(database, broker.put, RingingMetrics(registry))
-        sweeping = Sweeping(database, settings.security_events_expiry, SweepingMetrics(registry))
+        ages = Ages(settings.security_events_expiry, settings.ended_sessions_expiry)
+        sweeping = Sweeping(database, ages, SweepingMetrics(registry))
         health = Health({"postgresql": partial(schema.check, database), "rabbitmq": broker.check}, registry)
         loops = (forwarding.follow(), telling.follow(), ringing.follow(), sweeping.follow(), watching.follow())
         async with running(broker.keep_connected(), *loops):

@@ -1,4 +1,4 @@
-"""The database's own functions for upkeep: which rows go is decided there, by its clock (migrations 0004, 0015)."""
+"""The database's own functions for upkeep: which rows go is decided there, by its clock (0004, 0015, 0034)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Final, Literal
 from api.database import Connection
 from api.sql import Statements
 
-Kind = Literal["seals", "sessions", "tokens", "revocations", "devices", "mails"]
+Kind = Literal["seals", "tokens", "revocations", "devices", "mails"]
 
 _SQL: Final = Statements(Path(__file__).parent / "sql")
 
@@ -19,8 +19,13 @@ async def sweep(connection: Connection, kind: Kind, most: int) -> int:
     return await connection.fetchval(_SQL["sweep"], kind, most) or 0
 
 
+async def sweep_sessions(connection: Connection, older_than: timedelta, most: int) -> int:
+    """The same for sessions that ended so long ago, with their tokens; never those of the last 26 hours."""
+    return await connection.fetchval(_SQL["sweep_sessions"], older_than, most) or 0
+
+
 async def sweep_events(connection: Connection, older_than: timedelta, most: int) -> int:
-    """The same for security events; administrators' acts stay for five years at least."""
+    """The same for security events; acts of administrators and operators stay for five years at least."""
     return await connection.fetchval(_SQL["sweep_events"], older_than, most) or 0
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, get_args
 
@@ -37,15 +38,24 @@ class SweepingMetrics:
         self.done_at = Gauge("mana_upkeep_last_round", "When the last whole round ended, Unix time", registry=registry)
 
 
-class Sweeping:
-    """Run ``follow`` as a task for as long as the process lives. ``events_kept``: so old security events go."""
+@dataclass(frozen=True)
+class Ages:
+    """So old security events go, and so long ago sessions have ended that go."""
 
-    def __init__(self, database: Database, events_kept: timedelta, metrics: SweepingMetrics) -> None:
+    events: timedelta
+    ended_sessions: timedelta
+
+
+class Sweeping:
+    """Run ``follow`` as a task for as long as the process lives."""
+
+    def __init__(self, database: Database, ages: Ages, metrics: SweepingMetrics) -> None:
         self._database = database
         self._metrics = metrics
         self._steps: dict[str, _Step] = {
             **{kind: _sweeper(kind) for kind in get_args(store.Kind)},
-            "events": lambda connection: store.sweep_events(connection, events_kept, MOST),
+            "sessions": lambda connection: store.sweep_sessions(connection, ages.ended_sessions, MOST),
+            "events": lambda connection: store.sweep_events(connection, ages.events, MOST),
             _ERASURES: _erase,
         }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Final
 
 import structlog
@@ -56,6 +57,7 @@ class Station(Struct, frozen=True):
     read_after: ReadAfter
     meters: Meters
     watching: Watching
+    refusals_kept: timedelta
 
 
 class Term:
@@ -154,6 +156,6 @@ class Term:
         while True:
             await asyncio.sleep(_TIDY_AGAIN_SECONDS if pruned == PRUNED_AT_ONCE else _TIDY_SECONDS)
             try:
-                pruned = await prune_refusals(self._session)
+                pruned = await prune_refusals(self._session, PRUNED_AT_ONCE, self._station.refusals_kept)
             except TryAgain as error:
                 _log.warning("refusals are pruned later", reason=str(error))

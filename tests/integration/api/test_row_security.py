@@ -42,7 +42,7 @@ _CALLERS = {
     "mana_worker": ("pause_app_login",),
     "mana_payments": ("hold_payer", "order_topup_mail"),
     "mana_mail": ("find_mail_recipient", "add_mail_token"),
-    "mana_relay": ("sweep", "sweep_events", "erase_some", "put_off_erasure"),
+    "mana_relay": ("sweep", "sweep_events", "sweep_sessions", "erase_some", "put_off_erasure"),
     "": (
         "require_admin",
         "admin_lock_other",

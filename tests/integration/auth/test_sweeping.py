@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry
 from api.database import Database
 from api.errors import Unavailable
 from api.upkeep import sweeping as module
-from api.upkeep.sweeping import Sweeping, SweepingMetrics
+from api.upkeep.sweeping import Ages, Sweeping, SweepingMetrics
 from tests.integration.auth.rows import acting, add_mail, add_session, add_token, add_user, new_id
 from tests.integration.ledger.server import Database as OwnDatabase
 
@@ -25,7 +25,7 @@ async def sweeping(database: OwnDatabase, monkeypatch: pytest.MonkeyPatch) -> As
     monkeypatch.setattr(module, "MOST", 2)
     monkeypatch.setattr("api.database.STATEMENT_SECONDS_MAX", 1.0)
     async with Database.connected(database.url("mana_relay"), 1, "relay") as connected:
-        yield Sweeping(connected, timedelta(days=100), SweepingMetrics(CollectorRegistry()))
+        yield Sweeping(connected, Ages(timedelta(days=100), timedelta(days=2)), SweepingMetrics(CollectorRegistry()))
 
 
 async def _event(owner: asyncpg.Connection, age: str, actor: object = None) -> object:
@@ -51,12 +51,16 @@ async def _event_of(owner: asyncpg.Connection, user: UUID) -> None:
 async def test_all_that_is_over_goes(owner: asyncpg.Connection, front: asyncpg.Connection, sweeping: Sweeping) -> None:
     user, gone = await add_user(owner), await add_user(owner)
     for _ in range(5):
-        await add_session(owner, user, "-25 h")
+        await add_session(owner, user, "-49 h")
         await add_token(owner, user, "email_verify", life="-25 h")
         await add_mail(owner, "verify", user)
         await _event(owner, "101 days")
     await owner.execute("UPDATE auth.mails SET created_at = now() - interval '73 h'")
-    kept = await add_session(owner, user), await add_mail(owner, "verify", user), await _event(owner, "99 days")
+    kept = (
+        await add_session(owner, user, "-47 h"),
+        await add_mail(owner, "verify", user),
+        await _event(owner, "99 days"),
+    )
     async with acting(front, gone):
         await front.execute("SELECT auth.delete_this_user()")
     await sweeping.round()
@@ -104,6 +108,12 @@ async def test_nobody_makes_the_database_forget_what_happened_lately(
     assert await relay.fetchval(SWEEP_EVENTS, timedelta(0), 10) == 2
     left = {row["id"] for row in await owner.fetch("SELECT id FROM auth.security_events")}
     assert left == {young, act}
+    await owner.execute("UPDATE auth.security_events SET created_at = now() - interval '1825 days'")
+    await owner.execute('UPDATE auth.security_events SET details = \'{"by": "operator"}\' WHERE id = $1', young)
+    assert await relay.fetchval(SWEEP_EVENTS, timedelta(0), 10) == 0, "an operator's act stays as an administrator's"
+    recent, _ = [await add_session(owner, await add_user(owner), life) for life in ("-25 h", "-27 h")]
+    assert await relay.fetchval("SELECT auth.sweep_sessions($1, 10)", timedelta(0)) == 1
+    assert [row["id"] for row in await owner.fetch("SELECT id FROM auth.sessions")] == [recent]
     for statement in ("DELETE FROM auth.security_events", "UPDATE auth.security_events SET type = 'y'"):
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await relay.execute(statement)

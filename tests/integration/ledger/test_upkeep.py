@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import asyncpg
 import msgspec
 import pytest
@@ -22,6 +24,7 @@ async def test_refusals_are_forgotten_after_a_day_a_few_at_a_time(owner: Owner, 
         "UPDATE credits.refusals SET created_at = now() - interval '25 hours' WHERE account_id IN"
         " (SELECT account_id FROM credits.refusals LIMIT 5)"
     )
+    assert await prune_refusals(owner.session, 3, timedelta(hours=26)) == 0
     assert [await prune_refusals(owner.session, 3) for _ in range(3)] == [3, 2, 0]
     assert await by_hand.fetchval("SELECT count(*) FROM credits.refusals") == 2
 

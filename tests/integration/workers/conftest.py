@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
+import tempfile
 from collections.abc import AsyncGenerator, Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 import asyncpg
@@ -38,21 +39,19 @@ DROP SEQUENCE credits.test_tries;
 """
 
 
-def passable(folder: Path) -> Path:
-    """Lets the servers' own users pass through it, and through all above it."""
-    for above in (folder, *folder.parents):
-        mode = above.stat().st_mode
-        if mode & 0o011 != 0o011:
-            above.chmod(mode | 0o011)
-    return folder
+@contextmanager
+def passable(name: str) -> Generator[Path]:
+    """A folder that the servers' own users may pass through, as pytest's are not: each session shuts them again."""
+    with tempfile.TemporaryDirectory(prefix=f"mana-{name}-") as folder:
+        Path(folder).chmod(0o711)
+        yield Path(folder)
 
 
 @pytest.fixture(scope="package")
-def wal(tmp_path_factory: pytest.TempPathFactory) -> Generator[Path]:
+def wal() -> Generator[Path]:
     """Where PostgreSQL archives its WAL."""
-    folder = passable(tmp_path_factory.mktemp("archive")) / "wal"
-    yield folder
-    shutil.rmtree(folder)
+    with passable("archive") as folder:
+        yield folder / "wal"
 
 
 @pytest.fixture(scope="package")

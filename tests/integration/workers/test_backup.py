@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import signal
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -28,9 +28,10 @@ _ADD = "INSERT INTO credits.apps (id, name, permissions) VALUES ($1, $1, '{}')"
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder() -> Generator[Path]:
     """Where backups and restored places lie."""
-    return passable(tmp_path_factory.mktemp("backup"))
+    with passable("backup") as folder:
+        yield folder
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,7 @@
 WITH aged AS (
     SELECT account_id, idempotency_key, identity
     FROM credits.refusals
-    WHERE created_at < now() - interval '1 day'
+    WHERE created_at < now() - $2::interval
     ORDER BY created_at
     LIMIT $1
     FOR UPDATE SKIP LOCKED

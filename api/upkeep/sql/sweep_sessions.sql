@@ -1,0 +1,1 @@
+SELECT auth.sweep_sessions($1, $2)
