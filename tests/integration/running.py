@@ -11,8 +11,10 @@ from ops.program import Program
 
 
 @asynccontextmanager
-async def served(program: Program, *, in_order: bool = True) -> AsyncGenerator[asyncio.subprocess.Process]:
-    """Runs it until the block ends, once its probe says that it is ready.
+async def served(
+    program: Program, *, in_order: bool = True, wait: bool = True
+) -> AsyncGenerator[asyncio.subprocess.Process]:
+    """Runs it until the block ends, once its probe says that it is ready, or at once where ``wait`` is false.
 
     It must end in order when it is asked to, and is killed where ``in_order`` is false.
     """
@@ -26,7 +28,7 @@ async def served(program: Program, *, in_order: bool = True) -> AsyncGenerator[a
     said = asyncio.create_task(_read(child))
     try:
         async with asyncio.timeout(20):
-            while not await program.probe():
+            while wait and not await program.probe():
                 assert child.returncode is None, await said
                 await asyncio.sleep(0.05)
         yield child

@@ -17,10 +17,10 @@ from ops.identity import Identity, give_file, own_folder
 from ops.place import CHECKOUT
 from ops.program import Program
 from ops.programs import run_environment
-from ops.servers import pgbouncer, postgres, redis
+from ops.servers import pgbouncer, postgres, rabbitmq, redis
 from ops.servers.rabbitmq import RabbitMQ, RabbitPorts
 from ops.settings import Settings
-from ops.setup import secret_files
+from ops.setup import composed, secret_files
 from ops.state import Secrets
 from tests.composed import COMPOSED, SERVICES, environment_of, filled
 
@@ -32,7 +32,7 @@ SERVERS = {
 }
 """The user that each runs as here, and its port there."""
 MANAGEMENT = 15672
-_PATH = f"{Path(sys.executable).parent}:{postgres.binaries()}:/usr/bin:/bin:/usr/sbin"
+_PATH = f"{Path(sys.executable).parent}:{postgres.binaries()}:{rabbitmq.scripts()}:/usr/bin:/bin:/usr/sbin"
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,7 @@ class Composed:
     partitions: int
     env: dict[str, str] = field(default_factory=dict[str, str])
     """What stands in .env."""
+    _servers: dict[str, Program] = field(default_factory=dict[str, Program])
     _ports: dict[tuple[str, int], int] = field(default_factory=dict[tuple[str, int], int])
 
     def __post_init__(self) -> None:
@@ -68,6 +69,22 @@ class Composed:
             text = text.replace(f"@{name}:{port}", f"@127.0.0.1:{self.port(name, port)}")
             text = text.replace(f"host={name} port={port}", f"host=127.0.0.1 port={self.port(name, port)}")
         return text.replace(f"http://rabbitmq:{MANAGEMENT}", f"http://127.0.0.1:{self.port('rabbitmq', MANAGEMENT)}")
+
+    @property
+    def path(self) -> str:
+        """Where programs are found."""
+        return _PATH
+
+    def administrators(self) -> dict[str, str]:
+        """The servers' addresses for who is no part of the network, as the set-up here: administrators'."""
+        held = composed.servers(self.secrets, Settings.model_construct())
+        addresses = {
+            "DATABASE_URL": held.database_url,
+            "AMQP_URL": held.amqp_url,
+            "RABBITMQ_MANAGEMENT_URL": held.rabbitmq_management_url,
+            "REDIS_URL": held.redis_url,
+        }
+        return {name: self.local(url or "") for name, url in addresses.items()}
 
     def placed(self, service: str, text: str, changes: dict[str, str] | None = None) -> str:
         """A text of the service's, with the files that it is given in place of the container's paths."""
@@ -155,7 +172,8 @@ class Composed:
             (home / name).rename(definitions / name)
         there = {name: path for name, path in SERVICES["rabbitmq"]["environment"].items() if name.endswith("_FILE")}
         told = {name: self.placed("rabbitmq", path) for name, path in there.items()}
-        return epmd, replace(node, env={**node.env, **told})
+        self._servers["rabbitmq"] = replace(node, env={**node.env, **told})
+        return epmd, self._servers["rabbitmq"]
 
     def ours(self, service: str, number: int = 0) -> Program:
         """One of our own processes, by the service's command and environment, and its health check as the probe."""
@@ -182,9 +200,12 @@ class Composed:
         there = SERVERS[service][1] if service in SERVERS else int(words[-1])
         here = self.port(service, there) if service in SERVERS else self.port(f"{service}-{number}", 0)
         words = [re.sub(rf"\b{there}\b", str(here), word) for word in words]
+        words = ["sh", "-c", *words] if kind == "CMD-SHELL" else words
+        # Inside its container, a check has what the server has.
+        server = self._servers.get(service)
         check = await asyncio.create_subprocess_exec(
-            *(["sh", "-c", *words] if kind == "CMD-SHELL" else words),
-            env={**run_environment({}), "PATH": _PATH},
+            *(server.identity.command(words) if server else words),
+            env={**(server.env if server else run_environment({})), "PATH": _PATH},
             stdout=asyncio.subprocess.DEVNULL,
         )
         return await check.wait() == 0
