@@ -10,7 +10,21 @@ from functools import partial
 import msgspec
 
 from contracts.topology import PARTITIONS_DEFAULT
-from ops import broker_logins, envfile, given, layout, roles, schema, stand_in, state, taken, topology, urls
+from ops import (
+    broker_logins,
+    envfile,
+    given,
+    layout,
+    roles,
+    rotation,
+    schema,
+    stand_in,
+    state,
+    status,
+    taken,
+    topology,
+    urls,
+)
 from ops.addresses import DATABASE, Addresses
 from ops.child import Child
 from ops.doors import Doors
@@ -21,6 +35,7 @@ from ops.monitoring import targets
 from ops.place import Place
 from ops.program import Program
 from ops.programs import Programs
+from ops.rotation import Rotation
 from ops.servers import prometheus
 from ops.settings import Settings
 from ops.status import Board
@@ -31,7 +46,7 @@ _DISK_NEEDED = 1536 * _MIB
 # In the order in which they go down. Payments after the front, which may have queued an event as its last act, and
 # before the ledger's workers: what it still sends is carried out, and it can see that. Who counts uses comes
 # behind those whose events are counted.
-_OURS = ("api", "relay", "clock", "mail", "apps", "payments", "workers", "usage")
+OURS = ("api", "relay", "clock", "mail", "apps", "payments", "workers", "usage")
 _SERVER_PATIENCE = 120.0
 _PROCESS_PATIENCE = 90.0
 
@@ -67,7 +82,7 @@ class Boot:
         self._doors = Doors(os.environ.get("MANA_BIND_HOST") or "127.0.0.1")
         # Taken down stage by stage, what is inside one at the same time: nobody loses what it still needs.
         self._stages: dict[str, list[Child]] = {
-            name: [] for name in (*_OURS, stand_in.NAME, prometheus.NAME, "pooler", "servers", "epmd")
+            name: [] for name in (*OURS, stand_in.NAME, prometheus.NAME, "pooler", "servers", "epmd")
         }
 
     async def run(self) -> None:
@@ -93,8 +108,28 @@ class Boot:
             await self._monitor(remembered)
         state.save(self._place.state, remembered)
         envfile.write(self._place.env, self._public(plan.addresses))
+        self._changing = self._rotation(plan, remembered, programs)
         self._board.step("ready")
         self._board.phase("ready")
+
+    async def rotate(self, wish: rotation.Wish) -> None:
+        """Change passwords of a running instance; what became of it stands in the status."""
+        told = self._board.status.rotation = status.Rotation(wish.number)
+        self._board.step("changing passwords")
+        try:
+            await self._changing.run(wish.parts)
+        except LauncherError as refusal:
+            log.error("passwords were not all changed: %s", refusal)  # noqa: TRY400 - the sentence says it all
+            told.failure = str(refusal)
+        told.ended = True
+        self._board.step("ready")
+
+    def _rotation(self, plan: Layout, remembered: state.State, programs: Programs) -> Rotation:
+        def save(addresses: Addresses) -> None:
+            state.save(self._place.state, remembered)
+            envfile.write(self._place.env, self._public(addresses))
+
+        return Rotation(plan, remembered, programs, self._stages, save)
 
     async def drain(self) -> None:
         """Stop what was started, in order; never raises for a process that was gone already."""
@@ -196,7 +231,7 @@ class Boot:
 
     @property
     def _ours(self) -> list[Program]:
-        return [child.program for stage in _OURS for child in self._stages[stage]]
+        return [child.program for stage in OURS for child in self._stages[stage]]
 
     def _public(self, addresses: Addresses) -> dict[str, str]:
         api = next((program.url or "" for program in self._ours if program.name == "api"), "")

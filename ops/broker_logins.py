@@ -50,6 +50,12 @@ async def make(broker: Management, vhost: str, passwords: Mapping[str, str]) -> 
     await asyncio.gather(*(_make(broker, vhost, login, passwords[login.name]) for login in OUR_LOGINS))
 
 
+async def change_password(broker: Management, name: str, password: str) -> None:
+    """From now on the login has this one; its connections stay."""
+    login = next(login for login in OUR_LOGINS if login.name == name)
+    await broker.put("users", name, body={"password_hash": password_hash(password), "tags": ",".join(login.tags)})
+
+
 async def _make(broker: Management, vhost: str, login: BrokerLogin, password: str) -> None:
     await broker.put("users", login.name, body={"password": password, "tags": ",".join(login.tags)})
     permissions = {"configure": login.configure, "write": login.write, "read": login.read}

@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from ops.errors import LauncherError
 from ops.kernel import ProcessId
@@ -41,7 +42,10 @@ class Child:
         self._entry = board.add(self.program)
         self._process: asyncio.subprocess.Process | None = None
         self._stopping = asyncio.Event()
+        self._free = asyncio.Event()
+        self._free.set()
         self._was_ready = False
+        self._up = asyncio.Event()
         self.exit_status: int | None = None
         """Of the last life that ended: negative for the signal that ended it, ``None`` before."""
         self._first_ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -57,14 +61,40 @@ class Child:
     async def stop(self) -> None:
         """Ask it to end, wait as long as its program allows, then kill it."""
         self._stopping.set()
+        self._free.set()
         self._tell("stopping")
         self._signal(signal.Signals[f"SIG{self.program.stop_signal}"])
-        done, _ = await asyncio.wait([self._task], timeout=self.program.stop_seconds)
+        await self._ended(self._task)
+        self._tell("stopped")
+
+    async def hold(self) -> None:
+        """End it in order, and start it no more until it is released."""
+        self._free.clear()
+        self._signal(signal.Signals[f"SIG{self.program.stop_signal}"])
+        if self._process is not None:
+            await self._ended(asyncio.create_task(self._process.wait()))
+
+    async def release(self, patience: float) -> None:
+        """Start what was held, and wait until it is ready. Raises LauncherError when that does not come (seconds)."""
+        self._up.clear()
+        self._free.set()
+        try:
+            await asyncio.wait_for(self._up.wait(), patience)
+        except TimeoutError:
+            raise LauncherError(self._complaint(f"was not ready again within {patience:.0f} s")) from None
+
+    def renew(self, program: Program, number: signal.Signals | None = None) -> None:
+        """From now on it is this program, also when it is started again; `number` tells the one that runs."""
+        self.program, self._recipe = program, lambda: program
+        if number is not None:
+            self._signal(number)
+
+    async def _ended(self, end: asyncio.Task[Any]) -> None:
+        done, _ = await asyncio.wait([end], timeout=self.program.stop_seconds)
         if not done:
             log.warning("%s did not stop in %s s: killed", self.program.name, self.program.stop_seconds)
             self._signal(signal.SIGKILL)
-            await self._task
-        self._tell("stopped")
+            await end
 
     def _signal(self, number: signal.Signals) -> None:
         if self._process is not None and self._process.returncode is None:
@@ -76,6 +106,11 @@ class Child:
             began = time.monotonic()
             was_ready = await self._live()
             self._entry.process = None
+            if not self._free.is_set():
+                self._tell("waiting")
+                await self._free.wait()
+                if not self._stopping.is_set():
+                    continue
             if self._stopping.is_set():
                 return
             self._entry.restarts += 1
@@ -103,11 +138,11 @@ class Child:
         self._entry.process, self._entry.url = ProcessId.of(process.pid), program.url
         self._was_ready = False
         log.info("%s started, pid %s", program.name, process.pid)
-        if self._stopping.is_set():  # while it was being started
+        if self._stopping.is_set() or not self._free.is_set():  # while it was being started
             self._signal(signal.Signals[f"SIG{program.stop_signal}"])
         else:
             self._tell("starting")
-        watch = asyncio.create_task(self._watch(program))
+        watch = asyncio.create_task(self._watch())
         self.exit_status = code = await process.wait()
         watch.cancel()
         level = logging.INFO if self._stopping.is_set() else logging.WARNING
@@ -128,12 +163,13 @@ class Child:
                 start_new_session=True,  # Ctrl-C in a terminal is the supervisor's to handle, in order
             )
 
-    async def _watch(self, program: Program) -> None:
+    async def _watch(self) -> None:
         """Keep the state that is shown true for as long as the process lives."""
         while True:
-            answers = await program.probe()
+            answers = await self.program.probe()
             if answers and not self._was_ready:
                 self._was_ready = True
+                self._up.set()
                 if not self._first_ready.done():
                     self._first_ready.set_result(None)
             if self._was_ready and not self._stopping.is_set():

@@ -11,7 +11,7 @@ import msgspec
 import typer
 
 from contracts.moments import read_moment
-from ops import checks, demo, envfile, foreground, instance, running, screen, settings, stand_in, status
+from ops import checks, demo, envfile, foreground, instance, rotating, running, screen, settings, stand_in, status
 from ops import packages as packages_of_servers
 from ops.backup import restoring, taking
 from ops.boot import Wish
@@ -38,6 +38,7 @@ packages = typer.Typer(help="What can be bought.", no_args_is_help=True)
 app.add_typer(packages, name="packages")
 buying = typer.Typer(help="What Stripe has, and what we have.", no_args_is_help=True)
 app.add_typer(buying, name="stripe")
+app.add_typer(rotating.commands, name="secrets")
 events = typer.Typer(help="What happened to credits and users.", no_args_is_help=True)
 app.add_typer(events, name="events")
 uses = typer.Typer(help="Statistics of use.", no_args_is_help=True)

@@ -44,6 +44,11 @@ class Place:
         return self.home / "env"
 
     @property
+    def rotation(self) -> Path:
+        """Which passwords the supervisor is asked to change."""
+        return self.home / "rotation.json"
+
+    @property
     def logs(self) -> Path:
         """One file for each process."""
         return self.home / "logs"

@@ -198,6 +198,10 @@ class Programs:
         self._ports = taken
         self._doors = doors
 
+    def tell(self, addresses: Addresses) -> None:
+        """Programs are made with these from now on."""
+        self._settings = ProcessSettings(addresses, self._settings.partitions)
+
     def worker(self, number: int) -> Program:
         """Ledger worker `number`."""
         return self._behind_metrics(f"worker-{number}", "workers", self._settings.worker())

@@ -72,6 +72,18 @@ async def _refuse_others(administrator_url: str, database: str, passwords: Mappi
             raise taken.refusal("PostgreSQL", urls.where(administrator_url), "role", role)
 
 
+async def change_password(administrator_url: str, database: str, role: str, password: str) -> None:
+    """From now on the role logs in with this one; who is logged in already stays. Raises LauncherError."""
+    try:
+        connection = await _connect_anywhere(administrator_url, database)
+        try:
+            await _establish_role(connection, role, password)
+        finally:
+            await connection.close()
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise LauncherError(f"PostgreSQL at {urls.where(administrator_url)} could not be used ({error}).") from error
+
+
 async def _logs_in(url: str) -> bool:
     """Whether the password is right. PostgreSQL asks for it before it looks whether the database may be entered."""
     try:

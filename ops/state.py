@@ -45,7 +45,8 @@ PortName = Literal[
 ]
 
 
-def _password() -> str:
+def new_password() -> str:
+    """24 random bytes, hexadecimal."""
     return random_source.token_hex(24)
 
 
@@ -55,27 +56,27 @@ class Secrets(msgspec.Struct):
     Hexadecimal, so that they need no escaping in URLs and configuration files.
     """
 
-    postgres_admin: str = msgspec.field(default_factory=_password)
-    redis: str = msgspec.field(default_factory=_password)
-    erlang_cookie: str = msgspec.field(default_factory=_password)
+    postgres_admin: str = msgspec.field(default_factory=new_password)
+    redis: str = msgspec.field(default_factory=new_password)
+    erlang_cookie: str = msgspec.field(default_factory=new_password)
     roles: dict[str, str] = msgspec.field(default_factory=dict[str, str])
     logins: dict[str, str] = msgspec.field(default_factory=dict[str, str])
     # Encrypts the signing keys in the database: losing it loses every session.
     front_key: str = msgspec.field(default_factory=lambda: base64.b64encode(random_source.token_bytes(32)).decode())
     # Grafana's administrator's, where it runs beside the instance.
-    grafana: str = msgspec.field(default_factory=_password)
+    grafana: str = msgspec.field(default_factory=new_password)
     # Of the stand-in for Stripe, written as Stripe writes its own.
-    stripe_key: str = msgspec.field(default_factory=lambda: f"sk_test_{_password()}")
-    stripe_webhook_secret: str = msgspec.field(default_factory=lambda: f"whsec_{_password()}")
+    stripe_key: str = msgspec.field(default_factory=lambda: f"sk_test_{new_password()}")
+    stripe_webhook_secret: str = msgspec.field(default_factory=lambda: f"whsec_{new_password()}")
 
     def __post_init__(self) -> None:
         """Gives each role a password, also one that the instance was first started without."""
         for role in DATABASE_ROLES:
-            self.roles.setdefault(role, _password())
+            self.roles.setdefault(role, new_password())
 
     def login(self, name: str) -> str:
         """The password of a broker login, made when it is first asked for."""
-        return self.logins.setdefault(name, _password())
+        return self.logins.setdefault(name, new_password())
 
 
 class State(msgspec.Struct):

@@ -29,6 +29,14 @@ class ProcessStatus(msgspec.Struct):
         return self.process.pid if self.process else None
 
 
+class Rotation(msgspec.Struct):
+    """The change of passwords that was asked for last."""
+
+    number: str
+    ended: bool = False
+    failure: str | None = None
+
+
 class Status(msgspec.Struct):
     """An instance: its supervisor, how far it is, and its processes."""
 
@@ -39,6 +47,7 @@ class Status(msgspec.Struct):
     stripe_settings: list[str] = msgspec.field(default_factory=list[str])
     """The names of those that it was started with."""
     processes: list[ProcessStatus] = msgspec.field(default_factory=list[ProcessStatus])
+    rotation: Rotation | None = None
 
 
 def load(path: Path) -> Status | None:

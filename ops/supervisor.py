@@ -13,8 +13,11 @@ import signal
 import sys
 import time
 from pathlib import Path
+from typing import Literal
 
-from ops import lock, logfiles, orphans, settings, status
+import msgspec
+
+from ops import lock, logfiles, orphans, rotation, settings, status
 from ops.boot import Boot, Wish
 from ops.errors import LauncherError, sentence
 from ops.layout import Pooling
@@ -35,6 +38,8 @@ async def supervise(place: Place, wish: Wish, board: Board) -> None:
     told_to_stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, told_to_stop.set)
+    asked = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, asked.set)
     boot = Boot(place, wish, settings.read(), board)
     starting = asyncio.create_task(boot.run())
     stopping = asyncio.create_task(told_to_stop.wait())
@@ -43,7 +48,7 @@ async def supervise(place: Place, wish: Wish, board: Board) -> None:
         await asyncio.wait([starting, stopping], return_when=asyncio.FIRST_COMPLETED)
         if starting.done():
             starting.result()
-            await stopping
+            await _rotate_when_asked(place, boot, asked, stopping)
     finally:
         board.phase("stopping")
         for task in (starting, bounding):
@@ -51,6 +56,19 @@ async def supervise(place: Place, wish: Wish, board: Board) -> None:
         await asyncio.gather(starting, bounding, return_exceptions=True)
         place.env.unlink(missing_ok=True)
         await boot.drain()
+
+
+async def _rotate_when_asked(
+    place: Place, boot: Boot, asked: asyncio.Event, stopping: asyncio.Task[Literal[True]]
+) -> None:
+    """Until it is to stop. A change of passwords that has begun is ended first."""
+    while not stopping.done():
+        asking = asyncio.create_task(asked.wait())
+        await asyncio.wait([asking, stopping], return_when=asyncio.FIRST_COMPLETED)
+        asking.cancel()
+        if asked.is_set() and not stopping.done():
+            asked.clear()
+            await boot.rotate(msgspec.json.decode(place.rotation.read_bytes(), type=rotation.Wish))
 
 
 def run(place: Place, wish: Wish) -> str | None:

@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -181,3 +182,38 @@ async def test_stopping_while_it_is_being_started(nursery: Nursery) -> None:
         async with asyncio.timeout(2):
             await born.stop()
     assert {entry.pid for entry in nursery.board.status.processes} == {None}
+
+
+async def test_who_is_held_ends_and_starts_again_when_released_with_what_it_was_renewed_to(nursery: Nursery) -> None:
+    kept = nursery.bear(READY)
+    await kept.ready(10)
+    before = nursery.pid()
+    await kept.hold()
+    assert nursery.told.pid is None
+    assert nursery.told.state == "waiting"
+    (nursery.folder / "ready").unlink()
+    kept.renew(replace(kept.program, argv=["sh", "-c", f"touch renewed; {READY}"]))
+    await kept.release(10)
+    assert (nursery.folder / "renewed").exists()
+    assert nursery.pid() != before
+    assert nursery.told.restarts == 0, "it did not fail"
+    await kept.stop()
+
+
+async def test_who_is_held_can_be_stopped(nursery: Nursery) -> None:
+    kept = nursery.bear(READY)
+    await kept.ready(10)
+    await kept.hold()
+    await asyncio.wait_for(kept.stop(), 5)
+    assert nursery.told.state == "stopped"
+
+
+async def test_who_does_not_come_back_is_told(nursery: Nursery) -> None:
+    kept = nursery.bear(READY)
+    await kept.ready(10)
+    await kept.hold()
+    (nursery.folder / "ready").unlink()
+    kept.renew(replace(kept.program, argv=["sh", "-c", "exec sleep 60"]))
+    with pytest.raises(LauncherError, match="not ready again"):
+        await kept.release(0.5)
+    await kept.stop()
