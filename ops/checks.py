@@ -44,6 +44,11 @@ _PARTS = (
 _POOLED = ["pytest", "--pgbouncer", "-m", "not slow", "-o", "cache_dir=.pytest_cache/pooled", "tests/integration/api"]
 
 
+def run_on_containers() -> int:
+    """The front's tests on servers in containers; exit status 3 where no engine answers, and nothing was run."""
+    return _start(["python", "-m", "tests.containers"]).wait()
+
+
 def run(pytest_arguments: list[str], *, everything: bool) -> int:
     """Run the checks and the tests, or the tests alone where arguments say which; the exit status.
 

@@ -167,8 +167,13 @@ def check(
     ] = None,
     *,
     everything: Annotated[bool, typer.Option("--all", help="The slow tests too.")] = False,
+    containers: Annotated[
+        bool, typer.Option("--containers", help="The front's tests on servers in containers, and nothing else.")
+    ] = False,
 ) -> None:
     """Lint, types, import rules, schemas, and the test suite with its own servers."""
+    if containers:
+        sys.exit(checks.run_on_containers())
     sys.exit(checks.run(chosen or [], everything=everything))
 
 

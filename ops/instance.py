@@ -66,6 +66,7 @@ def private(
     with_stand_in: bool = False,
     monitored: bool = False,
     pooling: Pooling | None = None,
+    given: Mapping[str, str] | None = None,
 ) -> Generator[Instance]:
     """An instance in a temporary place, ended and removed at the end.
 
@@ -73,8 +74,8 @@ def private(
     `with_processes` is false. `environment` adds settings for the processes, which are unhindered else; `database` is
     where the ledger is, `data` the folder of the servers' data, which is removed too (by default it is in the temporary
     place). `with_stand_in`: it buys at a stand-in for Stripe; `monitored`: a Prometheus of its own asks its processes;
-    `pooling`: fronts go through PgBouncer. Given servers (DATABASE_URL …) of the surroundings are not used: who asks
-    for a private instance may break it.
+    `pooling`: fronts go through PgBouncer; `given`: addresses of servers that it uses (DATABASE_URL …), and takes over.
+    Those of the surroundings are not used: who asks for a private instance may break it.
     Raises LauncherError when it does not come up.
     """
     packages.ensure(Settings.model_construct(), watch=lambda _line: None)
@@ -88,6 +89,8 @@ def private(
         if data is not None:
             place.home.mkdir(mode=0o711)
             state.save(place.state, State(data=str(data)))
+        if given:
+            environment = {**(environment or {}), **given, "MANA_TAKE_OVER": "1"}
         wish = Wish(workers, partitions, with_processes, database, with_stand_in, monitored, pooling)
         with started(place, wish, environment) as there:
             yield there

@@ -65,6 +65,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--pgbouncer", action="store_true", help="the fronts of tests/integration/api go through PgBouncer"
     )
+    parser.addoption("--given", metavar="FILE", help="tests/integration/api use the servers whose addresses it names")
 
 
 # Machines that test are shared: an example that waits for its turn is no defect, so there are no deadlines.

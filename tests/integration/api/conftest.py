@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncGenerator, Generator
 from pathlib import Path
 
@@ -23,7 +24,11 @@ from tests.integration.api.users import SignedIn, sign_up
 def servers(pytestconfig: pytest.Config) -> Generator[Instance]:
     """PostgreSQL, RabbitMQ and Redis with schema and topology, and none of our processes."""
     pooling = Pooling() if pytestconfig.getoption("--pgbouncer") else None
-    with private(workers=0, partitions=PARTITIONS, with_processes=False, name="api-tests", pooling=pooling) as instance:
+    named = pytestconfig.getoption("--given")
+    given = json.loads(Path(named).read_text()) if named else None
+    with private(
+        workers=0, partitions=PARTITIONS, with_processes=False, name="api-tests", pooling=pooling, given=given
+    ) as instance:
         yield instance
 
 

@@ -96,3 +96,10 @@ def test_monitoring_that_was_asked_for_in_vain_is_said() -> None:
     assert "--monitoring was ignored" in (running.unmonitored(told, asked=True) or "")
     told.processes.append(ProcessStatus(name="prometheus", url=None))
     assert running.unmonitored(told, asked=True) is None
+
+
+def test_tests_on_containers_are_run_alone_and_end_with_a_status_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checks, "run_on_containers", lambda: 3)
+    with pytest.raises(SystemExit) as end:
+        cli.check(None, containers=True)
+    assert end.value.code == 3

@@ -1,0 +1,106 @@
+"""`./mana test --containers`: the front's integration tests on servers in containers, where a Docker engine answers.
+
+Once with RabbitMQ 3.13 and once with 4, with the plugins that docker-compose.yml has; processes are this machine's.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from docker import from_env
+from docker.errors import DockerException
+from testcontainers.core.container import DockerContainer
+from testcontainers.core.wait_strategies import CompositeWaitStrategy, PortWaitStrategy
+
+from ops.place import CHECKOUT
+
+NO_ENGINE: Final = 3
+"""The exit status where nothing could be run: neither a success nor a failure of tests."""
+RABBITMQ: Final = ("rabbitmq:3.13.7-management", "rabbitmq:4.1.4-management")
+_TESTS: Final = ("tests/integration/api", "-m", "not slow")
+_PASSWORD: Final = "of-containers-alone"
+# What docker-compose.yml's broker is told, but its definitions: each instance makes its own topology.
+_RABBITMQ_CONF: Final = """\
+default_user = mana-admin
+default_pass = of-containers-alone
+default_user_tags.administrator = true
+loopback_users = none
+max_message_size = 1048576
+frame_max = 16384
+default_worker_pool_size = 1
+"""
+
+
+def engine() -> str | None:
+    """Why no engine answers, None where one does."""
+    try:
+        client = from_env(timeout=5)
+        client.ping()
+        client.close()
+    except DockerException as error:
+        return str(error)
+    return None
+
+
+@contextmanager
+def servers(rabbitmq: str, folder: Path) -> Generator[dict[str, str]]:
+    """Addresses of new servers, as the settings of ./mana name them."""
+    (folder / "rabbitmq.conf").write_text(_RABBITMQ_CONF)
+    postgres = DockerContainer("postgres:15.14-bookworm").with_envs(
+        POSTGRES_USER="mana_admin", POSTGRES_PASSWORD=_PASSWORD, POSTGRES_INITDB_ARGS="--locale=C.UTF-8 --encoding=UTF8"
+    )
+    broker = DockerContainer(rabbitmq)
+    for source, name in ((folder, "rabbitmq.conf"), (CHECKOUT / "ops" / "rabbitmq", "enabled_plugins")):
+        broker = broker.with_volume_mapping(str(source / name), f"/etc/rabbitmq/{name}", "ro")
+    cache = DockerContainer("redis:7.4.5-alpine").with_command(["redis-server", "--requirepass", _PASSWORD])
+    with (
+        _listening(postgres, 5432) as database,
+        _listening(broker, 5672, 15672) as queues,
+        _listening(cache, 6379) as counters,
+    ):
+        yield {
+            "DATABASE_URL": f"postgresql://mana_admin:{_PASSWORD}@{database[0]}/mana",
+            "AMQP_URL": f"amqp://mana-admin:{_PASSWORD}@{queues[0]}/",
+            "RABBITMQ_MANAGEMENT_URL": f"http://{queues[1]}",
+            "REDIS_URL": f"redis://:{_PASSWORD}@{counters[0]}/0",
+        }
+
+
+@contextmanager
+def _listening(container: DockerContainer, *ports: int) -> Generator[list[str]]:
+    """Host and port of each of the container's ports, once they are listened on."""
+    container = container.with_exposed_ports(*ports)
+    with container.waiting_for(CompositeWaitStrategy(*map(PortWaitStrategy, ports))) as running:
+        host = running.get_container_host_ip()
+        yield [f"{host}:{running.get_exposed_port(port)}" for port in ports]
+
+
+def main() -> int:
+    """Exit status 0 where all passed, 1 where not, 3 where no engine answers and nothing was run."""
+    if reason := engine():
+        sys.stderr.write(f"No Docker engine answers: nothing was run ({reason}).\n")
+        return NO_ENGINE
+    failed: list[str] = []
+    for rabbitmq in RABBITMQ:
+        with tempfile.TemporaryDirectory() as folder, servers(rabbitmq, Path(folder)) as given:
+            addresses = Path(folder) / "given.json"
+            addresses.write_text(json.dumps(given))
+            sys.stdout.write(f"--- on {rabbitmq}\n")
+            sys.stdout.flush()
+            command = [sys.executable, "-m", "pytest", "--given", str(addresses), *_TESTS]
+            if subprocess.run(command, cwd=CHECKOUT, check=False).returncode:
+                failed.append(rabbitmq)
+    if failed:
+        sys.stderr.write(f"failed on {', '.join(failed)}\n")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
