@@ -8,10 +8,14 @@ import re
 from pathlib import Path
 from typing import Any
 
+import asyncpg
+import pytest
+
 from contracts.topology import BOUNDS_DEFAULT, LOGINS, broker_topology, command_queue, in_ring_order
-from ops import broker_logins, topology
+from ops import broker_logins, scram, topology
 from ops.management import Management
 from ops.program import Program
+from ops.urls import with_login
 from tests.integration.ops.composing import MANAGEMENT, Composed
 from tests.integration.ops.conftest import PARTITIONS
 from tests.integration.running import served
@@ -77,3 +81,21 @@ async def test_redis_lets_nobody_in_but_its_login(composed: Composed) -> None:
         home = composed.folder / "redis"
         (home / "redis_password").write_text("another")
         assert not await composed.is_healthy("redis")
+
+
+async def test_pgbouncer_lets_the_front_in_with_what_postgresql_knows_of_it(database: Composed) -> None:
+    password = database.secrets.roles["mana_api"]
+    administrator = with_login(
+        database.local("postgresql://@postgres:5432/postgres"), "mana_admin", database.secrets.postgres_admin
+    )
+    connection = await asyncpg.connect(administrator)
+    try:
+        await connection.execute(f"CREATE ROLE mana_api LOGIN PASSWORD '{scram.record('mana_api', password)}'")
+        await connection.execute("CREATE DATABASE mana OWNER mana_api")
+    finally:
+        await connection.close()
+    async with served(await database.pgbouncer()):
+        assert await database.is_healthy("pgbouncer")
+        wrong = database.local("postgresql://mana_api:wrong@pgbouncer:6432/mana")
+        with pytest.raises(asyncpg.InvalidPasswordError):
+            await asyncpg.connect(wrong, statement_cache_size=0)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -224,3 +227,20 @@ def test_the_doors_of_development_lead_to_what_is_there() -> None:
     published = {int(port.split(":")[-1]) for port in SERVICES["doors"]["ports"]}
     assert published == {int(p["address"].strip(":")) for name, p in doors["entryPoints"].items() if name != "ping"}
     assert set(re.findall(r"entryPoints: \[(\w+)\]", led)) == set(doors["entryPoints"]) - {"ping"}
+
+
+def test_the_script_makes_all_secrets_and_shows_them_to_their_owner_alone(tmp_path: Path) -> None:
+    """With a docker that runs what it is told here, in the place of the container."""
+    docker = tmp_path / "bin" / "docker"
+    docker.parent.mkdir()
+    program = f'PYTHONPATH="{CHECKOUT}" exec "{sys.executable}" -m ops.setup secrets secrets'
+    docker.write_text(f'#!/bin/sh\necho "$*" >> asked\ncase "$1" in run) {program};; esac\n')
+    docker.chmod(0o755)
+    environment = {**os.environ, "PATH": f"{docker.parent}{os.pathsep}{os.environ['PATH']}"}
+    for _ in range(2):
+        subprocess.run(["sh", CHECKOUT / "ops" / "secrets.sh"], cwd=tmp_path, env=environment, check=True)
+    build, run, *_ = (tmp_path / "asked").read_text().splitlines()
+    assert build == "compose build setup"
+    assert f"-v {tmp_path}/secrets:/secrets mana:local python -m ops.setup secrets /secrets" in run
+    assert {file.name for file in (tmp_path / "secrets").iterdir()} == {*SECRETS, "state.json"}
+    assert (tmp_path / "secrets").stat().st_mode & 0o777 == 0o700
