@@ -121,6 +121,9 @@ class Boot:
         except LauncherError as refusal:
             log.error("passwords were not all changed: %s", refusal)  # noqa: TRY400 - the sentence says it all
             told.failure = str(refusal)
+        except Exception as error:  # a fault of ours: told like the others, and no reason to take everything down
+            log.exception("changing passwords failed")
+            told.failure = f"a fault of the launcher's own ({error!r}): see {self._place.logs}/supervisor.log"
         told.ended = True
         self._board.step("ready")
 

@@ -68,7 +68,12 @@ async def _rotate_when_asked(
         asking.cancel()
         if asked.is_set() and not stopping.done():
             asked.clear()
-            await boot.rotate(msgspec.json.decode(place.rotation.read_bytes(), type=rotation.Wish))
+            try:
+                wished = msgspec.json.decode(place.rotation.read_bytes(), type=rotation.Wish)
+            except (OSError, msgspec.MsgspecError) as error:
+                log.warning("asked to change passwords, and not told which: %s", error)
+                continue
+            await boot.rotate(wished)
 
 
 def run(place: Place, wish: Wish) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from dataclasses import dataclass, field, replace
 
 import asyncpg
@@ -103,6 +104,8 @@ async def test_nothing_fails_while_all_passwords_change() -> None:
         with pytest.raises(AuthenticationError):
             async with Redis.from_url(old_redis) as redis:
                 await redis.ping()
+        instance.place.rotation.write_text("nonsense")
+        instance.status.supervisor.send(signal.SIGUSR1)
         await _books_agree(instance, spent)
         assert {process.state for process in instance.status.processes} == {"ready"}
         assert {name for name, pid in _pids(instance).items() if pid == pids[name]} == SERVERS, "all others are new"

@@ -164,9 +164,17 @@ def test_what_is_mounted_is_there_and_read_only() -> None:
             source, _, rest = mounted.partition(":")
             if source.startswith("./"):
                 assert rest.endswith(":ro"), name
-                assert (CHECKOUT / source).exists() or source.startswith(("./ops/prometheus", "./ops/grafana")), mounted
+                assert (CHECKOUT / source).exists(), mounted
             else:
                 assert source in COMPOSED["volumes"], mounted
+
+
+def test_prometheus_asks_services_that_it_reaches() -> None:
+    asked = set(re.findall(r"names: \[([a-z0-9, -]+)\]", text_of("ops", "prometheus", "prometheus.yml")))
+    names = {name.strip() for several in asked for name in several.split(",")}
+    assert names >= {*PROCESSES, "rabbitmq", "traefik"}
+    for name in names:
+        assert set(SERVICES[name]["networks"]) & set(SERVICES["prometheus"]["networks"]), name
 
 
 def test_development_has_settings_that_every_process_takes(monkeypatch: pytest.MonkeyPatch) -> None:
