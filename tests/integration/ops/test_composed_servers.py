@@ -97,5 +97,5 @@ async def test_pgbouncer_lets_the_front_in_with_what_postgresql_knows_of_it(data
     async with served(await database.pgbouncer()):
         assert await database.is_healthy("pgbouncer")
         wrong = database.local("postgresql://mana_api:wrong@pgbouncer:6432/mana")
-        with pytest.raises(asyncpg.InvalidPasswordError):
+        with pytest.raises(asyncpg.ProtocolViolationError, match="SASL authentication failed"):
             await asyncpg.connect(wrong, statement_cache_size=0)
