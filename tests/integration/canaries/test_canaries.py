@@ -245,6 +245,7 @@ async def test_no_secret_lies_anywhere_in_the_clear(
     )
 
     _is_found_by_each_id(tmp_path / "logs", ada.id)
+    assert search([Secret("somebody's address", ada.email)], [tmp_path / "logs"], tmp_path) == []
     places = [*(tmp_path / name for name in FOLDERS), instance.place.logs, instance.data]
     hits = search([*by.secrets, *await _signing_keys(instance)], places, tmp_path)
     meant = [hit for hit in hits if hit.file.parent.name == "answers" and hit.secret.answer == int(hit.file.name)]
