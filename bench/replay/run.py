@@ -62,7 +62,7 @@ async def replay(requests: list[Request], users: int, speed: float | None, where
         watch.begin("opening accounts", users)
         await open_accounts(caller, who, run, watch.advance)
         before = Credits.of(await read_balances(caller, who))
-        tally, sendings, seconds = await _charge(caller, requests, _calls(requests, who, run, speed), watch)
+        tally, sendings, seconds = await _charge(caller, requests, commands(requests, who, run, speed), watch)
         after = Credits.of(await read_balances(caller, who))
     books = None if where.database is None else await read_books(where.database, who)
     asked = sum(request.credits for request in requests)
@@ -75,7 +75,7 @@ def choose_users(users: list[str], requests: int) -> list[str]:
     return random.Random(_CHOICE_SEED).choices(users, cum_weights=weights, k=requests)
 
 
-def _calls(requests: list[Request], users: list[str], run: str, speed: float | None) -> Iterator[Call]:
+def commands(requests: list[Request], users: list[str], run: str, speed: float | None) -> Iterator[Call]:
     """The requests as commands; keys are made from the run and the line in the file."""
     owners = choose_users(users, len(requests))
     for number, (request, owner) in enumerate(zip(requests, owners, strict=True)):

@@ -1,0 +1,38 @@
+"""`bench production`: the trace begun again, and what counts as having grown."""
+
+from __future__ import annotations
+
+import pytest
+
+from bench.production import flat, repeated
+from bench.production_gauges import Look
+from bench.replay.trace import Request
+
+REQUESTS = [Request(2, 0.0, 1), Request(3, 1.5, 2), Request(4, 4.0, 3)]
+
+
+def test_the_trace_begins_again_until_its_time_is_over() -> None:
+    again = list(repeated(REQUESTS, 9.0))
+    assert [(request.at, request.credits) for request in again] == [
+        (0.0, 1), (1.5, 2), (4.0, 3), (4.0, 1), (5.5, 2), (8.0, 3), (8.0, 1),
+    ]  # fmt: skip
+    assert len({request.line for request in again}) == len(again), "a key of its own for each"
+
+
+def _look(megabytes: float = 50.0, files: float = 20.0, connections: float = 11.0) -> Look:
+    return Look({"api": megabytes, "postgres": 300.0}, {"api": files, "postgres": 90.0}, {"RabbitMQ": connections})
+
+
+@pytest.mark.parametrize(
+    ("end", "missed"),
+    [
+        (_look(), []),
+        (_look(megabytes=69.0, files=30.0, connections=20.0), []),
+        (_look(megabytes=71.0), ["api: MB"]),
+        (_look(files=33.0), ["api: open files"]),
+        (_look(connections=24.0), ["RabbitMQ: connections"]),
+        (Look({}, {}, {}), ["api: MB", "api: open files", "RabbitMQ: connections"]),
+    ],
+)
+def test_what_has_grown_is_told(end: Look, missed: list[str]) -> None:
+    assert [goal.name for goal in flat(_look(), end) if not goal.reached] == missed
