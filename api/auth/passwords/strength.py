@@ -62,7 +62,15 @@ def weakness(password: str, email: Email, name: str | None, site: str) -> str | 
 
 
 def _folded(text: str) -> str:
-    return unicodedata.normalize("NFC", text).casefold()
+    """Without case and accents; a character stays one, or none: ``_AROUND_MAX`` counts those that were typed."""
+    return "".join(map(_folded_letter, unicodedata.normalize("NFC", text)))
+
+
+def _folded_letter(letter: str) -> str:
+    if unicodedata.combining(letter):
+        return ""
+    bare = "".join(part for part in unicodedata.normalize("NFKD", letter.casefold()) if not unicodedata.combining(part))
+    return bare if len(bare) == 1 else letter
 
 
 def _spellings(text: str) -> list[str]:

@@ -35,6 +35,14 @@ def test_the_list_is_long_enough_and_has_those_that_are_long_enough() -> None:
 
 
 @pytest.mark.checklist(37)
+@pytest.mark.parametrize(
+    "around", ["\N{GREEK SMALL LETTER IOTA WITH DIALYTIKA AND TONOS}" * 5, "\N{COMBINING ACUTE ACCENT}!", "\u0958" * 5]
+)
+def test_what_becomes_more_or_less_when_it_is_folded_counts_as_it_was_typed(around: str) -> None:
+    assert [word for word in ALMOST if _weakness(word + around) is None] == []
+
+
+@pytest.mark.checklist(37)
 @given(word=st.sampled_from(ALMOST), data=st.data())
 def test_a_common_one_with_a_few_characters_more_is_refused(word: str, data: st.DataObject) -> None:
     around = data.draw(st.text(max_size=5))
