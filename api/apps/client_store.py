@@ -44,3 +44,8 @@ async def find_permissions(connection: Connection, app_id: str, secret_id: str) 
     """What the app may do by now; ``None`` where it or the secret is revoked, or there is neither."""
     permissions = await connection.fetchval(_SQL["find_service"], app_id, secret_id)
     return None if permissions is None else frozenset(permissions)
+
+
+async def note_use(connection: Connection, secret_id: str) -> None:
+    """Writes down that the secret is used now, unless that was done within the last five minutes."""
+    await connection.execute(_SQL["note_use"], secret_id)

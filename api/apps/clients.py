@@ -14,10 +14,15 @@ from api.apps.secret_check import matching_secret
 from api.auth import store
 from api.auth.model import Client, SecurityEvent
 from api.auth.sealing import derive
+from api.clock import Clock
 from api.database import Database
+from api.lru import LeastRecentlyUsed
 from contracts.apps import App
 
 _NOBODY: Final = UUID(int=0)
+_NOTED_SECONDS: Final = 60.0
+"""So long this process does not even ask the database again to write a use down."""
+_NOTED_MAX: Final = 1_000
 
 
 @dataclass(frozen=True)
@@ -31,8 +36,10 @@ class ProvenApp:
 class Clients:
     """Looks at what apps show of themselves."""
 
-    def __init__(self, database: Database, secret: bytes) -> None:
+    def __init__(self, database: Database, secret: bytes, clock: Clock) -> None:
         self._database = database
+        self._clock = clock
+        self._noted: LeastRecentlyUsed[str, float] = LeastRecentlyUsed(_NOTED_MAX)
         self._subject_key = derive(secret, b"mana: ids of apps in security events")
 
     async def prove(self, shown: ClientCredentials, client: Client) -> ProvenApp:
@@ -43,7 +50,16 @@ class Clients:
         if known is None or secret_id is None:
             await self._note_refusal(shown.app_id, known is not None, client)
             raise not_this_client()
+        await self._note_use(secret_id)
         return ProvenApp(App(shown.app_id, known.permissions), secret_id)
+
+    async def _note_use(self, secret_id: str) -> None:
+        noted = self._noted.get(secret_id)
+        if noted is not None and self._clock() - noted < _NOTED_SECONDS:
+            return
+        async with self._database.statement() as connection:
+            await client_store.note_use(connection, secret_id)
+        self._noted.put(secret_id, self._clock())
 
     async def _note_refusal(self, app_id: str, registered: bool, client: Client) -> None:
         """An id that no app has is kept as a keyed hash only: it may be a secret in the wrong place."""

@@ -11,7 +11,7 @@ from api.database import Database, one
 from api.errors import Unavailable
 from api.sql import Statements
 
-SCHEMA_NEEDED: Final = 34
+SCHEMA_NEEDED: Final = 35
 """The last migration that this code was written with: older schemas lack something, later contractions may break it."""
 
 _SQL: Final = Statements(Path(__file__).parent / "sql")

@@ -13,7 +13,7 @@ from api.wiring.parts import Parts
 
 def router(parts: Parts) -> APIRouter:
     """Below ``/auth`` and ``/users``."""
-    clients = Clients(parts.database, parts.settings.mana_secret_key)
+    clients = Clients(parts.database, parts.settings.mana_secret_key, parts.clock)
     introspection = Introspection(parts.tokens, parts.sessions, parts.services, parts.keys)
     tokens = TokenRoutes(clients, parts.tokens, introspection)
     rooms = (tokens.router(), UserRoutes(parts.database).router())

@@ -1,6 +1,6 @@
 """What is to be done so that the broker is as the rows say. Pure.
 
-Nothing is touched but logins that a row names, bindings of queues and exchanges that bear the name of an app's own, and
+Nothing is touched but logins that a row names, queues, exchanges and bindings that bear the name of an app's own, and
 ways into the commands' exchange other than publishing. Who may publish there may also, for RabbitMQ asks no more, bind
 another exchange to it, or have a queue or an exchange pass on there what it cannot keep: then events would come as
 commands, for ever, and also once the app is gone.
@@ -56,8 +56,8 @@ def decide_ways(apps: Sequence[KeptApp], ways: Ways, vhost: str) -> list[Task]:
     return [
         *(_unbound("unbound", binding, vhost) for binding in ways.bindings if not _may_be_bound(binding, known)),
         *(_unbound("cut", binding, vhost) for binding in ways.inward),
-        *(_deleted("queues", each, vhost) for each in ways.queues if _leads_in(each, _PASSES_ON, known)),
-        *(_deleted("exchanges", each, vhost) for each in ways.exchanges if _leads_in(each, _ELSE_TO, known)),
+        *_ended("queues", ways.queues, _PASSES_ON, known, vhost),
+        *_ended("exchanges", ways.exchanges, _ELSE_TO, known, vhost),
     ]
 
 
@@ -78,6 +78,11 @@ def paused_logins(apps: Sequence[KeptApp]) -> list[str]:
 def next_end(apps: Sequence[KeptApp]) -> float | None:
     """After how many seconds the next pause of a login is over; ``None`` where none is paused."""
     return min((secret.paused_s for app in apps for secret in app.secrets if secret.paused_s > 0), default=None)
+
+
+def in_use(apps: Sequence[KeptApp], logged_in: Collection[str]) -> list[str]:
+    """The secrets by which somebody is logged in."""
+    return [secret.id for app in apps for secret in app.secrets if secret.hash and app.login(secret) in logged_in]
 
 
 def _takes_away(task: Task) -> bool:
@@ -195,12 +200,21 @@ def _unbound(kind: Kind, binding: HeldBinding, vhost: str) -> Task:
     return Task(kind=kind, about=binding.destination, calls=(call,))
 
 
-def _leads_in(declared: Declared, argument: str, known: dict[str, KeptApp]) -> bool:
-    app = known.get(app_of(declared.name))
-    own = app is not None and declared.name.startswith(own_names(app.id))
-    return own and declared.arguments.get(argument) == COMMANDS_EXCHANGE
+def _ended(
+    path: str, there: Iterable[Declared], argument: str, known: dict[str, KeptApp], vhost: str
+) -> Iterator[Task]:
+    """Those that lead in, and all of an app that is revoked: nobody will ever read or delete them. What is exclusive
+    goes with its connection, which has been ended, and cannot be deleted before."""
+    for each in there:
+        app = known.get(app_of(each.name))
+        if app is None or not each.name.startswith(own_names(app.id)):
+            continue
+        if app.revoked and not each.exclusive:
+            yield _deleted("dropped", path, each, vhost)
+        elif each.arguments.get(argument) == COMMANDS_EXCHANGE:
+            yield _deleted("cut", path, each, vhost)
 
 
-def _deleted(kind: str, declared: Declared, vhost: str) -> Task:
+def _deleted(kind: Kind, path: str, declared: Declared, vhost: str) -> Task:
     """What it was declared with cannot be changed, so all of it goes."""
-    return Task(kind="cut", about=declared.name, calls=(Call("DELETE", (kind, vhost, declared.name)),))
+    return Task(kind=kind, about=declared.name, calls=(Call("DELETE", (path, vhost, declared.name)),))

@@ -9,7 +9,7 @@ from typing import Final
 
 import structlog
 
-from workers.apps.deciding import decide, decide_pauses, decide_ways, next_end, paused_logins
+from workers.apps.deciding import decide, decide_pauses, decide_ways, in_use, next_end, paused_logins
 from workers.apps.hearing import Hearing
 from workers.apps.management import AwayError, Management, RefusedError
 from workers.apps.meters import AppsMeters
@@ -113,6 +113,8 @@ class Keeper:
         logins = await self._do_all(decide(apps, await self._management.held(), vhost))
         # Afterwards: what clients have made may be too much to be read, and must keep nobody from being revoked.
         ways = await self._do_all(decide_ways(apps, await self._management.ways(), vhost))
+        if used := in_use(apps, await self._management.logged_in()):
+            await self._store.note_used(used)
         return pauses and logins and ways
 
     async def _do_all(self, tasks: Sequence[Task]) -> bool:

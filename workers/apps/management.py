@@ -57,6 +57,10 @@ class _Topics(Struct):
 Read = TypeVar("Read")
 
 
+class _Connection(Struct):
+    user: str = ""
+
+
 class Management:
     """As an administrator of the broker; it speaks of one virtual host.
 
@@ -94,7 +98,7 @@ class Management:
 
     async def ways(self) -> Ways:
         """What messages go by. Clients make these, so they may be many. Raises as ``held`` does."""
-        only = {"disable_stats": "true", "columns": "name,arguments"}
+        only = {"disable_stats": "true", "columns": "name,arguments,exclusive"}
         bindings, inward = await asyncio.gather(
             self._read(list[HeldBinding], "exchanges", self.vhost, EVENTS_EXCHANGE, "bindings", "source"),
             self._read(list[HeldBinding], "exchanges", self.vhost, COMMANDS_EXCHANGE, "bindings", "destination"),
@@ -104,6 +108,14 @@ class Management:
             self._read(list[Declared], "exchanges", self.vhost, **only),
         )
         return Ways(tuple(bindings), tuple(inward), tuple(queues), tuple(exchanges))
+
+    async def logged_in(self) -> frozenset[str]:
+        """The logins that have a connection; none where the broker keeps no statistics, and refuses to say. Raises as
+        ``held`` does."""
+        answer = await self._ask("GET", ("connections",), asked={"columns": "user"})
+        if answer.is_client_error:
+            return frozenset()
+        return frozenset(one.user for one in _decoded(answer, list[_Connection], "connections"))
 
     async def call(self, call: Call) -> None:
         """Makes a call; what is to be deleted and is not there is no error. Raises ``AwayError``, ``RefusedError``."""
@@ -120,10 +132,7 @@ class Management:
         answer = await self._ask("GET", path, asked=asked)
         if not answer.is_success:
             raise AwayError(f"GET {'/'.join(path)}: {_told(answer)}")
-        try:
-            return msgspec.json.decode(answer.content, type=kind)
-        except msgspec.MsgspecError as error:
-            raise AwayError(f"GET {'/'.join(path)}: {error}") from error
+        return _decoded(answer, kind, *path)
 
     async def _ask(
         self, method: str, path: tuple[str, ...], body: Any = None, asked: Mapping[str, str] | None = None
@@ -136,6 +145,13 @@ class Management:
         if answer.status_code in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN} or answer.is_server_error:
             raise AwayError(f"the management API answers {_told(answer)}")
         return answer
+
+
+def _decoded(answer: httpx.Response, kind: type[Read], *path: str) -> Read:
+    try:
+        return msgspec.json.decode(answer.content, type=kind)
+    except msgspec.MsgspecError as error:
+        raise AwayError(f"GET {'/'.join(path)}: {error}") from error
 
 
 def _held(user: _User, limits: dict[str, int]) -> HeldUser:

@@ -8,7 +8,7 @@ from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge
 
 from workers.apps.model import Kind
 
-_KINDS: Final[tuple[Kind, ...]] = ("made", "changed", "paused", "removed", "unbound", "cut")
+_KINDS: Final[tuple[Kind, ...]] = ("made", "changed", "paused", "removed", "unbound", "cut", "dropped")
 
 
 class AppsMeters:
@@ -18,7 +18,7 @@ class AppsMeters:
         self.done = Counter(
             "mana_app_logins",
             "What was done at the broker: logins made (anew, too), changed, paused, removed; bindings, and ways into"
-            " the commands' exchange, taken away",
+            " the commands' exchange, taken away; queues and exchanges of revoked apps dropped",
             ("what",),
             registry=registry,
         )

@@ -68,10 +68,11 @@ class HeldBinding(Struct, frozen=True):
 
 
 class Declared(Struct, frozen=True):
-    """A queue or an exchange, and what it was declared with."""
+    """A queue or an exchange, and what it was declared with. ``exclusive``: it goes with its connection."""
 
     name: str
     arguments: Mapping[str, Any]
+    exclusive: bool = False
 
 
 class Held(Struct, frozen=True):
@@ -101,9 +102,10 @@ class Call(Struct, frozen=True):
     body: Mapping[str, Any] | None = None
 
 
-Kind = Literal["made", "changed", "paused", "removed", "unbound", "cut", "noted"]
-"""``cut``: a way into the commands' exchange on which something else than a publisher sends. ``noted``: the broker is
-as the rows say already, and only the row does not say so yet."""
+Kind = Literal["made", "changed", "paused", "removed", "unbound", "cut", "dropped", "noted"]
+"""``cut``: a way into the commands' exchange on which something else than a publisher sends. ``dropped``: a queue or an
+exchange of an app that is revoked. ``noted``: the broker is as the rows say already, and only the row does not say so
+yet."""
 
 
 class Task(Struct, frozen=True, kw_only=True):

@@ -12,13 +12,14 @@ from workers.apps.model import KeptApp, Secret
 from workers.ledger.store.reopening import Reopening
 from workers.ledger.store.statements import statement
 
-SCHEMA_NEEDED: Final = 33
+SCHEMA_NEEDED: Final = 35
 """The last migration that this room's statements were written with."""
 _statement = partial(statement, folder=Path(__file__).parent / "sql")
 
 _LIST_APPS: Final = _statement("list_apps")
 _NOTE_MADE: Final = _statement("note_made")
 _NOTE_GONE: Final = _statement("note_gone")
+_NOTE_USED: Final = _statement("note_used")
 
 
 class AppsStore:
@@ -39,6 +40,10 @@ class AppsStore:
     async def note_gone(self, secret_id: str) -> None:
         """The login of a revoked secret is gone, and so are its connections."""
         await self._rows.fetch(_NOTE_GONE, secret_id)
+
+    async def note_used(self, secret_ids: Sequence[str]) -> None:
+        """Somebody is logged in by these now."""
+        await self._rows.fetch(_NOTE_USED, secret_ids)
 
     async def close(self) -> None:
         """Ends the connection, if there is one."""

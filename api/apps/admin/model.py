@@ -10,11 +10,16 @@ from contracts.apps import Permission, app_login
 
 @dataclass(frozen=True)
 class KnownSecret:
-    """A secret. ``ready``: the broker is as this says: it has its login as the app is now, or not any more."""
+    """A secret. ``ready``: the broker is as this says: it has its login as the app is now, or not any more.
+
+    ``last_used_at`` is exact to five minutes, and says nothing of a connection to the broker that was shorter than the
+    keeper's rounds are apart.
+    """
 
     id: str
     created_at: datetime
     revoked_at: datetime | None
+    last_used_at: datetime | None
     ready: bool
 
 
@@ -43,6 +48,11 @@ class KnownApp:
     def open_secrets(self) -> tuple[KnownSecret, ...]:
         """Those that let somebody in, or may still do: the login is to go."""
         return tuple(secret for secret in self.secrets if secret.revoked_at is None or not secret.ready)
+
+    @property
+    def last_used_at(self) -> datetime | None:
+        """When any of them was."""
+        return max((secret.last_used_at for secret in self.secrets if secret.last_used_at is not None), default=None)
 
     @property
     def live_secrets(self) -> tuple[KnownSecret, ...]:

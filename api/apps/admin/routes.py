@@ -28,12 +28,16 @@ ThisSecret = Annotated[str, *matching("[a-z0-9]{12}", "is no id of a secret: 12 
 
 class SecretView(Body):
     """A secret of an app, which nobody can read any more. ``login`` is the broker's that it is the password of;
-    ``ready``: the login is as the app is now. One that is revoked is shown until its login is gone."""
+    ``ready``: the login is as the app is now. One that is revoked is shown until its login is gone.
+
+    ``lastUsedAt`` is exact to five minutes: when it was shown for a token, or its login had a connection.
+    """
 
     id: str
     login: str
     created_at: datetime
     revoked_at: datetime | None
+    last_used_at: datetime | None
     ready: bool
 
 
@@ -92,6 +96,7 @@ def _fields(app: KnownApp) -> dict[str, Any]:
             login=app_login(app.id, secret.id),
             created_at=secret.created_at,
             revoked_at=secret.revoked_at,
+            last_used_at=secret.last_used_at,
             ready=secret.ready,
         )
         for secret in app.open_secrets

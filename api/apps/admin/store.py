@@ -27,6 +27,7 @@ class _Secret(msgspec.Struct, rename="camel"):
     id: str
     created_at: datetime
     revoked_at: datetime | None
+    last_used_at: datetime | None
     ready: bool
 
 
@@ -86,6 +87,7 @@ def _columns(declared: Declared) -> tuple[Any, ...]:
 def _app(row: Mapping[str, Any]) -> KnownApp:
     declared = Declared(row["name"], tuple(row["permissions"]), row["commands_per_second"], row["unanswered_max"])
     secrets = tuple(
-        KnownSecret(one.id, one.created_at, one.revoked_at, one.ready) for one in _SECRETS.decode(row["secrets"])
+        KnownSecret(one.id, one.created_at, one.revoked_at, one.last_used_at, one.ready)
+        for one in _SECRETS.decode(row["secrets"])
     )
     return KnownApp(row["id"], declared, row["created_at"], row["revoked_at"], secrets, row["broker_ready"])

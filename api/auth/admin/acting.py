@@ -81,11 +81,14 @@ class Acts:
         return whole
 
     async def end_sessions(self, by: Administrator, user_id: UUID) -> None:
-        """Ends all of a user's sessions. Raises as ``ban`` does."""
+        """Ends all of a user's sessions, and the keys of their scripts. Raises as ``ban`` does."""
         async with self._on(by, user_id) as (connection, _):
             ended = await store.end_sessions(connection, user_id)
             details = {"sessions": str(len(ended))}
             await store.add_act(connection, by, "admin.sessions_ended", user_id, details=details)
+            for key_id in await store.end_keys(connection, user_id):
+                told = {"keyId": key_id, "because": "admin.sessions_ended"}
+                await store.add_act(connection, by, "api_key.revoked", user_id, details=told)
         await self._tell(user_id, ended)
 
     async def end_session(self, by: Administrator, user_id: UUID, session_id: UUID) -> None:

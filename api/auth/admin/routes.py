@@ -106,7 +106,7 @@ class AdminRoutes:
         return [LiveSessionView.of(session) for session in await self.looks.sessions(by, user_id)]
 
     async def end_user_sessions(self, by: By, user_id: UserId) -> DoneView:
-        """Ends all of a user's sessions."""
+        """Ends all of a user's sessions, and revokes the keys of their scripts."""
         await self.acts.end_sessions(by, user_id)
         return DoneView()
 

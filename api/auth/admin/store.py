@@ -70,6 +70,11 @@ async def end_sessions(connection: Connection, user_id: UUID, only: UUID | None 
     return [row["id"] for row in await connection.fetch(_SQL["end_sessions"], user_id, only, "revoked")]
 
 
+async def end_keys(connection: Connection, user_id: UUID) -> list[str]:
+    """Ends all keys of a user's scripts that are good; returns those that it ended."""
+    return [row["key_id"] for row in await connection.fetch(_SQL["end_keys"], user_id)]
+
+
 async def add_act(
     connection: Connection,
     by: Administrator,

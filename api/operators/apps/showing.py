@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -10,7 +11,7 @@ from api.apps.admin.model import KnownApp, KnownSecret, NewSecret
 from api.text import printable
 from contracts.apps import app_login
 
-_HEAD: Final = ("ID", "NAME", "SECRETS", "PERMISSIONS", "")
+_HEAD: Final = ("ID", "NAME", "SECRETS", "LAST USED", "PERMISSIONS", "")
 
 
 def table(apps: Sequence[KnownApp]) -> str:
@@ -22,6 +23,7 @@ def table(apps: Sequence[KnownApp]) -> str:
             app.id,
             printable(app.declared.name, 40),
             str(len(app.live_secrets)),
+            _used(app.last_used_at),
             " ".join(app.declared.permissions) or "none",
             "" if app.revoked_at is None else "revoked",
         )
@@ -43,10 +45,16 @@ def whole(app: KnownApp) -> str:
         *([] if app.revoked_at is None else [("revoked", f"{app.revoked_at:%Y-%m-%d %H:%M:%S} UTC")]),
     ]
     secrets = [
-        (secret.id, app_login(app.id, secret.id), f"{secret.created_at:%Y-%m-%d %H:%M:%S} UTC", _state(secret))
+        (
+            secret.id,
+            app_login(app.id, secret.id),
+            f"{secret.created_at:%Y-%m-%d %H:%M:%S} UTC",
+            _used(secret.last_used_at),
+            _state(secret),
+        )
         for secret in app.open_secrets
     ]
-    listed = _aligned([("SECRET", "LOGIN", "MADE", ""), *secrets]) if secrets else "It has no secrets.\n"
+    listed = _aligned([("SECRET", "LOGIN", "MADE", "LAST USED", ""), *secrets]) if secrets else "It has no secrets.\n"
     return f"{_aligned(lines)}\n{listed}"
 
 
@@ -62,6 +70,11 @@ def _state(secret: KnownSecret) -> str:
     if secret.revoked_at is not None:
         return "revoked, and its login is still to go"
     return "" if secret.ready else "its login is not made yet"
+
+
+def _used(at: datetime | None) -> str:
+    """To the minute, which is more than is known."""
+    return "never" if at is None else f"{at:%Y-%m-%d %H:%M} UTC"
 
 
 def _limit(value: int | None) -> str:

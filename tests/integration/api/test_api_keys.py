@@ -15,6 +15,7 @@ import asyncpg
 import httpx
 import pytest
 
+from tests.integration.api.administrators import administrator, do
 from tests.integration.api.authenticator import age_sessions
 from tests.integration.api.keys import KEYS, Key, make_key
 from tests.integration.api.ledger import ScriptedLedger
@@ -235,9 +236,18 @@ async def _sign_out(http: httpx.AsyncClient, user: SignedIn, owner: asyncpg.Conn
     return await http.post(f"{BASE}/auth/logout-all", headers=user.headers)
 
 
+async def _sign_out_by_another(http: httpx.AsyncClient, user: SignedIn, owner: asyncpg.Connection) -> httpx.Response:
+    return await do(http, await administrator(http, owner), "DELETE", f"/users/{user.id}/sessions")
+
+
 @pytest.mark.parametrize(
     ("act", "cause"),
-    [(_change, "password.changed"), (_reset, "password.reset"), (_sign_out, "session.all_ended")],
+    [
+        (_change, "password.changed"),
+        (_reset, "password.reset"),
+        (_sign_out, "session.all_ended"),
+        (_sign_out_by_another, "admin.sessions_ended"),
+    ],
 )
 async def test_what_shuts_others_out_ends_keys(
     http: httpx.AsyncClient, user: SignedIn, owner: asyncpg.Connection, act: Act, cause: str

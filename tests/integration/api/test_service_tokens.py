@@ -205,3 +205,23 @@ async def test_a_huge_form_is_refused_unread(http: httpx.AsyncClient, app: Regis
     """[34]"""
     answer = await http.post(TOKEN, data={**GRANT, "scope": "x" * 20_000}, auth=app.basic)
     assert_problem(answer, 413, "payload_too_large")
+
+
+async def test_when_a_secret_was_used_is_written_down_seldom(
+    http: httpx.AsyncClient, owner: asyncpg.Connection, app: Registered
+) -> None:
+    """At most once in five minutes; a wrong secret is no use of the right one."""
+    last_used = "SELECT last_used_at FROM auth.app_secrets WHERE id = $1"
+    await http.post(TOKEN, data=GRANT, auth=(app.id, WRONG))
+    assert await owner.fetchval(last_used, app.secret_id) is None
+    await give_token(http, app)
+    first = await owner.fetchval(last_used, app.secret_id)
+    assert first is not None
+    await owner.execute("SELECT auth.note_app_secret_use($1)", app.secret_id)
+    await give_token(http, app)
+    assert await owner.fetchval(last_used, app.secret_id) == first
+    await owner.execute(
+        "UPDATE auth.app_secrets SET last_used_at = now() - interval '6 min' WHERE id = $1", app.secret_id
+    )
+    await owner.execute("SELECT auth.note_app_secret_use($1)", app.secret_id)
+    assert await owner.fetchval(last_used, app.secret_id) > first

@@ -44,8 +44,8 @@ async def test_an_apps_whole_life(
     assert secret["login"] == f"{app_id}.{secret['id']}"
     assert secret["ready"] is True
     assert (app["name"], app["permissions"], app["commandsPerSecond"], app["revokedAt"]) == ("Chat", USUAL, None, None)
-    assert [(one["id"], one["login"], one["ready"]) for one in app["secrets"]] == [
-        (secret["id"], secret["login"], True)
+    assert [(one["id"], one["login"], one["ready"], one["lastUsedAt"]) for one in app["secrets"]] == [
+        (secret["id"], secret["login"], True, None)
     ]
     assert await done(http, admin, "GET", f"/apps/{app_id}") == app
 

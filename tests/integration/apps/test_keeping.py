@@ -74,6 +74,38 @@ async def test_who_loses_a_right_is_disconnected_and_unbound(broker: Broker) -> 
     await _is_bound(broker, queue, set())
 
 
+async def test_a_revoked_apps_queues_and_exchanges_go_and_its_secrets_use_was_seen(
+    broker: Broker, owner: asyncpg.Connection
+) -> None:
+    """One secret's end takes none of them."""
+    given = await broker.new_app()
+    names = {f"{given.app}.q", f"{given.app}.x"}
+
+    async def used() -> bool:
+        await owner.execute(f"NOTIFY {CHANGES_CHANNEL}")  # a round each time, until the broker's statistics are new
+        last_used = "SELECT last_used_at FROM auth.app_secrets WHERE id = $1"
+        return await owner.fetchval(last_used, given.id) is not None
+
+    async def left() -> set[str]:
+        there = [*await broker.ask("GET", "queues"), *await broker.ask("GET", "exchanges")]
+        return {one["name"] for one in there if one["name"].startswith(f"{given.app}.")}
+
+    async def gone() -> bool:
+        return await left() == set()
+
+    async with connected(given) as (connection, _):
+        channel = await connection.channel()
+        await channel.declare_queue(f"{given.app}.q", durable=True)
+        await channel.declare_exchange(f"{given.app}.x", durable=True)
+        await channel.declare_queue(f"{given.app}.own", exclusive=True)
+        await until(used, "the keeper has seen the connection", within=20)
+        await broker.revoke_secret(given)
+        await broker.settled(given.app)
+    assert await left() >= names
+    await broker.change(lambda changes: changes.revoke(given.app))
+    await until(gone, "they are gone", within=SOON)
+
+
 async def test_who_gets_a_right_works_on(broker: Broker) -> None:
     given = await broker.new_app("credits:use")
     async with connected(given) as (connection, ended):

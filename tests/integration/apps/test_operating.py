@@ -91,7 +91,7 @@ async def test_mana_hands_over_to_it(broker: Broker, keeper: Running, servers: I
     given = await broker.new_app("credits:use")
     said = await launch(servers, "apps", "list")
     line = next(line for line in said.output.splitlines() if line.startswith(f"{given.app} "))
-    assert line.split() == [given.app, given.app, "1", "credits:use"]
+    assert line.split() == [given.app, given.app, "1", "never", "credits:use"]
 
 
 async def test_only_the_hash_is_kept(broker: Broker, keeper: Running, owner: asyncpg.Connection) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from contracts.apps import Permission
 from contracts.topology import COMMANDS_EXCHANGE, CONNECTIONS_MAX, EVENTS_EXCHANGE, app_rights
-from workers.apps.deciding import decide, decide_pauses, decide_ways, next_end, paused_logins
+from workers.apps.deciding import decide, decide_pauses, decide_ways, in_use, next_end, paused_logins
 from workers.apps.model import (
     HASHING,
     Call,
@@ -306,3 +306,24 @@ def test_the_end_of_a_pause_disconnects_nobody(permissions: set[Permission]) -> 
 def test_the_next_end_of_a_pause_is_the_soonest() -> None:
     assert next_end([app(secret())]) is None
     assert next_end([app(secret(paused_s=9.0), secret(id="b" * 12)), app(secret(paused_s=2.5))]) == 2.5
+
+
+def test_what_a_revoked_app_has_left_goes() -> None:
+    """But what goes with its connection, and what is another's."""
+    names = ("chat.q", "chat", "chatty.q", "others.q", "credits.dead", "amq.gen-x")
+    left = tuple(Declared(name, {}) for name in names)
+    there = Ways(
+        queues=(*left, Declared("chat.own", {}, exclusive=True)), exchanges=(Declared("chat.x", {}), *left[1:])
+    )
+    tasks = decide_ways([app(revoked=True)], there, VHOST)
+    assert [(task.kind, task.calls) for task in tasks] == [
+        ("dropped", (Call("DELETE", ("queues", VHOST, "chat.q")),)),
+        ("dropped", (Call("DELETE", ("exchanges", VHOST, "chat.x")),)),
+    ]
+    assert decide_ways([app(secret(hash=None))], there, VHOST) == [], "not where a secret is revoked alone"
+
+
+def test_secrets_in_use_are_those_of_logins_that_are_there() -> None:
+    revoked = secret(id="zzzzzzzzzzzz", hash=None)
+    assert in_use([app(secret(), revoked)], {LOGIN, "chat.zzzzzzzzzzzz", "chat", "mana-front"}) == ["k3f9x0a2b7c1"]
+    assert in_use([app(secret())], {"other.k3f9x0a2b7c1"}) == []

@@ -1,0 +1,1 @@
+SELECT auth.note_app_secret_use($1)
