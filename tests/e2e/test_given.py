@@ -33,11 +33,11 @@ def test_the_fronts_tests_pass_on_given_servers(tmp_path: Path) -> None:
             "-m",
             "pytest",
             "-q",
-            "-p",
-            "no:cacheprovider",
+            "-o",
+            f"cache_dir={tmp_path}",
             "--given",
             str(tmp_path / "given.json"),
         ]
         tests = ["tests/integration/api/test_spending.py", "tests/integration/api/test_row_security.py"]
         done = subprocess.run([*command, *tests], cwd=CHECKOUT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout
+    assert done.returncode == 0, done.stdout + done.stderr
