@@ -30,6 +30,7 @@ from tests.unit.workers.test_usage_reading import MODELS
 from workers.ledger.audit.looking import audit
 from workers.usage import worker as usage_worker
 from workers.usage.meters import UsageMeters
+from workers.usage.rebuilding import replacing
 from workers.usage.settings import UsageSettings
 from workers.usage.worker import UsageWorker
 
@@ -267,3 +268,39 @@ async def test_who_is_deleted_has_no_models(servers: Instance, logs: Path, books
         assert made.returncode == 0, made.stderr
         assert await books.every_row() == all_rows, made.stdout
     await books.owner.execute("DELETE FROM auth.erasures WHERE user_id = $1", account.id)
+
+
+async def test_counting_anew_holds_up_some_accounts_at_a_time(
+    servers: Instance, books: Books, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While it waits for one account, another's user is deleted; and both come out right."""
+    monkeypatch.setattr(replacing, "ACCOUNTS_AT_ONCE", 1)
+    held, other = sorted((some_history(), some_history()), key=lambda account: account.id)
+    await books.write(held, other)
+    url = servers.addresses.database_as("mana_usage")
+    # Of other roles' sessions nobody is told what they wait for.
+    watching, deleting = await asyncpg.connect(url), await asyncpg.connect(servers.addresses.database_as("mana_owner"))
+
+    async def waits() -> bool:
+        waiting = "SELECT count(*) FROM pg_stat_activity WHERE application_name = $1 AND wait_event_type = 'Lock'"
+        return await watching.fetchval(waiting, "a rebuilding") == 1
+
+    try:
+        async with replacing.Replacing.opened(url, "a rebuilding") as new:
+            await new.store.catch_up()
+            await books.owner.execute("INSERT INTO credits.usage_progress VALUES ($1, 0)", held.id)
+            async with books.owner.transaction():
+                await books.owner.execute(
+                    "SELECT FROM credits.usage_progress WHERE account_id = $1 FOR UPDATE", held.id
+                )
+                running = asyncio.create_task(new.replace())
+                await until(waits, "the rebuilding waits for the account")
+                await deleting.execute("SET lock_timeout = '5s'")
+                await deleting.execute("INSERT INTO auth.erasures (user_id) VALUES ($1)", other.id)
+            await running
+        assert await books.rows(held) == rows_of(held)
+        assert {row[4] for row in await books.rows(other)} == {""}
+    finally:
+        await deleting.execute("DELETE FROM auth.erasures WHERE user_id = $1", other.id)
+        await deleting.close()
+        await watching.close()

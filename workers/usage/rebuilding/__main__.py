@@ -1,6 +1,6 @@
 """``python -m workers.usage.rebuilding --from ledger|stream``: counts the statistics of use anew.
 
-Exit 0: they are. Exit 1: nothing was changed.
+Exit 0: they are. Exit 1: it did not come to its end; what is in place already is right, and the rest as it was.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def main(arguments: Sequence[str]) -> int:
         logs.configure(_NAME, "ERROR")
         asyncio.run(_rebuild(settings, source))
     except (Fault, BrokerError, SettingsError) as error:
-        print(f"Nothing was changed: {' '.join(str(error).split()).rstrip('.')}.", file=sys.stderr)
+        print(f"It did not come to its end: {' '.join(str(error).split()).rstrip('.')}.", file=sys.stderr)
         return 1
     return 0
 
@@ -45,7 +45,11 @@ async def _rebuild(settings: UsageSettings, source: str) -> None:
         else:
             async with following(settings.amqp_url, _NAME) as stream:
                 print(f"Counted from the stream: {await count_stream(stream, new.store):,} events of transactions.")
-        ahead, differing = await new.replace()
+        try:
+            ahead, differing = await new.replace()
+        except Fault:
+            print(f"{new.placed:,} accounts are in place, the others as they were.", file=sys.stderr)
+            raise
     if ahead:
         print(f"Of {ahead:,} accounts the last part from the ledger: it was counted already, and has not come here.")
     print(f"In place. Rows that are others now: {differing:,}.")

@@ -1,15 +1,20 @@
-"""Counts into tables of its own, and puts them in place of the real ones in one transaction."""
+"""Counts into tables of its own, and puts them in place of the real ones, some hundred accounts in each transaction.
+
+Each account's statistics are right by themselves, so none has to wait for the others to be exchanged: who counts, and
+who deletes users, waits for one such part alone.
+"""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import Final
+from uuid import UUID
 
 from workers.ledger.store.fitness import check_durability
-from workers.ledger.store.session import Session
+from workers.ledger.store.session import Session, Statements
 from workers.ledger.store.statements import statement
 from workers.usage.store import ACCOUNTS_AT_ONCE, SCHEMA_NEEDED, SETTINGS, UsageStore, count_behind, lock_accounts
 
@@ -20,7 +25,7 @@ _SETTINGS: Final = {
     "search_path": "pg_temp, credits",
     "synchronous_commit": "on",
     "lock_timeout": _LOCK_WITHIN,
-    # Tables are read whole here, which a batch never does.
+    # Much is read at once here, which a batch never does.
     "enable_seqscan": "on",
     "enable_hashjoin": "on",
     "enable_mergejoin": "on",
@@ -30,17 +35,24 @@ _SETTINGS: Final = {
 }
 _statement = partial(statement, folder=Path(__file__).parent / "sql")
 _MAKE_TABLES: Final = (_statement("make_stats"), _statement("make_progress"))
-_LOCK: Final = _statement("lock")
+_FIGURES: Final = ("ANALYZE pg_temp.usage_stats", "ANALYZE pg_temp.usage_progress")
+"""For the planner: nobody else looks at a session's own tables, and parts of them must not be looked for row by row."""
+_FIRST_UUID: Final = UUID(int=0)
+_LIST_PART: Final = _statement("list_part")
+_ADD_THERE: Final = _statement("add_there")
+_LOCK_THERE: Final = _statement("lock_there")
 _LIST_AHEAD: Final = _statement("list_ahead")
 _DIFFERING: Final = _statement("differing")
+_REMOVE_STATS: Final = _statement("remove_stats")
 _REPLACE_STATS: Final = _statement("replace_stats")
 _REPLACE_PROGRESS: Final = _statement("replace_progress")
 
 
 class Replacing:
-    """``store`` counts into the tables of this session, which begin empty."""
+    """``store`` counts into the tables of this session, which begin empty; ``placed`` accounts are in place."""
 
     def __init__(self, session: Session) -> None:
+        self.placed = 0
         self.store = UsageStore(session)
         self._session = session
 
@@ -59,16 +71,30 @@ class Replacing:
 
     async def replace(self) -> tuple[int, int]:
         """Puts what was counted in place of what is there; what was counted there meanwhile is counted here first, from
-        the ledger. Answers of how many accounts that was so, and how many rows were others."""
-        async with self._session.transaction() as run:
-            await run.run(_LOCK)
-            ahead = [row["account_id"] for row in await run.fetch(_LIST_AHEAD)]
-            for start in range(0, len(ahead), ACCOUNTS_AT_ONCE):
-                part = ahead[start : start + ACCOUNTS_AT_ONCE]
-                await lock_accounts(run, part)
-                await count_behind(run, part)
-            differing = await run.fetch_value(_DIFFERING)
-            await run.run("DELETE FROM credits.usage_stats")
-            await run.fetch(_REPLACE_STATS)
-            await run.fetch(_REPLACE_PROGRESS)
-        return len(ahead), differing
+        the ledger. Answers of how many accounts that was so, and how many rows were others.
+
+        What is ``placed`` stays, also where it does not come to its end.
+        """
+        for figures in _FIGURES:
+            await self._session.fetch(figures)
+        ahead = differing = 0
+        last = _FIRST_UUID
+        while part := [row["account_id"] for row in await self._session.fetch(_LIST_PART, last, ACCOUNTS_AT_ONCE)]:
+            async with self._session.transaction() as run:
+                counted, others = await _exchange(run, part)
+            ahead, differing, last = ahead + counted, differing + others, part[-1]
+            self.placed += len(part)
+        return ahead, differing
+
+
+async def _exchange(run: Statements, accounts: Sequence[UUID]) -> tuple[int, int]:
+    await run.fetch(_ADD_THERE, accounts)
+    await run.fetch(_LOCK_THERE, accounts)
+    ahead = [row["account_id"] for row in await run.fetch(_LIST_AHEAD, accounts)]
+    if ahead:
+        await lock_accounts(run, ahead)
+        await count_behind(run, ahead)
+    differing = await run.fetch_value(_DIFFERING, accounts)
+    for statement_of_part in (_REMOVE_STATS, _REPLACE_STATS, _REPLACE_PROGRESS):
+        await run.fetch(statement_of_part, accounts)
+    return len(ahead), differing

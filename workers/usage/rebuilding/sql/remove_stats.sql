@@ -1,0 +1,1 @@
+DELETE FROM credits.usage_stats WHERE account_id = ANY($1::uuid[])
