@@ -9,13 +9,14 @@ from typing import Final
 
 import structlog
 
-from workers.apps.deciding import decide, decide_pauses, decide_ways, in_use, next_end, paused_logins
+from workers.apps.deciding import decide, decide_pauses, decide_ways, next_end, paused_logins
 from workers.apps.hearing import Hearing
 from workers.apps.management import AwayError, Management, RefusedError
 from workers.apps.meters import AppsMeters
 from workers.apps.model import Task
 from workers.apps.settings import AppsSettings
 from workers.apps.store import SCHEMA_NEEDED, AppsStore
+from workers.apps.uses import Uses
 from workers.background import Background
 from workers.broker.address import Address
 from workers.ledger.faults import Fault, NotDurable
@@ -47,6 +48,8 @@ class Keeper:
             raise SettingsError(f"AMQP_URL: {error}") from error
         self._management = Management(settings.rabbitmq_management_url, address)
         self._store = AppsStore(settings.database_url, application_name=name)
+        self._uses_store = AppsStore(settings.database_url, application_name=f"{name} uses")
+        self._uses = Uses(self._management, self._uses_store, meters)
         self._changed = asyncio.Event()
         self._hearing = Hearing(settings.database_url, self._changed.set, application_name=f"{name} changes")
         self._stopping = asyncio.Event()
@@ -67,7 +70,7 @@ class Keeper:
 
     async def run(self) -> None:
         """Works until stopped. Raises ``NotDurable`` for a schema that is not this code's; ``BackgroundEndedError``."""
-        lasting = {"changes heard": self._hearing.run(), "logins kept": self._keep()}
+        lasting = {"changes heard": self._hearing.run(), "logins kept": self._keep(), "uses seen": self._uses.run()}
         background = Background(lasting, self.stop)
         try:
             await self._stopping.wait()
@@ -75,6 +78,7 @@ class Keeper:
             await background.close()
             await self._management.close()
             await self._store.close()
+            await self._uses_store.close()
 
     async def _keep(self) -> None:
         checked = False
@@ -113,8 +117,6 @@ class Keeper:
         logins = await self._do_all(decide(apps, await self._management.held(), vhost))
         # Afterwards: what clients have made may be too much to be read, and must keep nobody from being revoked.
         ways = await self._do_all(decide_ways(apps, await self._management.ways(), vhost))
-        if used := in_use(apps, await self._management.logged_in()):
-            await self._store.note_used(used)
         return pauses and logins and ways
 
     async def _do_all(self, tasks: Sequence[Task]) -> bool:

@@ -25,6 +25,11 @@ class AppsMeters:
         for kind in _KINDS:  # there from the start, so that the first one is seen as a rise
             self.done.labels(kind)
         self.failed = Counter("mana_app_logins_failed", "What the broker refused to do", registry=registry)
+        self.uses_failed = Counter(
+            "mana_app_uses_failed",
+            "Looks for who is logged in that failed: last uses of secrets may be older than told",
+            registry=registry,
+        )
         self.waiting = Gauge(
             "mana_app_logins_waiting", "Of the last round: what is still not as the rows say", registry=registry
         )

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import threading
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import quote
 
@@ -11,6 +15,7 @@ import asyncpg
 import httpx
 import pytest
 from aio_pika.exceptions import AMQPError
+from prometheus_client import CollectorRegistry
 
 from api.apps.admin.model import Declared
 from contracts.apps import CHANGES_CHANNEL, Permission
@@ -21,6 +26,11 @@ from tests.integration.api.process import PARTITIONS
 from tests.integration.api.users import SignedIn
 from tests.integration.apps.broker import Broker, Given, connected
 from tests.integration.workers.running import Running, running, until
+from workers.apps.management import Management
+from workers.apps.meters import AppsMeters
+from workers.apps.store import AppsStore
+from workers.apps.uses import Uses
+from workers.broker.address import Address
 
 SOON = 5.0
 """Far less than the rounds that nobody asks for are apart."""
@@ -30,6 +40,50 @@ SOON = 5.0
 def with_keeper(keeper: Running) -> Running:
     """The one of all tests."""
     return keeper
+
+
+@asynccontextmanager
+async def _store(servers: Instance) -> AsyncGenerator[AppsStore]:
+    store = AppsStore(servers.addresses.database_as("mana_apps"), application_name="apps-tests uses")
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+@contextmanager
+def _silent_about_connections(management: str) -> Generator[str]:
+    """The address of a management API that answers all but who is connected."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if self.path.startswith("/api/connections"):
+                self.send_error(503)
+                return
+            body = self.rfile.read(int(self.headers.get("content-length", 0)))
+            kept = {name: self.headers[name] for name in ("authorization", "content-type") if name in self.headers}
+            answer = httpx.request(
+                self.command, management + self.path, content=body, headers=kept, trust_env=False, timeout=20
+            )
+            self.send_response(answer.status_code)
+            self.end_headers()
+            self.wfile.write(answer.content)
+
+        def do_PUT(self) -> None:
+            self.do_GET()
+
+        def do_DELETE(self) -> None:
+            self.do_GET()
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002  its name there
+            """Says nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
 
 
 async def _grant(broker: Broker, given: Given, *permissions: Permission) -> None:
@@ -75,14 +129,15 @@ async def test_who_loses_a_right_is_disconnected_and_unbound(broker: Broker) -> 
 
 
 async def test_a_revoked_apps_queues_and_exchanges_go_and_its_secrets_use_was_seen(
-    broker: Broker, owner: asyncpg.Connection
+    broker: Broker, owner: asyncpg.Connection, servers: Instance
 ) -> None:
     """One secret's end takes none of them."""
     given = await broker.new_app()
     names = {f"{given.app}.q", f"{given.app}.x"}
+    management = Management(servers.addresses.management, Address.of(servers.addresses.amqp))
 
     async def used() -> bool:
-        await owner.execute(f"NOTIFY {CHANGES_CHANNEL}")  # a round each time, until the broker's statistics are new
+        await uses.look()  # each time, until the broker's statistics are new
         last_used = "SELECT last_used_at FROM auth.app_secrets WHERE id = $1"
         return await owner.fetchval(last_used, given.id) is not None
 
@@ -98,12 +153,46 @@ async def test_a_revoked_apps_queues_and_exchanges_go_and_its_secrets_use_was_se
         await channel.declare_queue(f"{given.app}.q", durable=True)
         await channel.declare_exchange(f"{given.app}.x", durable=True)
         await channel.declare_queue(f"{given.app}.own", exclusive=True)
-        await until(used, "the keeper has seen the connection", within=20)
+        async with _store(servers) as store:
+            uses = Uses(management, store, AppsMeters(CollectorRegistry()))
+            await until(used, "the connection has been seen", within=20)
+        await management.close()
         await broker.revoke_secret(given)
         await broker.settled(given.app)
     assert await left() >= names
     await broker.change(lambda changes: changes.revoke(given.app))
     await until(gone, "they are gone", within=SOON)
+
+
+async def test_uses_are_noted_without_waiting_for_who_changes_rows(
+    broker: Broker, owner: asyncpg.Connection, servers: Instance
+) -> None:
+    """Whoever revokes an app holds several of its rows, in whichever order."""
+    one = await broker.new_app()
+    other = await broker.add_secret(one.app)
+    ids = [one.id, other.id]
+    noted = "SELECT id FROM auth.app_secrets WHERE id = ANY($1) AND last_used_at IS NOT NULL"
+    async with _store(servers) as store:
+        async with owner.transaction():
+            await owner.execute("SELECT FROM auth.app_secrets WHERE id = $1 FOR UPDATE", one.id)
+            await store.note_used(ids)
+            assert [row["id"] for row in await owner.fetch(noted, ids)] == [other.id]
+        await store.note_used(ids)
+    assert {row["id"] for row in await owner.fetch(noted, ids)} == set(ids)
+
+
+async def test_a_broker_that_does_not_tell_who_is_connected_keeps_no_keeper_from_its_rounds(
+    servers: Instance, logs: Path
+) -> None:
+    with _silent_about_connections(servers.addresses.management) as address:
+        own = {**ProcessSettings(servers.addresses, PARTITIONS).apps(), "RABBITMQ_MANAGEMENT_URL": address}
+        async with running(servers, logs, "workers.apps", own) as other:
+
+            async def counted() -> bool:
+                return await other.meter("mana_app_uses_failed_total") >= 1
+
+            await until(counted, "that it was not told is counted", other.log)
+            await other.ready()
 
 
 async def test_who_gets_a_right_works_on(broker: Broker) -> None:

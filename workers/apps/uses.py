@@ -1,0 +1,47 @@
+"""By which secrets apps are logged in: looked for beside the keeper's rounds, since it may take the broker long.
+
+Nobody waits for it, and who is revoked or paused least of all: a look that fails is counted, and the next one is tried.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+import structlog
+
+from workers.apps.deciding import in_use
+from workers.apps.management import AwayError, Management
+from workers.apps.meters import AppsMeters
+from workers.apps.store import AppsStore
+from workers.ledger.faults import Fault
+
+_EVERY_SECONDS: Final = 60.0
+"""Between looks; what is noted is no finer than five minutes."""
+
+_log = structlog.get_logger(__name__)
+
+
+class Uses:
+    """``store`` must be its own: a statement of another's waits behind one that is under way."""
+
+    def __init__(self, management: Management, store: AppsStore, meters: AppsMeters) -> None:
+        self._management = management
+        self._store = store
+        self._meters = meters
+
+    async def run(self) -> None:
+        """Looks now and then, until cancelled."""
+        while True:
+            await self.look()
+            await asyncio.sleep(_EVERY_SECONDS)
+
+    async def look(self) -> None:
+        """Notes who is logged in now, once."""
+        try:
+            logged_in = await self._management.logged_in()
+            if used := in_use(await self._store.list_apps(), logged_in):
+                await self._store.note_used(used)
+        except (AwayError, Fault) as error:
+            self._meters.uses_failed.inc()
+            _log.warning("uses of apps' secrets are not noted", reason=str(error))
