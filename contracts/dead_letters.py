@@ -20,7 +20,8 @@ KEPT_SINCE: Final = "kept-since"
 """When the first copy of the command was made: earlier than ``kept-at`` where it was redriven and failed again."""
 
 SENDER_HEADER: Final = "mana-sender"
-"""On a redriven command: the login that sent it first. Believed of the redriving login alone."""
+"""On a redriven command: the login that sent it first. Believed of the redriving login alone, and not of
+whom it may not name (``contracts.permissions``)."""
 SINCE_HEADER: Final = "mana-kept-since"
 """On a redriven command: its ``kept-since``."""
 HEADER_CHARACTERS_MAX: Final = 255

@@ -55,11 +55,18 @@ class Logins:
     system: frozenset[str] = frozenset({WORKER_LOGIN})
     payments: frozenset[str] = frozenset({PAYMENTS_LOGIN})
     redrive: frozenset[str] = frozenset({REDRIVE_LOGIN})
-    """May say who sent a command first, and is judged as that one. It has no rights of its own."""
+    """May say who sent a command first, and is judged as that one, where ``may_be_redriven`` says so of it. It has no
+    rights of its own."""
 
     def may_use_reserved_keys(self, login: str | None, on_behalf: object = None) -> bool:
         """True for our own processes speaking for themselves, which alone may use keys with our prefixes."""
         return login in self.system or login in self.payments or (login in self.front and on_behalf is None)
+
+    def may_be_redriven(self, login: str) -> bool:
+        """Whether a command may be sent again in this login's name by whoever redrives: an app's, and those of our
+        processes whose commands nobody else would send again. The clock sends its own anew each minute, and an
+        administrator is there to do it by hand, so that nobody else gets what these may."""
+        return self.are_apps(login) or login in self.front or login in self.payments
 
     def are_apps(self, login: str) -> bool:
         """Whether the login is an app's: neither an administrator's nor one of our own."""

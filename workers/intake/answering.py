@@ -60,15 +60,21 @@ class Answer(Struct, frozen=True):
 
 
 def answer(item: Item, reply: LedgerReply, now: datetime) -> Answer:
-    """What the ledger said. A refusal that nobody asked to be told of becomes an event.
+    """What the ledger said. A refusal that nobody asked to be told of becomes an event; so does that of a redriven
+    command, whose reply goes to whoever redrives, while its sender would never hear of it.
 
     Not so beyond the limits of an app: its flood would fill the log of events, and be waited for at each confirm.
     """
-    if item.reply_to is not None:
-        return Answer(_reply(item, item.reply_to, reply))
+    told = None if item.reply_to is None else _reply(item, item.reply_to, reply)
+    if told is not None and not _is_redriven(item):
+        return Answer(told)
     if isinstance(reply, Refused) and item.request is not None and not _is_beyond_limits(item.request, reply.error):
-        return Answer(kept=refusal(item, _ledger_refusal(item, reply), now))
-    return Answer()
+        return Answer(told, refusal(item, _ledger_refusal(item, reply), now))
+    return Answer(told)
+
+
+def _is_redriven(item: Item) -> bool:
+    return item.delivery.envelope.kept_since is not None
 
 
 def _is_beyond_limits(request: Request, error: Error) -> bool:
@@ -85,11 +91,10 @@ def refused(item: Item, rejected: Rejected, now: datetime) -> Answer:
     """
     reply = None if item.reply_to is None else _reply(item, item.reply_to, Refused(rejected.error))
     login = item.delivery.envelope.login
+    if _is_redriven(item) or (not rejected.keep and reply is None and login in _OURS):
+        return Answer(reply, Kept(dead_copy(item, f"{rejected.error.code}: {rejected.error.message}", now)))
     if rejected.keep:
         return Answer(reply, Kept(dead_copy(item, rejected.error.message, now), blame=Blame(login)))
-    redriven = item.delivery.envelope.kept_since is not None
-    if redriven or (reply is None and login in _OURS):
-        return Answer(reply, Kept(dead_copy(item, f"{rejected.error.code}: {rejected.error.message}", now)))
     return Answer(reply) if reply is not None else Answer(kept=refusal(item, rejected, now))
 
 

@@ -80,7 +80,9 @@ def _as_first_sent(delivery: Delivery, logins: Logins) -> tuple[Delivery, bool]:
     envelope = delivery.envelope
     redriven = envelope.login in logins.redrive
     if redriven:
-        envelope = structs.replace(envelope, login=envelope.sender if isinstance(envelope.sender, str) else None)
+        sender = envelope.sender
+        login = sender if isinstance(sender, str) and logins.may_be_redriven(sender) else None
+        envelope = structs.replace(envelope, login=login)
     elif envelope.kept_since is not None:
         envelope = structs.replace(envelope, kept_since=None)
     else:

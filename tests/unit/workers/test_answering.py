@@ -146,3 +146,48 @@ def test_what_is_redriven_and_refused_is_kept_again_as_its_first_senders() -> No
 def test_from_any_other_login_it_says_nothing() -> None:
     item, told = _redriven("chat", "chat.replies")
     assert (item.delivery.envelope.login, item.delivery.envelope.kept_since, told.kept) == ("chat", None, None)
+
+
+_TWICE: list[tuple[str, dict[str, Any]]] = [("mana-redrive", {"sender": "chat", "kept_since": ""}), ("chat", {})]
+
+
+def _asking(login: str, **more: Any) -> Item:
+    envelope = Envelope(routing_key=USER, type="credits.use", login=login, reply_to="chat.replies", **more)
+    return read(Delivery(1, envelope, BODY, 0, None), 0, Logins())
+
+
+def test_a_redriven_command_that_the_ledger_refuses_is_told_to_its_sender_too() -> None:
+    """Its reply goes to whoever redrives, who may have stopped waiting."""
+    told, only_answered = (
+        answer(_asking(login, **more), Refused(Error("account_frozen", "frozen")), datetime.now(UTC))
+        for login, more in _TWICE
+    )
+    assert told.reply is not None
+    assert told.kept is not None
+    event = decode_event(told.kept.message.body)
+    assert (event["type"], event["subject"], event["data"]["error"]["code"]) == (
+        "credits.refused",
+        USER,
+        "account_frozen",
+    )
+    assert (only_answered.reply is not None, only_answered.kept) == (True, None)
+
+
+@pytest.mark.parametrize("sender", ["mana-worker", "mana-admin", "mana-redrive", 5, None])
+def test_whom_a_redriving_login_may_not_name_it_does_not_speak_for(sender: object) -> None:
+    envelope = Envelope(
+        routing_key=USER, type="credits.use", login="mana-redrive", sender=sender, kept_since="", reply_to=None
+    )
+    rejected = read(Delivery(1, envelope, BODY, 0, None), 0, Logins()).rejected
+    assert rejected is not None
+    assert rejected.error.code == "forbidden"
+
+
+def test_a_redriven_command_that_nobody_can_read_is_kept_at_all_costs() -> None:
+    envelope = Envelope(routing_key=USER, type="credits.use", login="mana-redrive", sender="chat", kept_since="")
+    item = read(Delivery(1, envelope, b"[", 0, None), 0, Logins())
+    assert item.rejected is not None
+    assert item.rejected.keep
+    kept = refused(item, item.rejected, datetime.now(UTC)).kept
+    assert kept is not None
+    assert (kept.message.routing_key, kept.blame) == ("credits.dead", None)
