@@ -71,8 +71,9 @@ MEANINGS: Final[dict[EventType, Meaning]] = {
         "When that is noticed: at the user's next command, or by the clock, within minutes.",
     ),
     "credits.refused": Meaning(
-        "A command was refused that asked for no reply.",
-        "For readable commands without `reply_to`; whoever asked for a reply is told there, and there is no event. Nor"
+        "A command was refused that asked for no reply, or that an operator sent again.",
+        "For readable commands without `reply_to`, and for those that we had failed to carry out, and sent again later;"
+        " whoever else asked for a reply is told there, and there is no event. Nor"
         " is there one for what an app sends beyond its limits (`overloaded`): it is counted for the operators alone.",
     ),
     "credits.purchased": Meaning(
