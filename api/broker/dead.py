@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from hashlib import sha256
 from typing import Any, Final
 
 import aiormq
@@ -23,6 +24,7 @@ from yarl import URL
 from api.broker.link import CONNECT_SECONDS_MAX, HEARTBEAT_SECONDS, Lost, login_of, translated
 from contracts.apps import ON_BEHALF_HEADER
 from contracts.dead_letters import DEADLINE, SENDER_HEADER, SINCE_HEADER, TRACEPARENT
+from contracts.fields import COMMAND_BYTES_MAX
 from contracts.replies import CONTENT_TYPE
 from contracts.topology import COMMANDS_EXCHANGE, DEAD_QUEUE, DIRECT_REPLY_TO
 
@@ -35,7 +37,10 @@ _QUIET_SECONDS: Final = 3.0
 
 @dataclass(frozen=True)
 class Kept:
-    """A message as it lies in the queue; ``tag`` names it on the channel that holds it."""
+    """A message as it lies in the queue; ``tag`` names it on the channel that holds it.
+
+    ``body`` is cut where it is too long for any command; ``body_bytes`` and ``digest`` (SHA-256) are of the whole one.
+    """
 
     tag: int
     type: str | None
@@ -45,6 +50,8 @@ class Kept:
     content_encoding: str | None
     headers: Mapping[str, Any]
     body: bytes
+    body_bytes: int
+    digest: bytes
 
 
 @dataclass(frozen=True)
@@ -114,17 +121,21 @@ class DeadQueue:
 
     async def each(self) -> AsyncGenerator[Kept]:
         """What lies there now, in order; at most ``HELD_MAX`` that are not removed on the way. For once."""
-        left, arrived = await self.waiting(), asyncio.Queue[DeliveredMessage]()
+        left, arrived = await self.waiting(), asyncio.Queue[Kept]()
+
+        async def take(message: DeliveredMessage) -> None:
+            arrived.put_nowait(_kept(message))  # at once, so that no long body is held
+
         with translated():
             await self._looking.basic_qos(prefetch_count=HELD_MAX)
-            await self._looking.basic_consume(DEAD_QUEUE, arrived.put)
+            await self._looking.basic_consume(DEAD_QUEUE, take)
         for _ in range(left):
             try:
                 async with asyncio.timeout(_QUIET_SECONDS):
-                    message = await arrived.get()
+                    kept = await arrived.get()
             except TimeoutError:
                 return
-            yield _kept(message)
+            yield kept
 
     async def remove(self, kept: Kept) -> None:
         """Takes it out of the queue."""
@@ -179,5 +190,7 @@ def _kept(message: DeliveredMessage) -> Kept:
         properties.message_id,
         properties.content_encoding,
         properties.headers or {},
-        message.body,
+        message.body[: COMMAND_BYTES_MAX + 1],
+        len(message.body),
+        sha256(message.body).digest(),
     )

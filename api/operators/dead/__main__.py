@@ -47,7 +47,7 @@ async def _list(queue: DeadQueue, settings: DeadSettings, given: argparse.Namesp
         left -= 1
         letter = read(kept, settings.logins.system)
         if fits(given, letter):
-            entries.add(letter)
+            entries.add(letter.summary)
         if len(entries) >= given.limit:
             break
     sys.stdout.write(table(entries.all(), left))

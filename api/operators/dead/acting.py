@@ -16,6 +16,7 @@ from contracts.apps import Apps
 from contracts.permissions import Logins
 
 _ANSWER_SECONDS: Final = 10.0
+_EXPIRED: Final = "it expired, as its sender wanted: name it by its id to send it all the same"
 
 Say = Callable[[str], None]
 """Told of each letter, as a sentence without its full stop."""
@@ -43,7 +44,7 @@ class Acting:
             acted += 1
             wanted = {beginning for beginning in wanted if not letter.id.startswith(beginning)}
             if given.command == "redrive":
-                await self._redrive(kept, letter)
+                await self._redrive(kept, letter, named=not given.everything)
             else:
                 await self._drop(kept, letter, given.because)
         for beginning in sorted(wanted):
@@ -52,9 +53,11 @@ class Acting:
             self._say("There are no such letters")
         return 1 if wanted or self._left else 0
 
-    async def _redrive(self, kept: Kept, letter: Letter) -> None:
+    async def _redrive(self, kept: Kept, letter: Letter, *, named: bool) -> None:
         """The broker has it before it goes: whoever dies in between leaves it twice, and its key makes it one."""
         hindrance = why_not(letter, self._logins, self._apps)
+        if letter.expired and not named:
+            hindrance = _EXPIRED
         if hindrance is not None:
             self._left += 1
             self._say(f"{letter.id}: left where it is: {hindrance}")

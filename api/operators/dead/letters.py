@@ -7,7 +7,7 @@ the broker dead-lettered by itself is the message as its sender sent it. All els
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import sha256
 from typing import Any, Final
@@ -21,13 +21,18 @@ from contracts.moments import read_moment
 from contracts.permissions import Logins
 
 _BROKERS_OWN: Final = "x-death"
+_EXPIRED: Final = "expired"
 _ID_CHARACTERS: Final = 16
 _UNPROVEN: Final = "who sent it is not proven: no worker of ours kept it, or one of an older version"
 
 
 @dataclass(frozen=True)
 class Letter:
-    """``id`` is of what was sent, so copies of one message have one id. Times are ``None`` where the copy has none."""
+    """``id`` is of what was sent, so copies of one message have one id. Times are ``None`` where the copy has none.
+
+    ``user`` is whose it is: the body says so, or else the routing key. ``app`` asked, or the command is for it. ``key``
+    is its idempotency key. ``expired``: the broker gave it up for its sender's own property ``expiration``.
+    """
 
     id: str
     reason: str
@@ -35,13 +40,17 @@ class Letter:
     last: datetime | None
     envelope: Envelope
     body: bytes
+    body_bytes: int
     proven: bool
+    expired: bool
+    user: str | None
+    app: str | None
+    key: str | None
 
     @property
     def fields(self) -> dict[str, Any]:
         """The body, where it can be read."""
-        read = read_object(self.body)
-        return read if isinstance(read, dict) else {}
+        return _fields(self.body)
 
     @property
     def command(self) -> str:
@@ -49,34 +58,33 @@ class Letter:
         return self.envelope.type or "unknown"
 
     @property
-    def user(self) -> str | None:
-        """Whose it is: the body says so, or else the routing key."""
-        return valid_text(self.fields, "userId") or valid_text({"userId": self.envelope.routing_key}, "userId")
-
-    @property
-    def app(self) -> str | None:
-        """The app that asked, or that the command is for."""
-        named = valid_text(self.fields, "appId")
-        if isinstance(self.envelope.on_behalf, str):
-            return self.envelope.on_behalf
-        return named or (app_of(self.envelope.login) if self.envelope.login else None)
-
-    @property
-    def key(self) -> str | None:
-        """Its idempotency key."""
-        return valid_text(self.fields, "idempotencyKey")
+    def summary(self) -> Letter:
+        """All but its body, for lists of many."""
+        return replace(self, body=b"")
 
 
 def read(kept: Kept, workers: Collection[str]) -> Letter:
     """Never raises. ``workers`` are the logins whose copies are believed."""
     copied = _BROKERS_OWN not in kept.headers
-    proven = not copied or kept.user_id in workers
     envelope = _of_copy(kept) if copied else _of_message(kept)
-    reason = _text(kept.headers, dead_letters.REASON) if copied else "the broker gave it up"
+    died_of = None if copied else str(_first_death(kept).get("reason", "nobody knows why"))
+    reason = _text(kept.headers, dead_letters.REASON) if copied else f"the broker gave it up: {died_of}"
     last = read_moment(_text(kept.headers, dead_letters.KEPT_AT)) if copied else None
     first = read_moment(_text(kept.headers, dead_letters.KEPT_SINCE)) if copied else None
+    fields = _fields(kept.body)
     return Letter(
-        _id(envelope, kept.body), reason or "none was given", first or last, last, envelope, kept.body, proven
+        id=_id(envelope, kept.digest),
+        reason=reason or "none was given",
+        first=first or last,
+        last=last,
+        envelope=envelope,
+        body=kept.body,
+        body_bytes=kept.body_bytes,
+        proven=not copied or kept.user_id in workers,
+        expired=died_of == _EXPIRED,
+        user=valid_text(fields, "userId") or valid_text({"userId": envelope.routing_key}, "userId"),
+        app=_app(envelope, fields),
+        key=valid_text(fields, "idempotencyKey"),
     )
 
 
@@ -85,7 +93,10 @@ def why_not(letter: Letter, logins: Logins, apps: Apps) -> str | None:
     if not letter.proven:
         return _UNPROVEN
     verdict = decode(letter.envelope, letter.body, logins, apps=apps)
-    return f"it would be refused: {_sentence(verdict)}" if isinstance(verdict, Rejected) else None
+    if isinstance(verdict, Rejected):
+        return f"it would be refused: {_sentence(verdict)}"
+    sender = letter.envelope.login
+    return None if sender and logins.may_be_redriven(sender) else f"{sender} sends its own again, and nobody for it"
 
 
 def again(letter: Letter) -> Again:
@@ -121,9 +132,7 @@ def _of_copy(kept: Kept) -> Envelope:
 
 
 def _of_message(kept: Kept) -> Envelope:
-    deaths: Any = kept.headers[_BROKERS_OWN]
-    first = deaths[0] if isinstance(deaths, list) and deaths and isinstance(deaths[0], dict) else {}
-    keys: Any = first.get("routing-keys")
+    keys: Any = _first_death(kept).get("routing-keys")
     return Envelope(
         routing_key=str(keys[0]) if isinstance(keys, list) and keys else "",
         type=kept.type,
@@ -142,10 +151,27 @@ def _text(headers: Any, name: str) -> str | None:
     return None if value is None else str(value)
 
 
-def _id(envelope: Envelope, body: bytes) -> str:
+def _first_death(kept: Kept) -> dict[str, Any]:
+    deaths: Any = kept.headers[_BROKERS_OWN]
+    first: dict[str, Any] = deaths[0] if isinstance(deaths, list) and deaths and isinstance(deaths[0], dict) else {}
+    return first
+
+
+def _fields(body: bytes) -> dict[str, Any]:
+    read = read_object(body)
+    return read if isinstance(read, dict) else {}
+
+
+def _app(envelope: Envelope, fields: dict[str, Any]) -> str | None:
+    if isinstance(envelope.on_behalf, str):
+        return envelope.on_behalf
+    return valid_text(fields, "appId") or (app_of(envelope.login) if envelope.login else None)
+
+
+def _id(envelope: Envelope, digest: bytes) -> str:
     said = (envelope.login, envelope.on_behalf, envelope.type, envelope.routing_key, envelope.message_id)
     told = "\x1f".join("" if one is None else str(one) for one in said)
-    return sha256(told.encode(errors="replace") + b"\x1f" + body).hexdigest()[:_ID_CHARACTERS]
+    return sha256(told.encode(errors="replace") + b"\x1f" + digest).hexdigest()[:_ID_CHARACTERS]
 
 
 def _sentence(rejected: Rejected) -> str:

@@ -18,6 +18,13 @@ from contracts.replies import ReplyView
 _HEAD: Final = ("ID", "FIRST", "LAST", "COPIES", "COMMAND", "APP", "USER", "SENT BY", "REASON")
 _REASON_MAX: Final = 80
 _BODY_MAX: Final = 65_536
+_KEPT: Final = {
+    "internal": ": it is kept again",
+    "forbidden": ": it is kept again",
+    "invalid_request": ": it may be kept again",
+    "app_mismatch": ": it may be kept again",
+}
+"""What is refused without the ledger is kept, and what the ledger refuses is not; both may say the last two."""
 
 
 @dataclass(frozen=True)
@@ -110,8 +117,7 @@ def outcome(reply: bytes | None) -> str:
     except msgspec.DecodeError:
         return "was answered with what cannot be read"
     if not isinstance(told.error, UnsetType):
-        kept = ": it is kept again" if told.error.code == "internal" else ""
-        return f"was refused: {told.error.code}: {printable(told.error.message)}{kept}"
+        return f"was refused: {told.error.code}: {printable(told.error.message)}{_KEPT.get(told.error.code, '')}"
     return "had been done before: nothing was done now" if told.replayed else "is done"
 
 
@@ -119,7 +125,7 @@ def _body(letter: Letter) -> str:
     if letter.fields:
         return json.dumps(letter.fields, indent=2, ensure_ascii=True)
     shown = letter.body[:_BODY_MAX]
-    return f"{len(letter.body)} bytes that are no command: {shown!r}"
+    return f"{letter.body_bytes} bytes that are no command: {shown!r}"
 
 
 def _time(moment: datetime | None) -> str:

@@ -22,7 +22,7 @@ from aio_pika.abc import AbstractChannel
 
 from api.operators.dead.__main__ import main
 from contracts import dead_letters
-from contracts.topology import DEAD_QUEUE, WORKER_LOGIN, broker_topology
+from contracts.topology import DEAD_QUEUE, RELAY_LOGIN, WORKER_LOGIN, broker_topology
 from ops import urls
 from ops.instance import Instance
 from ops.management import Management
@@ -100,7 +100,7 @@ async def _there_are(client: Client, number: int) -> None:
     await until(look, f"{number} letters")
 
 
-async def _keep(url: str, *bodies: dict[str, Any], **told: str) -> None:
+async def _keep(url: str, *bodies: dict[str, Any], **told: Any) -> None:
     """Copies such as a worker's, made with the login of that address."""
     connection = await aio_pika.connect(url)
     async with connection:
@@ -109,7 +109,7 @@ async def _keep(url: str, *bodies: dict[str, Any], **told: str) -> None:
             await _publish(channel, unquote(urlsplit(url).username or ""), body, told)
 
 
-async def _publish(channel: AbstractChannel, login: str, body: dict[str, Any], told: dict[str, str]) -> None:
+async def _publish(channel: AbstractChannel, login: str, body: dict[str, Any], told: dict[str, Any]) -> None:
     headers = {dead_letters.REASON: "internal: by a test", dead_letters.ROUTING_KEY: body["userId"], **told}
     message = aio_pika.Message(
         json.dumps(body).encode(), type="credits.use", user_id=login, headers={**headers}, delivery_mode=2
@@ -174,7 +174,7 @@ async def test_what_was_in_fact_done_answers_as_a_replay(
     user = await client.open_user()
     body = _use(user)
     assert (await client.call("credits.use", user, **{name: body[name] for name in body if name != "userId"}))["ok"]
-    await _keep(servers.addresses.amqp_as(WORKER_LOGIN), body, login=client.login)
+    await _keep(servers.addresses.amqp_as(WORKER_LOGIN), body, login="chat")
     said = await mana("redrive", "--all", "--user", user)
     assert said.output.endswith("credits.use had been done before: nothing was done now.\n")
     assert await keys_in_order(owner, user) == ["k"]
@@ -185,7 +185,7 @@ async def test_killed_between_confirm_and_removal_it_charges_once(
     mana: Mana, client: Client, servers: Instance, owner: asyncpg.Connection
 ) -> None:
     user = await client.open_user()
-    await _keep(servers.addresses.amqp_as(WORKER_LOGIN), _use(user), login=client.login)
+    await _keep(servers.addresses.amqp_as(WORKER_LOGIN), _use(user), login="chat")
     child = await asyncio.create_subprocess_exec(
         *(sys.executable, "-P", "-c", _DIES_BEFORE_REMOVING, "redrive", "--all"),
         env={**run_environment({}), **_settings(servers)},
@@ -232,7 +232,8 @@ async def test_only_the_redriving_login_is_believed_who_sent_a_command(
         told = await as_app.send(json.dumps(body).encode(), user, type="credits.adjust", headers=headers)
     assert told["error"]["code"] == "forbidden"
     async with Client.connected(servers.addresses.amqp_as("mana-redrive")) as nobody:
-        for unsaid in (None, {dead_letters.SENDER_HEADER: "mana-redrive"}, {dead_letters.SENDER_HEADER: 5}):
+        unbelieved = ("mana-redrive", WORKER_LOGIN, "mana-admin", 5)
+        for unsaid in (None, *({dead_letters.SENDER_HEADER: one} for one in unbelieved)):
             told = await nobody.send(json.dumps(_use(user)).encode(), user, type="credits.use", headers=unsaid)
             assert told["error"]["code"] == "forbidden"
 
@@ -241,7 +242,7 @@ async def test_looking_puts_all_back_in_its_order(mana: Mana, client: Client, se
     user = await client.open_user()
     number = 70
     bodies = [_use(user, f"k{key}") for key in range(number)]
-    await _keep(servers.addresses.amqp_as(WORKER_LOGIN), *bodies, login=client.login)
+    await _keep(servers.addresses.amqp_as(WORKER_LOGIN), *bodies, login="chat")
     first = _ids(await mana("list"))
     assert len(first) == number
     await _there_are(client, number)
@@ -250,6 +251,22 @@ async def test_looking_puts_all_back_in_its_order(mana: Mana, client: Client, se
     assert _ids(await mana("list")) == first
     short = (await mana("list", "--limit", "3")).output
     assert short.endswith(f"and {number - 3} more messages: --limit shows more of them.\n")
+    assert (await mana("drop", first[20], "--because", "it is in the midst")).status == 0
+    await _there_are(client, number - 1)
+    assert _ids(await mana("list")) == [*first[:20], *first[21:]]
+
+
+async def test_what_its_senders_expiration_ended_is_only_redriven_by_name(
+    mana: Mana, client: Client, servers: Instance, owner: asyncpg.Connection
+) -> None:
+    user = await client.open_user()
+    deaths = [{"reason": "expired", "queue": "credits.commands.0", "routing-keys": [user]}]
+    await _keep(servers.addresses.amqp_as(RELAY_LOGIN), _use(user), **{"x-death": deaths})
+    said = await mana("redrive", "--all")
+    (letter,) = _ids(await mana("list", "--reason", "expired"))
+    assert (said.status, "it expired, as its sender wanted" in said.output) == (1, True)
+    assert await keys_in_order(owner, user) == []
+    assert (await mana("redrive", letter)).output.endswith("credits.use is done.\n")
 
 
 async def test_what_cannot_be_read_is_dropped_with_a_reason(
@@ -277,7 +294,7 @@ async def test_without_the_database_nothing_is_done(
 ) -> None:
     """No act goes without its entry."""
     user = await client.open_user()
-    await _keep(servers.addresses.amqp_as(WORKER_LOGIN), _use(user), login=client.login)
+    await _keep(servers.addresses.amqp_as(WORKER_LOGIN), _use(user), login="chat")
     port = os.environ["DATABASE_URL"].rpartition(":")[2].partition("/")[0]
     monkeypatch.setenv("DATABASE_URL", os.environ["DATABASE_URL"].replace(f":{port}/", ":9/"))
     said = await mana("redrive", "--all")

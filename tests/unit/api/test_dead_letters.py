@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -29,7 +30,9 @@ DEATHS = [{"reason": "delivery_limit", "queue": "credits.commands.0", "routing-k
 
 def _kept(headers: dict[str, Any], user_id: str | None = WORKER, body: object = USE, **properties: Any) -> Kept:
     known = {"reply_to": None, "message_id": None, "content_encoding": None, "type": "credits.use", **properties}
-    return Kept(tag=1, user_id=user_id, headers=headers, body=json.dumps(body).encode(), **known)
+    told = json.dumps(body).encode()
+    digest = sha256(told).digest()
+    return Kept(tag=1, user_id=user_id, headers=headers, body=told, body_bytes=len(told), digest=digest, **known)
 
 
 def _letter(headers: dict[str, Any], user_id: str | None = WORKER, **properties: Any) -> Letter:
@@ -75,6 +78,19 @@ def test_what_the_broker_gave_up_is_its_publishers() -> None:
 )
 def test_what_the_message_said_counts_again(told: dict[str, str], why: str) -> None:
     assert why in str(_why_not(_letter({**COPIED, **told})))
+
+
+@pytest.mark.parametrize("login", ["mana-worker", "mana-admin"])
+def test_nobody_sends_again_in_the_name_of_who_does_it_alone(login: str) -> None:
+    assert f"{login} sends its own again" in str(_why_not(_letter({**COPIED, dead_letters.LOGIN: login})))
+
+
+def test_what_its_senders_expiration_ended_says_so() -> None:
+    expired = _letter({"x-death": [{**DEATHS[0], "reason": "expired"}]}, "chat")
+    assert (expired.reason, expired.expired) == ("the broker gave it up: expired", True)
+    limited = _letter({"x-death": DEATHS}, "chat")
+    assert (limited.reason, limited.expired) == ("the broker gave it up: delivery_limit", False)
+    assert _letter({**COPIED, dead_letters.REASON: "expired"}).expired is False
 
 
 def test_without_a_sender_it_is_left() -> None:
@@ -127,5 +143,17 @@ def test_what_cannot_be_meant(words: list[str]) -> None:
 def test_outcomes() -> None:
     assert outcome(None) == "is queued; the ledger has not answered yet"
     assert outcome(b"x") == "was answered with what cannot be read"
-    refused = {"ok": False, "error": {"code": "unknown_user", "message": "there is no such account", "details": {}}}
-    assert outcome(json.dumps(refused).encode()) == "was refused: unknown_user: there is no such account"
+
+
+@pytest.mark.parametrize(
+    ("code", "end"),
+    [
+        ("unknown_user", ""),
+        ("internal", ": it is kept again"),
+        ("forbidden", ": it is kept again"),
+        ("invalid_request", ": it may be kept again"),
+    ],
+)
+def test_the_outcome_of_a_refusal_says_what_is_kept_again(code: str, end: str) -> None:
+    refused = {"ok": False, "error": {"code": code, "message": "no", "details": {}}}
+    assert outcome(json.dumps(refused).encode()) == f"was refused: {code}: no{end}"
