@@ -35,9 +35,11 @@ def _part(name: str, *where: str) -> list[str]:
 
 # Side by side, since most of what tests do is to wait for servers.
 _PARTS = (
-    _part("front", "tests/integration/api", "tests/stateful"),
+    _part("front", "tests/integration/api", "tests/stateful", "tests/payments", "tests/property"),
     _part("integration", "--ignore=tests/integration/api", "tests/integration"),
-    _part("others", "--ignore=tests/integration", "--ignore=tests/stateful", "tests"),
+    _part(
+        "others", *(f"--ignore=tests/{name}" for name in ("integration", "stateful", "payments", "property")), "tests"
+    ),
     _TYPES,
 )
 # The front's tests once more, through a pooler of transactions.

@@ -23,9 +23,9 @@ def instance() -> Generator[Instance]:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 async def client(instance: Instance) -> AsyncGenerator[Client]:
-    """A connection with the administrator's login."""
+    """A connection with the administrator's login. None outlives a module: where tests are synchronous, none beats."""
     async with Client.connected(instance.env["MANA_AMQP_URL"]) as connected:
         yield connected
 

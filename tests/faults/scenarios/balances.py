@@ -54,7 +54,6 @@ FROM credits.balances WHERE account_id = ANY($1::text[]::uuid[])
     "S47",
     "three subscribers that keep balances from events alone; workers, both servers and they themselves killed",
     recovers=10,
-    fast=True,
 )
 async def balances(stage: Stage) -> None:
     """Whatever dies: each of them knows every user's balance, saw no gap, and went on where it had been."""

@@ -45,9 +45,9 @@ def test_all_checks_and_all_tests_but_the_slow_ones_run(log: Path, capfdbinary: 
     assert beside == ["pyright", *["pytest"] * 3]
     parts = [line for line in lines if line.startswith("pytest")]
     front, integration, others = sorted(parts, key=lambda line: line.count("--ignore"))
-    assert front.endswith("tests/integration/api tests/stateful")
+    assert front.endswith("tests/integration/api tests/stateful tests/payments tests/property")
     assert integration.endswith("--ignore=tests/integration/api tests/integration")
-    assert others.endswith("--ignore=tests/integration --ignore=tests/stateful tests")
+    assert others.endswith("--ignore=tests/payments --ignore=tests/property tests")
     assert all("-m not slow" in line for line in parts)
     said = capfdbinary.readouterr().out
     first, *rest = (said.index(b"said by " + line.partition(" ")[2].encode()) for line in (front, integration, others))
