@@ -11,7 +11,20 @@ import msgspec
 import typer
 
 from contracts.moments import read_moment
-from ops import checks, demo, envfile, foreground, instance, rotating, running, screen, settings, stand_in, status
+from ops import (
+    checks,
+    demo,
+    envfile,
+    foreground,
+    instance,
+    rotating,
+    running,
+    screen,
+    settings,
+    stand_in,
+    status,
+    upgrading,
+)
 from ops import packages as packages_of_servers
 from ops.backup import restoring, taking
 from ops.boot import Wish
@@ -212,9 +225,10 @@ def monitoring(context: typer.Context) -> None:
 
 @app.command()
 def migrate() -> None:
-    """Apply the migrations, and say what was applied."""
-    env = instance.of(Place.from_environment()).env
-    _become("migrations", [], {"DATABASE_URL": env["MANA_DATABASE_OWNER_URL"]})
+    """Make the roles that are missing, apply the migrations, and say what was applied."""
+    there = instance.of(Place.from_environment())
+    asyncio.run(upgrading.establish_roles(there, settings.read()))
+    _become("migrations", [], {"DATABASE_URL": there.env["MANA_DATABASE_OWNER_URL"]})
 
 
 @keys.command("rotate")
@@ -290,6 +304,9 @@ def backup(
     screen.results.print(f"{target} is a backup of {taken.ended:%Y-%m-%dT%H:%M:%SZ}. It holds secrets.", markup=False)
     if taken.wal_archive:
         screen.results.print(f"Later moments need {taken.wal_archive} from {taken.wal_from} on.", markup=False)
+    if taken.dead_letters:
+        kept = f"{taken.dead_letters} dead letters are not in it"
+        screen.results.print(f"{kept}: see ./mana dead list, and redrive or drop them.", markup=False)
 
 
 @app.command()
@@ -310,6 +327,7 @@ def restore(
         last = asyncio.run(restoring.restore(place, wish, given, show))
     told = f", its last transaction of {last:%Y-%m-%dT%H:%M:%S.%fZ}" if last else ""
     screen.results.print(f"{place.home} is restored{told}: ./mana up starts it.", markup=False)
+    screen.results.print(restoring.AFTERWARDS, markup=False)
 
 
 @buying.command(context_settings=_PASS_ON, add_help_option=False)

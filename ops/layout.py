@@ -118,7 +118,13 @@ def _database(data: Path, state: State, settings: Settings, name: str) -> tuple[
 
 def private_postgres(data: Path, state: State, settings: Settings) -> Postgres:
     """The place's own server, on a port that is free; it is remembered in `state`."""
-    return Postgres(data / "postgres", _port(state, "postgres"), state.secrets.postgres_admin, settings.backup_wal_dir)
+    return Postgres(
+        data / "postgres",
+        _port(state, "postgres"),
+        state.secrets.postgres_admin,
+        settings.backup_wal_dir,
+        state.mark,
+    )
 
 
 def remembered_postgres(state: State) -> Postgres:

@@ -50,6 +50,11 @@ def new_password() -> str:
     return random_source.token_hex(24)
 
 
+def new_mark() -> str:
+    """Of a place; no secret."""
+    return random_source.token_hex(8)
+
+
 class Secrets(msgspec.Struct):
     """Made once, at the first start, or at the first one that needs them; saved by whoever loaded them.
 
@@ -86,6 +91,8 @@ class State(msgspec.Struct):
     secrets: Secrets = msgspec.field(default_factory=Secrets)
     ports: dict[str, int] = msgspec.field(default_factory=dict[str, int])
     partitions: int | None = None
+    # Tells the place from all others, also from those that were restored from a backup of it.
+    mark: str = msgspec.field(default_factory=new_mark)
     # Which servers were ever somebody else's, by their settings: what they hold outlives a purge.
     given: list[str] = msgspec.field(default_factory=list[str])
 

@@ -27,10 +27,11 @@ def settings(folder: Path) -> dict[str, str]:
     }
 
 
-def prepare(folder: Path, identity: Identity, system: str) -> None:
-    """Make the folder the server's, for the WAL of the cluster that is known as `system`, and of copies of it.
+def prepare(folder: Path, identity: Identity, system: str, mark: str) -> None:
+    """Make the folder the server's, for the WAL of the cluster known as `system` in the place of that mark alone.
 
-    Raises LauncherError where it cannot be: with two clusters' WAL in one folder neither could go on.
+    Raises LauncherError where it cannot be: with two clusters' WAL in one folder neither could go on. A cluster and its
+    restored copies have one `system`, so their places' marks tell them apart.
     """
     if not _PLAIN.fullmatch(str(folder)):
         raise LauncherError(
@@ -40,11 +41,18 @@ def prepare(folder: Path, identity: Identity, system: str) -> None:
     own_folder(folder, identity)
     if not identity.can_enter(folder):
         raise LauncherError(f"PostgreSQL's user may not enter BACKUP_WAL_DIR {folder}: give its parents mode 755.")
-    owner = folder / _OWNER
+    owner, told = folder / _OWNER, f"{system} {mark}"
     if not owner.exists():
-        give_file(owner, system, identity)
-    if owner.read_text(encoding="utf-8") != system:
-        raise LauncherError(f"BACKUP_WAL_DIR {folder} holds the WAL of another database: name another folder.")
+        give_file(owner, told, identity)
+    held = owner.read_text(encoding="utf-8")
+    if held == told:
+        return
+    if held.split()[:1] == [system]:
+        raise LauncherError(
+            f"BACKUP_WAL_DIR {folder} holds the WAL of another place with the same data, such as the one that this was"
+            " restored from: name a folder of this place's own, and take a new backup."
+        )
+    raise LauncherError(f"BACKUP_WAL_DIR {folder} holds the WAL of another database: name another folder.")
 
 
 def segments_from(folder: Path, first: str) -> list[Path]:

@@ -20,7 +20,7 @@ class Record(msgspec.Struct):
     """`began` and `ended` by the database's clock; restoring to a time needs one that is not before `ended`.
 
     `postgres`: the server's major version. `wal_from`: the first segment that it needs. `wal_archive`: where the place
-    archived its WAL then, if it did.
+    archived its WAL then, if it did. `dead_letters`: how many were at the broker, and are not in the backup.
     """
 
     began: datetime
@@ -30,6 +30,7 @@ class Record(msgspec.Struct):
     partitions: int
     wal_from: str
     wal_archive: str | None = None
+    dead_letters: int = 0
     format: int = _FORMAT
 
 

@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 import asyncpg
 
-from ops import layout, lock, private_file, state
+from ops import layout, lock, private_file, state, urls
 from ops.backup import archive, record, taking
 from ops.backup.record import Record
 from ops.errors import LauncherError
@@ -27,6 +27,12 @@ _LOOK_SECONDS = 0.1
 _TO_THE_TIME = "../wal"
 _TO_US = "FATAL:  the database system is"
 """What the server says to whoever asks before it is ready."""
+
+AFTERWARDS = (
+    "Automatic top-ups are held back until ./mana stripe reconcile has found nothing that differs. What is only a copy"
+    " must be started without STRIPE_SECRET_KEY and SMTP_URL."
+)
+"""What to say to whoever has restored a place."""
 
 Watch = Callable[[str], None]
 
@@ -62,7 +68,7 @@ async def restore(place: Place, wish: Wish, settings: Settings, watch: Watch) ->
         kept = state.load(wish.backup / record.STATE)
         if kept is None:
             raise LauncherError(f"{wish.backup / record.STATE} is missing: without it nothing in the database opens.")
-        kept.data = layout.first_state(place).data
+        kept.data, kept.mark = layout.first_state(place).data, state.new_mark()
         layout.find_room(kept, settings)
         try:
             server = layout.private_postgres(Path(kept.data), kept, settings)
@@ -114,7 +120,8 @@ async def _database(server: Postgres, wish: Wish, taken: Record, wal: Path | Non
         settings |= _recovery(wish.at)
         _hand_over(None, draft / "recovery.signal", identity)
     watch("going to the time asked for" if wish.at else "going to the end of the WAL")
-    last = await _recovered(server, draft, settings, identity)
+    last = await _recovered(server, draft, settings, identity, taken.database)
+    _archive_histories(draft / "pg_wal", identity)
     shutil.rmtree(server.folder / "wal", ignore_errors=True)
     draft.rename(server.cluster)
     return last
@@ -127,7 +134,9 @@ def _recovery(at: datetime | None) -> dict[str, str]:
     return settings
 
 
-async def _recovered(server: Postgres, cluster: Path, settings: dict[str, str], identity: Identity) -> datetime | None:
+async def _recovered(
+    server: Postgres, cluster: Path, settings: dict[str, str], identity: Identity, database: str
+) -> datetime | None:
     """Starts the server, waits until it has become one that writes, and stops it in order."""
     async with _running(server, cluster, settings, identity) as (process, log):
         while True:
@@ -137,11 +146,39 @@ async def _recovered(server: Postgres, cluster: Path, settings: dict[str, str], 
                 connection = await asyncpg.connect(server.url, timeout=5)
                 try:
                     if not await connection.fetchval("SELECT pg_is_in_recovery()"):
-                        await taking.forget_roles(connection, everyone=True)
-                        return await connection.fetchval("SELECT pg_last_xact_replay_timestamp()")
+                        break
                 finally:
                     await connection.close()
             await asyncio.sleep(_LOOK_SECONDS)
+        try:
+            return await _made_ready(urls.with_database(server.url, database))
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            raise LauncherError(f"What was restored could not be made ready ({error}).") from error
+
+
+async def _made_ready(url: str) -> datetime | None:
+    """When the last transaction was that came back."""
+    connection = await asyncpg.connect(url)
+    try:
+        await taking.forget_roles(connection, everyone=True)
+        await _hold_topups(connection)
+        return await connection.fetchval("SELECT pg_last_xact_replay_timestamp()")
+    finally:
+        await connection.close()
+
+
+async def _hold_topups(connection: asyncpg.Connection) -> None:
+    """Until somebody has compared with Stripe (./mana stripe reconcile): whose credits were low at the moment may have
+    been charged since, or is by the place that was copied."""
+    if await connection.fetchval("SELECT to_regclass('credits.topup_rounds') IS NOT NULL"):
+        await connection.execute("UPDATE credits.topup_rounds SET due_at = 'infinity'")
+
+
+def _archive_histories(wal: Path, identity: Identity) -> None:
+    """Have the server archive them as soon as it archives: it did not while its timeline began, and a later restore
+    needs them."""
+    for history in wal.glob("*.history"):
+        _hand_over(None, wal / "archive_status" / f"{history.name}.ready", identity)
 
 
 @contextlib.asynccontextmanager

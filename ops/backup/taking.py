@@ -12,7 +12,9 @@ from urllib.parse import urlsplit
 import asyncpg
 import msgspec
 
-from ops import layout, private_file, state, urls
+from contracts.apps import app_login
+from contracts.topology import DEAD_QUEUE
+from ops import layout, private_file, scram, state, urls
 from ops.backup import archive, definitions, record
 from ops.backup.record import Record
 from ops.errors import LauncherError
@@ -21,6 +23,7 @@ from ops.management import Management
 from ops.servers import postgres
 from ops.state import State
 
+_SECRETS = "SELECT app_id, id FROM auth.app_secrets"
 _ROLE = "mana_backup_"
 _ROLE_LIVES = "10 minutes"
 """As long as it may take to log in: what is logged in goes on."""
@@ -36,9 +39,9 @@ async def take(there: Instance, folder: Path, watch: Watch) -> Record:
     watch("copying secrets and definitions")
     remembered = _secrets(there, folder)
     server = layout.remembered_postgres(remembered).url
-    await _definitions(there, folder)
     administrator = await _connected(urls.with_database(server, there.addresses.database_name))
     try:
+        dead_letters = await _broker(there, administrator, folder)
         began = await _now(administrator)
         watch("copying the database")
         async with _replicating(administrator) as (role, password):
@@ -51,6 +54,7 @@ async def take(there: Instance, folder: Path, watch: Watch) -> Record:
             partitions=remembered.partitions or 0,
             wal_from=_first_segment(folder / record.BASE),
             wal_archive=await administrator.fetchval("SELECT current_setting($1, true)", archive.SETTING),
+            dead_letters=dead_letters,
         )
     finally:
         await administrator.close()
@@ -75,12 +79,23 @@ def _secrets(there: Instance, folder: Path) -> State:
     return remembered
 
 
-async def _definitions(there: Instance, folder: Path) -> None:
-    login, password = urls.login_of(there.addresses.amqp)
-    async with Management(there.addresses.management, login, password) as broker:
+async def _broker(there: Instance, administrator: asyncpg.Connection, folder: Path) -> int:
+    """Others' definitions, into the folder; the number of dead letters, which stay where they are."""
+    vhost = urls.vhost_of(there.addresses.amqp)
+    async with Management.of(there.addresses.management, there.addresses.amqp) as broker:
         held = await broker.get("definitions")
-    others = definitions.of_others(held, urls.vhost_of(there.addresses.amqp), login)
+        dead = await broker.get("queues", vhost, DEAD_QUEUE)
+    made = {there.addresses.administrator, *await _logins_of_apps(administrator)}
+    others = definitions.of_others(held, vhost, made)
     private_file.write(folder / record.DEFINITIONS, msgspec.json.format(msgspec.json.encode(others)).decode() + "\n")
+    return dead.get("messages", 0)
+
+
+async def _logins_of_apps(administrator: asyncpg.Connection) -> list[str]:
+    """None before there were apps: a backup is taken before the schema is migrated, too."""
+    if not await administrator.fetchval("SELECT to_regclass('auth.app_secrets') IS NOT NULL"):
+        return []
+    return [app_login(row["app_id"], row["id"]) for row in await administrator.fetch(_SECRETS)]
 
 
 async def _connected(url: str) -> asyncpg.Connection:
@@ -101,8 +116,9 @@ async def _replicating(administrator: asyncpg.Connection) -> AsyncGenerator[tupl
     await forget_roles(administrator)
     role, password = f"{_ROLE}{secrets.token_hex(4)}", secrets.token_hex(24)
     until = await administrator.fetchval(f"SELECT (now() + interval '{_ROLE_LIVES}')::text")
+    known = scram.record(role, password)
     await administrator.execute(
-        f"CREATE ROLE {role} LOGIN REPLICATION PASSWORD '{password}' VALID UNTIL '{until}' CONNECTION LIMIT 2"
+        f"CREATE ROLE {role} LOGIN REPLICATION PASSWORD '{known}' VALID UNTIL '{until}' CONNECTION LIMIT 2"
     )
     try:
         yield role, password

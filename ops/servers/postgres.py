@@ -54,12 +54,14 @@ def binaries() -> Path | None:
 
 @dataclass(frozen=True)
 class Postgres:
-    """One private server: its folder, port and administrator's password; where it archives its WAL, if it does."""
+    """One private server: its folder, port and administrator's password; where it archives its WAL, if it does, and the
+    mark of the place that it does so for."""
 
     folder: Path
     port: int
     password: str
     wal_archive: Path | None = None
+    mark: str = ""
 
     @property
     def url(self) -> str:
@@ -74,7 +76,7 @@ class Postgres:
             await self._initialise(self.cluster, identity)
         settings: dict[str, str] = {}
         if self.wal_archive is not None:
-            archive.prepare(self.wal_archive, identity, _system(self.cluster, identity))
+            archive.prepare(self.wal_archive, identity, _system(self.cluster, identity), self.mark)
             settings = archive.settings(self.wal_archive)
         return Program(
             name="postgres",

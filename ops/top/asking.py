@@ -11,6 +11,7 @@ import httpx
 import msgspec
 
 from ops import urls
+from ops.management import trusted
 from ops.status import ProcessStatus
 from ops.top import figures
 from ops.top.figures import Figures
@@ -89,6 +90,8 @@ class Asker:
 
     def __init__(self) -> None:
         self._http = httpx.AsyncClient(timeout=PATIENCE_SECONDS, trust_env=False)
+        self._broker_http: httpx.AsyncClient | None = None
+        self._broker_trusted: str | None = None
         self._connection: asyncpg.Connection | None = None
         self._connected_to: str | None = None
         self._sessions: tuple[float, int | None] = (-_SESSIONS_EVERY_SECONDS, None)
@@ -111,6 +114,8 @@ class Asker:
     async def close(self) -> None:
         """Lets the connections go."""
         await self._http.aclose()
+        if self._broker_http is not None:
+            await self._broker_http.aclose()
         self._drop()
 
     async def _metrics(self, address: str) -> Figures | str:
@@ -124,12 +129,11 @@ class Asker:
     async def _broker(self, sources: Sources) -> Broker | str:
         if sources.management is None or sources.amqp is None:
             return "nobody said where it is"
-        login, vhost = urls.login_of(sources.amqp), urls.vhost_of(sources.amqp)
+        vhost = urls.vhost_of(sources.amqp)
         queues = f"/api/queues/{quote(vhost, safe='')}?columns=name,messages_ready,messages_unacknowledged"
         try:
-            asked = (
-                self._managed(sources.management + path, login) for path in ("/api/overview", "/api/nodes", queues)
-            )
+            http = await self._at_broker(sources.amqp)
+            asked = (_managed(http, sources.management + path) for path in ("/api/overview", "/api/nodes", queues))
             overview, nodes, found = await asyncio.gather(*asked)
             return Broker(
                 version=overview["rabbitmq_version"],
@@ -139,13 +143,19 @@ class Asker:
                 ],
                 queues={queue["name"]: _queue(queue) for queue in found},
             )
-        except (httpx.HTTPError, ValueError, KeyError) as error:
+        except (httpx.HTTPError, OSError, ValueError, KeyError) as error:
             return _why(error)
 
-    async def _managed(self, address: str, login: tuple[str, str]) -> Any:
-        answer = await self._http.get(address, auth=login)
-        answer.raise_for_status()
-        return answer.json()
+    async def _at_broker(self, amqp: str) -> httpx.AsyncClient:
+        """Logged in as who the broker's AMQP address names, trusting whom it trusts."""
+        if self._broker_http is None or self._broker_trusted != amqp:
+            if self._broker_http is not None:
+                await self._broker_http.aclose()
+            self._broker_http = httpx.AsyncClient(
+                auth=urls.login_of(amqp), verify=trusted(amqp), timeout=PATIENCE_SECONDS, trust_env=False
+            )
+            self._broker_trusted = amqp
+        return self._broker_http
 
     async def _database(self, url: str | None) -> Database | str:
         if url is None:
@@ -186,6 +196,12 @@ class Asker:
         if self._connection is not None:
             self._connection.terminate()
             self._connection = None
+
+
+async def _managed(http: httpx.AsyncClient, address: str) -> Any:
+    answer = await http.get(address)
+    answer.raise_for_status()
+    return answer.json()
 
 
 def _queue(told: Mapping[str, Any]) -> Queue:

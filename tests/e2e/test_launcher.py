@@ -188,7 +188,7 @@ def test_given_servers_are_used_and_none_is_started(up: Starter, tmp_path: Path)
         assert other.processes() == {}
         assert other.env()["MANA_AMQP_URL"] == env["MANA_AMQP_URL"]
         assert other.env()["MANA_DATABASE_OWNER_URL"].endswith(given["DATABASE_URL"].split("@")[1])
-        assert "nothing to apply" in other.must("migrate")
+        assert "nothing to apply" in other.must("migrate", **given)
         secrets = other.secrets()
         assert "were not touched" in other.must("down", "--purge")
         assert other.secrets() == secrets

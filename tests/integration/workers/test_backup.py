@@ -10,17 +10,21 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import aio_pika
 import asyncpg
 import pytest
 
-from ops import layout, state, urls
+from contracts.topology import DEAD_QUEUE
+from ops import cli, layout, roles, state, urls
 from ops.backup import restoring, taking
 from ops.backup.record import Record
 from ops.errors import LauncherError
 from ops.identity import Identity
 from ops.instance import Instance
+from ops.management import Management
 from ops.place import Place
 from ops.settings import Settings
+from ops.state import DATABASE_ROLES, State
 from tests.integration.workers.conftest import passable
 from tests.integration.workers.running import PARTITIONS
 
@@ -36,22 +40,53 @@ def folder() -> Generator[Path]:
 
 @pytest.fixture(scope="module")
 async def backup(servers: Instance, folder: Path) -> tuple[Path, Record]:
-    """A backup, with one app that was there before it."""
+    """A backup, with one app that was there before it, and a dead letter; the server's log has its statements."""
     owner = await asyncpg.connect(servers.addresses.database)
     await owner.execute(_ADD, "before-the-backup")
     await owner.close()
-    return folder / "whole", await taking.take(servers, folder / "whole", _watch)
+    administrator = await asyncpg.connect(layout.remembered_postgres(_state(servers.place)).url)
+    await administrator.execute("ALTER ROLE CURRENT_USER SET log_statement = 'ddl'")
+    async with _dead_letter(servers):
+        taken = await taking.take(servers, folder / "whole", _watch)
+    await administrator.execute("ALTER ROLE CURRENT_USER RESET log_statement")
+    await administrator.close()
+    return folder / "whole", taken
+
+
+@asynccontextmanager
+async def _dead_letter(servers: Instance) -> AsyncGenerator[None]:
+    """One is kept, and the broker says so; afterwards none is."""
+    vhost = urls.vhost_of(servers.addresses.amqp)
+    async with (
+        await aio_pika.connect(servers.addresses.amqp) as connection,
+        Management.of(servers.addresses.management, servers.addresses.amqp) as broker,
+    ):
+        channel = await connection.channel()
+        queue = await channel.get_queue(DEAD_QUEUE)
+        await queue.purge()
+        await channel.default_exchange.publish(aio_pika.Message(b"a letter"), DEAD_QUEUE)
+        while (await broker.get("queues", vhost, DEAD_QUEUE)).get("messages") != 1:
+            await asyncio.sleep(0.1)
+        yield
+        await queue.purge()
+
+
+def _state(place: Place) -> State:
+    kept = state.load(place.state)
+    assert kept is not None
+    return kept
 
 
 def _watch(_step: str) -> None: ...
 
 
 @asynccontextmanager
-async def _started(place: Place, database: str) -> AsyncGenerator[asyncpg.Connection]:
-    """The restored server alone, as a start would start it, and a connection to it."""
-    remembered = state.load(place.state)
-    assert remembered is not None
-    program = await layout.remembered_postgres(remembered).prepare()
+async def _started(place: Place, database: str, archive: Path) -> AsyncGenerator[asyncpg.Connection]:
+    """The restored server alone, as a start would start it, archiving there, and a connection to it."""
+    remembered = _state(place)
+    program = await layout.private_postgres(
+        Path(remembered.data), remembered, Settings(backup_wal_dir=archive)
+    ).prepare()
     identity = Identity.of_server("postgres")
     process = await asyncio.create_subprocess_exec(
         *identity.command(program.argv), cwd=program.cwd, env=dict(program.env), stderr=asyncio.subprocess.DEVNULL
@@ -81,24 +116,69 @@ async def test_a_place_comes_back_as_of_a_moment(
     last = await restoring.restore(place, wish, Settings(), _watch)
     assert last is not None
     assert last <= moment
-    kept, known = state.load(place.state), state.load(servers.place.state)
-    assert kept is not None
-    assert known is not None
+    kept, known = _state(place), _state(servers.place)
     assert (kept.secrets, kept.partitions) == (known.secrets, PARTITIONS)
-    async with _started(place, servers.addresses.database_name) as connection:
+    with pytest.raises(LauncherError, match="another place with the same data"):
+        async with _started(place, servers.addresses.database_name, wal):
+            pass
+    own = folder / "then-wal"
+    async with _started(place, servers.addresses.database_name, own) as connection:
         apps = await connection.fetch("SELECT id FROM credits.apps WHERE id ~ '-the-' ORDER BY id")
         assert [row["id"] for row in apps] == ["before-the-backup", "before-the-moment"]
         assert await connection.fetchval("SELECT count(*) FROM pg_roles WHERE rolname ~ '^mana_backup'") == 0
+        held = await connection.fetch("SELECT due_at = 'infinity' AS held FROM credits.topup_rounds")
+        assert [row["held"] for row in held] == [True, True]
+        while not (own / "00000002.history").exists():
+            await asyncio.sleep(0.05)
     with pytest.raises(LauncherError, match="holds an instance"):
         await restoring.restore(place, wish, Settings(), _watch)
     shutil.rmtree(kept.data)
 
 
+def test_no_statement_of_a_backups_holds_a_password(servers: Instance, backup: tuple[Path, Record]) -> None:
+    said = (servers.place.logs / "postgres.log").read_text(encoding="utf-8")
+    made = [line for line in said.splitlines() if "CREATE ROLE mana_backup_" in line]
+    assert made
+    assert all("PASSWORD 'SCRAM-SHA-256$" in line for line in made)
+
+
+def test_a_backup_says_how_many_dead_letters_it_lacks(backup: tuple[Path, Record]) -> None:
+    assert backup[1].dead_letters == 1
+
+
+async def test_migrating_makes_the_roles_that_the_version_before_did_not_know(
+    servers: Instance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That of tomorrow: what the place remembers has no password for it."""
+    become, tomorrow = list[str](), "mana_tomorrow"
+
+    def note(module: str, _arguments: list[str], _env: dict[str, str]) -> None:
+        become.append(module)
+
+    kept = servers.place.state.read_bytes()
+    for module in (state, roles):
+        monkeypatch.setattr(module, "DATABASE_ROLES", (*DATABASE_ROLES, tomorrow))
+    monkeypatch.setattr(cli, "_become", note)
+    monkeypatch.setenv("MANA_HOME", str(servers.place.home))
+    administrator = await asyncpg.connect(
+        urls.with_database(layout.remembered_postgres(_state(servers.place)).url, servers.addresses.database_name)
+    )
+    try:
+        await asyncio.to_thread(cli.migrate)
+        password = _state(servers.place).secrets.roles[tomorrow]
+        url = urls.with_login(servers.addresses.database, tomorrow, password)
+        await (await asyncpg.connect(url)).close()
+        assert become == ["migrations"]
+    finally:
+        servers.place.state.write_bytes(kept)
+        if await administrator.fetchval("SELECT to_regrole($1) IS NOT NULL", tomorrow):
+            await administrator.execute(f"DROP OWNED BY {tomorrow}; DROP ROLE {tomorrow}")
+        await administrator.close()
+
+
 async def _archived(place: Instance) -> None:
     """Returns once all WAL of before is in the archive."""
-    remembered = state.load(place.place.state)
-    assert remembered is not None
-    administrator = await asyncpg.connect(layout.remembered_postgres(remembered).url)
+    administrator = await asyncpg.connect(layout.remembered_postgres(_state(place.place)).url)
     segment = await administrator.fetchval("SELECT pg_walfile_name(pg_switch_wal())")
     while (await administrator.fetchval("SELECT last_archived_wal FROM pg_stat_archiver") or "") < segment:
         await asyncio.sleep(0.05)

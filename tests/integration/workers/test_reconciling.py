@@ -81,11 +81,11 @@ def patience_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
 def printed(reconciler: Reconciler, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Printed:
     """What the program says about everything since the reconciler was made; its exit status first."""
 
-    async def run(**settings: str) -> tuple[int, str]:
+    async def run(*options: str, **settings: str) -> tuple[int, str]:
         for name, value in {**reconciler.environment, **settings, "COLUMNS": "200"}.items():
             monkeypatch.setenv(name, value)
         seconds = math.ceil(time.time() - reconciler.since.timestamp())
-        status = await asyncio.to_thread(main, ["--since", f"{seconds}s"])
+        status = await asyncio.to_thread(main, ["--since", f"{seconds}s", *options])
         told = capsys.readouterr()
         return status, told.out + told.err
 
@@ -235,6 +235,40 @@ async def test_what_was_fed_before_and_did_not_mend_it_is_fed_no_more(seller: Se
     await seller.owner.execute("DELETE FROM credits.stripe_events WHERE id = $1", f"mana_{intent}_succeeded")
     assert (await reconciler.run()).fed == 1
     assert await seller.transactions(metadata) == [("purchase", CREDITS)]
+
+
+async def test_topups_of_a_restored_ledger_are_held_until_nothing_differs(seller: Seller, printed: Printed) -> None:
+    """And until all was compared since their last turn; or as long as nobody says that they may go on."""
+    hour, minute = timedelta(hours=1), timedelta(minutes=1)
+    await _hold_topups(seller, -hour)
+    status, said = await printed()
+    assert (status, "top-ups are held" in said, await _held(seller)) == (0, True, True), said
+    await _hold_topups(seller, minute)
+    status, said = await printed()
+    assert (status, "top-ups are held" in said, await _held(seller)) == (0, False, False), said
+    forged = event("checkout.session.completed", session_of(await seller.begin()))
+    await seller.tell(forged)
+    await seller.done(forged["id"])
+    await _hold_topups(seller, minute)
+    status, said = await printed()
+    assert (status, "top-ups are held" in said, await _held(seller)) == (1, True, True), said
+    status, said = await printed("--release-topups")
+    assert (status, "top-ups are held" in said, await _held(seller)) == (1, False, False), said
+
+
+async def _hold_topups(seller: Seller, ended: timedelta) -> None:
+    """As a restore leaves them, the last turn so long from now. A turn that a worker is at is waited for: its end would
+    let the next one be."""
+    hold = (
+        "UPDATE credits.topup_rounds SET due_at = 'infinity', ended_at = now() + $1"
+        " WHERE NOT livemode AND (due_at < now() + interval '10 s' OR due_at = 'infinity')"
+    )
+    while await seller.owner.execute(hold, ended) != "UPDATE 1":
+        await asyncio.sleep(0.05)
+
+
+async def _held(seller: Seller) -> bool:
+    return await seller.owner.fetchval("SELECT due_at = 'infinity' FROM credits.topup_rounds WHERE NOT livemode")
 
 
 async def test_what_no_event_can_mend_is_told_and_ends_with_1(

@@ -15,6 +15,7 @@ from ops.errors import LauncherError
 from ops.identity import Identity
 
 VHOST = "/"
+APP = "chat.k3f9x0a2b7c1"
 
 
 def _queue(name: str, vhost: str = VHOST) -> dict[str, Any]:
@@ -30,9 +31,9 @@ def _right(user: str, vhost: str = VHOST) -> dict[str, Any]:
 
 
 HELD: dict[str, Any] = {
-    "users": [{"name": name} for name in ("root", "mana-admin", "mana-worker", "chat.k3f9x0a2b7c1", "by-hand")],
+    "users": [{"name": name} for name in ("root", "mana-admin", "mana-worker", APP, "by-hand", "shop.reader")],
     "permissions": [_right("root"), _right("mana-worker"), _right("by-hand"), _right("by-hand", "another")],
-    "topic_permissions": [_right("chat.k3f9x0a2b7c1"), _right("by-hand")],
+    "topic_permissions": [_right(APP), _right("by-hand"), _right("shop.reader")],
     "queues": [_queue("credits.commands.0"), _queue("mana.mail"), _queue("chat.events"), _queue("other", "another")],
     "exchanges": [_queue("credits.commands"), _queue("credits.events"), _queue("chat.fan")],
     "bindings": [
@@ -45,12 +46,13 @@ HELD: dict[str, Any] = {
 
 
 def test_only_what_is_made_by_hand_comes_along() -> None:
-    """Above all no binding of the commands' exchange: their order is who has which partition."""
-    taken = of_others(HELD, VHOST, "root")
+    """Above all no binding of the commands' exchange: their order is who has which partition. A dot in its name makes
+    no login an app's."""
+    taken = of_others(HELD, VHOST, {"root", APP})
     assert taken == {
-        "users": [{"name": "by-hand"}],
+        "users": [{"name": "by-hand"}, {"name": "shop.reader"}],
         "permissions": [_right("by-hand")],
-        "topic_permissions": [_right("by-hand")],
+        "topic_permissions": [_right("by-hand"), _right("shop.reader")],
         "queues": [_queue("chat.events")],
         "exchanges": [_queue("chat.fan")],
         "bindings": [_binding("credits.events", "chat.events"), _binding("chat.fan", "chat.events")],
@@ -60,15 +62,18 @@ def test_only_what_is_made_by_hand_comes_along() -> None:
 @pytest.mark.parametrize("folder", ["wal", "/var/wal of mana", '/var/"wal', "/var/$(reboot)", "/var/%f"])
 def test_a_folder_that_a_shell_could_misread_is_refused(folder: str) -> None:
     with pytest.raises(LauncherError, match="cannot be used"):
-        archive.prepare(Path(folder), Identity(), "1")
+        archive.prepare(Path(folder), Identity(), "1", "a")
 
 
-def test_an_archive_is_of_one_database(tmp_path: Path) -> None:
+def test_an_archive_is_of_one_place(tmp_path: Path) -> None:
+    """A restored copy of it has the same database, by its number, and another mark."""
     folder = tmp_path / "deep" / "wal"
-    archive.prepare(folder, Identity(), "7001")
-    archive.prepare(folder, Identity(), "7001")
+    archive.prepare(folder, Identity(), "7001", "a")
+    archive.prepare(folder, Identity(), "7001", "a")
+    with pytest.raises(LauncherError, match="another place with the same data"):
+        archive.prepare(folder, Identity(), "7001", "b")
     with pytest.raises(LauncherError, match="another database"):
-        archive.prepare(folder, Identity(), "7002")
+        archive.prepare(folder, Identity(), "7002", "a")
 
 
 def test_which_segments_a_backup_needs(tmp_path: Path) -> None:

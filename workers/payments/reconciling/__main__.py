@@ -33,18 +33,19 @@ def main(arguments: Sequence[str]) -> int:
     """Answers the exit status."""
     wish = _parser().parse_args(arguments)
     try:
-        report = asyncio.run(_reconciled(read(PaymentsSettings), wish))
+        report, held = asyncio.run(_reconciled(read(PaymentsSettings), wish))
     except (Fault, SettingsError, *UNABLE) as error:
         print(f"Stripe could not be compared with: {' '.join(str(error).split()).rstrip('.')}.", file=sys.stderr)
         return 2
-    show(report, Console())
+    show(report, Console(), held=held)
     return 1 if report.differs else 0
 
 
-async def _reconciled(settings: PaymentsSettings, wish: argparse.Namespace) -> Report:
+async def _reconciled(settings: PaymentsSettings, wish: argparse.Namespace) -> tuple[Report, bool]:
+    """And whether top-ups are held still, as ``restore`` leaves them."""
     async with ReconcilingStore.opened(settings.database_url, "mana-reconcile") as store:
         since = datetime.now(UTC) - wish.since
-        return await reconcile(
+        report = await reconcile(
             settings,
             store,
             PaymentsMeters(CollectorRegistry()),
@@ -53,6 +54,10 @@ async def _reconciled(settings: PaymentsSettings, wish: argparse.Namespace) -> R
             wait=wish.wait,
             dry_run=wish.dry_run,
         )
+        live = bool(settings.live)
+        if not wish.dry_run and (wish.release_topups or not (report.differs or report.unfinished)):
+            await store.release_topups(live=live, since=None if wish.release_topups else since)
+        return report, await store.holds_topups(live=live)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -60,6 +65,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--since", type=_duration, default=FIRST, help="how far back to look, such as 12h; 3d")
     parser.add_argument("--wait", type=_duration, default=_WAIT, help="how long for what was fed to be done; 30s")
     parser.add_argument("--dry-run", action="store_true", help="feed nothing, write nothing")
+    parser.add_argument(
+        "--release-topups", action="store_true", help="let a restored place's top-ups go on, whatever differs still"
+    )
     return parser
 
 

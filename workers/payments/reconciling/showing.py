@@ -11,10 +11,14 @@ from rich.table import Table
 from workers.payments.reconciling.report import Report
 
 _NAMED_MAX: Final = 50
+_HELD: Final = (
+    "Automatic top-ups are held since this place was restored: a run that looks back to before the restored moment"
+    " (--since), feeds all and leaves no difference lets them go on; or --release-topups does, once you have looked."
+)
 
 
-def show(report: Report, console: Console) -> None:
-    """Prints what was looked at, what differed, and what was done about it."""
+def show(report: Report, console: Console, *, held: bool) -> None:
+    """Prints what was looked at, what differed, and what was done about it; ``held``: whether top-ups are."""
     title = f"Stripe since {report.since:%Y-%m-%d %H:%M} UTC{', a dry run' if report.dry_run else ''}"
     table = Table("", title=title, title_justify="left")
     for column in ("looked at", "differ", "just now"):
@@ -33,6 +37,8 @@ def show(report: Report, console: Console) -> None:
     for event, why in list(report.alarmed.items())[:_NAMED_MAX]:
         console.print(f"{event}: fed, and nothing came of it: {why}", style="bold red", markup=False, soft_wrap=True)
     console.print(_end(report), markup=False, soft_wrap=True)
+    if held:
+        console.print(_HELD, style="bold", markup=False, soft_wrap=True)
 
 
 def _by_type(what: str, events: Counter[str], console: Console) -> None:

@@ -32,6 +32,8 @@ _TRY_LOCK: Final = _statement("try_lock")
 _LAST_RUNS: Final = _statement("last_runs")
 _BEGIN: Final = _statement("begin")
 _END: Final = _statement("end")
+_RELEASE_TOPUPS: Final = _statement("release_topups")
+_HOLDS_TOPUPS: Final = _statement("holds_topups")
 _FACTS: Final = msgspec.json.Decoder(dict[str, Known])
 
 Asker = Literal["timer", "operator"]
@@ -96,6 +98,14 @@ class ReconcilingStore:
     async def end(self, run: int, counts: Counts, problem: str | None) -> None:
         """``problem``: why it could not go on to its end."""
         await self._session.fetch(_END, run, *msgspec.structs.astuple(counts), problem)
+
+    async def release_topups(self, *, live: bool, since: datetime | None) -> None:
+        """Lets top-ups of a restored ledger go on; those that were last looked for before ``since`` stay held."""
+        await self._session.fetch(_RELEASE_TOPUPS, live, since)
+
+    async def holds_topups(self, *, live: bool) -> bool:
+        """Whether they are held since this ledger was restored."""
+        return await self._session.fetch_value(_HOLDS_TOPUPS, live)
 
     async def find_unknown(self, events: Collection[str]) -> set[str]:
         """Those of these events that never arrived."""

@@ -174,6 +174,6 @@ _ALARM = replace(_MENDED, mend=None)
 )
 def test_the_report_says_what_is_left(report: Report, differs: bool, said: str) -> None:
     told = StringIO()
-    show(report, Console(file=told, width=200))
+    show(report, Console(file=told, width=200), held=False)
     assert said in told.getvalue()
     assert report.differs == differs
