@@ -268,7 +268,7 @@ async def _hold_topups(seller: Seller, ended: timedelta) -> None:
 
 
 async def _held(seller: Seller) -> bool:
-    return await seller.owner.fetchval("SELECT due_at = 'infinity' FROM credits.topup_rounds WHERE NOT livemode")
+    return bool(await seller.owner.fetchval("SELECT due_at = 'infinity' FROM credits.topup_rounds WHERE NOT livemode"))
 
 
 async def test_what_no_event_can_mend_is_told_and_ends_with_1(
