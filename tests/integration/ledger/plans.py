@@ -91,28 +91,41 @@ async def analyse(admin: str) -> None:
     await connection.close()
 
 
+_CONDITIONS: Final = ("Index Cond", "Recheck Cond", "Filter")
+
+
 @dataclass(frozen=True)
 class Plan:
-    """A plan's steps, and for each index that it searches the conditions that it searches by, from the outside in."""
+    """A plan's steps, and for each index that it searches the conditions that it searches by, from the outside in.
+
+    ``reads``: for each table that it looks at, by which conditions, those of the index and all others.
+    """
 
     steps: Sequence[str]
     searches: Sequence[tuple[str, str]]
+    reads: Sequence[tuple[str, str]]
     text: str
 
 
 async def plan(session: Session, name: str) -> Plan:
     """The plan of a statement as this session makes it now, for any arguments."""
     sql = statements.statement(name)
-    parameters = ", ".join(["NULL"] * max(int(number) for number in re.findall(r"\$(\d+)", sql)))
+    count = max(map(int, re.findall(r"\$(\d+)", sql)), default=0)
+    parameters = f"({', '.join(['NULL'] * count)})" if count else ""
     async with session.transaction() as run:
         await run.run(f"PREPARE planned AS {sql}")
-        told = await run.fetch_value(f"EXPLAIN (COSTS OFF, FORMAT JSON) EXECUTE planned ({parameters})")
-        lines = await run.fetch(f"EXPLAIN (COSTS OFF) EXECUTE planned ({parameters})")
+        told = await run.fetch_value(f"EXPLAIN (COSTS OFF, FORMAT JSON) EXECUTE planned {parameters}")
+        lines = await run.fetch(f"EXPLAIN (COSTS OFF) EXECUTE planned {parameters}")
         await run.run("DEALLOCATE planned")
     nodes = list(_nodes(json.loads(told)[0]["Plan"]))
     return Plan(
         steps=[node["Node Type"] for node in nodes],
         searches=[(node["Index Name"], node.get("Index Cond", "")) for node in nodes if "Index Name" in node],
+        reads=[
+            (node["Relation Name"], " AND ".join(node[kind] for kind in _CONDITIONS if kind in node))
+            for node in nodes
+            if "Relation Name" in node and node["Node Type"] != "ModifyTable"
+        ],
         text="\n".join(line["QUERY PLAN"] for line in lines),
     )
 
