@@ -64,7 +64,7 @@ JOIN pg_attribute AS account ON account.attrelid = of.oid AND account.attname = 
 WHERE of.relnamespace = 'credits'::regnamespace
   AND of.relname = ANY($1::text[])
   AND (key.indisunique OR key.indisexclusion)
-  AND account.attnum <> ALL (key.indkey::int2[])
+  AND account.attnum <> ALL ((key.indkey::int2[])[0:key.indnkeyatts - 1])
 """
 _BY_ACCOUNT: Final = re.compile(r"[( ](?:\w+\.)?account_id = ")
 
@@ -80,7 +80,9 @@ async def catalogue(shared: Database) -> AsyncGenerator[asyncpg.Connection]:
 @pytest.fixture(scope="module")
 async def worker(shared: Database) -> AsyncGenerator[Session]:
     """A worker's session."""
-    session = await Session.open(shared.url("mana_worker"), application_name="test")
+    session = await Session.open(
+        shared.url("mana_worker"), application_name="test", settings={"idle_session_timeout": "0"}
+    )
     yield session
     await session.close()
 
@@ -113,6 +115,7 @@ async def test_every_key_holds_the_account(catalogue: asyncpg.Connection) -> Non
     "key",
     [
         "CREATE UNIQUE INDEX another ON credits.lots (id)",
+        "CREATE UNIQUE INDEX another ON credits.lots (id) INCLUDE (account_id)",
         "ALTER TABLE credits.transactions ADD CONSTRAINT another UNIQUE (partition, position)",
         "ALTER TABLE credits.keys DROP CONSTRAINT keys_pkey, ADD CONSTRAINT another PRIMARY KEY (idempotency_key)",
     ],
