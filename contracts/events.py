@@ -73,8 +73,8 @@ MEANINGS: Final[dict[EventType, Meaning]] = {
     "credits.refused": Meaning(
         "A command was refused that asked for no reply, or that an operator sent again.",
         "For readable commands without `reply_to`, and for those that we had failed to carry out, and sent again later;"
-        " whoever else asked for a reply is told there, and there is no event. Nor"
-        " is there one for what an app sends beyond its limits (`overloaded`): it is counted for the operators alone.",
+        " whoever else asked for a reply is told there, and there is no event. Nor is there one for what an app sends"
+        " beyond its limits, `overloaded` or refused in any case: it is counted for the operators alone.",
     ),
     "credits.purchased": Meaning(
         "A purchase was paid, and its credits came.",
@@ -236,15 +236,19 @@ def refused_event(
     idempotency_key: str | None,
     app_id: str | None,
     error: Error,
+    sender: str | None,
     identity: str,
     time: datetime,
     traceparent: str | None,
 ) -> Event:
-    """The event of a refusal that nobody asked to be told of; its id is made from account, key and identity.
+    """The event of a refusal that nobody asked to be told of; its id is made from sender, account, key and identity.
 
-    ``identity`` is the message's own: the same when it is delivered again, and another for every other message.
+    ``identity`` is the message's own: the same when it is delivered again, and another for every other message of its
+    sender's. ``sender`` is an app's id, or ``None``: so no app can take the id of another's event, and no subject is
+    empty as the beginning is where there is one.
     """
-    name = "\x1f".join((subject, command, idempotency_key or "", identity))
+    whose = () if sender is None else ("", sender)
+    name = "\x1f".join((*whose, subject, command, idempotency_key or "", identity))
     return Event(
         id=str(uuid.uuid5(_REFUSED_IDS, name)),
         type="credits.refused",

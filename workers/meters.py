@@ -29,8 +29,9 @@ class Meters:
         )
         self.excess = Counter(
             "mana_app_commands_refused",
-            "Commands refused because their app has sent too many (rate), or too many without an answer (unanswered);"
-            " repeats of those that have an answer count too, and get it",
+            "Messages not taken on because their app has sent too many (rate), or too many without an answer"
+            " (unanswered); repeats of those that have an answer count too, and get it, and so do those refused in any"
+            " case; app is empty where no login was proven",
             ("app", "limit"),
             registry=registry,
         )
@@ -89,7 +90,8 @@ class Meters:
         )
         self.mistakes_lost = Counter(
             "mana_unreadable_lost",
-            "Unreadable messages of which no copy was kept: their login has sent too many, or credits.dead is full",
+            "Unreadable messages of which no copy was kept: their app has sent too many, or credits.dead is full; not"
+            " those that are beyond the app's commands per second",
             registry=registry,
         )
         self.late_replies_lost = Counter(

@@ -69,7 +69,12 @@ class Worker:
             shortest=settings.app_flood_pause,
             meters=meters,
         )
-        keeping = Keeping(self.publishing, meters, login=Address.of(settings.amqp_url).login)
+        keeping = Keeping(
+            self.publishing,
+            meters,
+            login=Address.of(settings.amqp_url).login,
+            share=lambda: fairness.share(self._owned),
+        )
         desk = Desk(
             settings.logins,
             ready.arrived,

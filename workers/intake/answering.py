@@ -22,7 +22,6 @@ from workers.broker.lenient import Damaged
 from workers.broker.publisher import Publication
 from workers.events.messages import event_message, log_copy
 from workers.intake.reading import Item
-from workers.ledger.model import Request
 
 REASON_MAX: Final = 500
 _OURS: Final = frozenset({FRONT_LOGIN, RELAY_LOGIN, PAYMENTS_LOGIN})
@@ -31,9 +30,15 @@ _INTERNAL: Final = Error("internal", "the command could not be carried out; it i
 
 
 class Blame(Struct, frozen=True):
-    """Who sent what cannot be read; ``None`` for who did not say so."""
+    """Who sent what cannot be read: the ``login``, ``None`` for who did not say so, and its app (``Item.sender``)."""
 
     login: str | None
+    app_id: str | None = None
+
+    @property
+    def of(self) -> str:
+        """Whose allowance it is: an app's, whichever of its secrets it was sent with, or that of a login of no app."""
+        return self.app_id if self.app_id is not None else self.login or ""
 
 
 class Kept(Struct, frozen=True):
@@ -68,7 +73,7 @@ def answer(item: Item, reply: LedgerReply, now: datetime) -> Answer:
     told = None if item.reply_to is None else _reply(item, item.reply_to, reply)
     if told is not None and not _is_redriven(item):
         return Answer(told)
-    if isinstance(reply, Refused) and item.request is not None and not _is_beyond_limits(item.request, reply.error):
+    if isinstance(reply, Refused) and not _is_beyond_limits(item, reply.error):
         return Answer(told, refusal(item, _ledger_refusal(item, reply), now))
     return Answer(told)
 
@@ -77,9 +82,9 @@ def _is_redriven(item: Item) -> bool:
     return item.delivery.envelope.kept_since is not None
 
 
-def _is_beyond_limits(request: Request, error: Error) -> bool:
+def _is_beyond_limits(item: Item, error: Error) -> bool:
     """Also where it is answered as something else was before, and where it comes again and was refused for that."""
-    return request.excess is not None or error.code == "overloaded"
+    return item.beyond_limits or error.code == "overloaded"
 
 
 def refused(item: Item, rejected: Rejected, now: datetime) -> Answer:
@@ -88,13 +93,17 @@ def refused(item: Item, rejected: Rejected, now: datetime) -> Answer:
     Also of what a process of ours sent without waiting for an answer (an account's opening, from the outbox): it is
     not sent again, and a refusal, as by a worker of a version that does not know the sender, would be its end. So also
     of what is redriven: it has left the queue of dead copies by then.
+
+    Beyond the limits of an app there is the reply alone, so that its acknowledgement waits for nothing.
     """
     reply = None if item.reply_to is None else _reply(item, item.reply_to, Refused(rejected.error))
+    if item.beyond_limits:
+        return Answer(reply)
     login = item.delivery.envelope.login
     if _is_redriven(item) or (not rejected.keep and reply is None and login in _OURS):
         return Answer(reply, Kept(dead_copy(item, f"{rejected.error.code}: {rejected.error.message}", now)))
     if rejected.keep:
-        return Answer(reply, Kept(dead_copy(item, rejected.error.message, now), blame=Blame(login)))
+        return Answer(reply, Kept(dead_copy(item, rejected.error.message, now), blame=Blame(login, item.sender)))
     return Answer(reply) if reply is not None else Answer(kept=refusal(item, rejected, now))
 
 
@@ -115,6 +124,7 @@ def refusal(item: Item, rejected: Rejected, now: datetime) -> Kept:
         idempotency_key=rejected.idempotency_key,
         app_id=rejected.app_id,
         error=rejected.error,
+        sender=item.sender,
         identity=item.delivery.envelope.message_id or _likeness(item),
         time=now,
         traceparent=rejected.traceparent,

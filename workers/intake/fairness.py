@@ -57,10 +57,13 @@ class Fairness:
         self._unanswered = Counter[str]()
         self._narrow: dict[str, float] = {}
 
+    def share(self, owned: int) -> float:
+        """Of all that an app may, the part that this worker grants, where it owns so many partitions."""
+        return max(owned, 1) / self._partitions
+
     def allowed(self, app: App, owned: int) -> float:
         """Commands in a second that the worker takes on of the app's, where it owns so many partitions."""
-        share = max(owned, 1) / self._partitions
-        return share * (app.commands_per_second or self._limits.commands_per_second)
+        return self.share(owned) * (app.commands_per_second or self._limits.commands_per_second)
 
     def narrow(self, app: App, until: float) -> None:
         """Until then the app may save up no more than a tenth of a second's worth."""
@@ -71,8 +74,7 @@ class Fairness:
 
         ``owned`` of the partitions are the worker's; ``now`` in seconds, never less than before.
         """
-        share = max(owned, 1) / self._partitions
-        unanswered_max = max(share * (app.unanswered_max or self._limits.unanswered_max), 1)
+        unanswered_max = max(self.share(owned) * (app.unanswered_max or self._limits.unanswered_max), 1)
         if self._unanswered[app.id] + 1 > unanswered_max:
             return Excess("unanswered", 1)
         wait = self._take(app.id, self.allowed(app, owned), now)

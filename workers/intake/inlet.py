@@ -26,7 +26,7 @@ class Desk(Struct, frozen=True):
     """What all inlets of a worker share. ``arrived`` is told of an inlet that has something.
 
     ``reply_nodes``: those whose reply-to tokens may be answered, ``None`` where any may; ``apps``: the registered ones.
-    ``admit`` takes one more command of an app on, or says why not; ``let_go``: so many of an app's are done with.
+    ``admit`` takes one more message of an app on, or says why not; ``let_go``: so many of an app's are done with.
     ``refused`` is told of each that was not taken on: its login, its app, and the partition it came by.
     ``read`` makes an item of a delivery.
     """
@@ -141,9 +141,12 @@ class Inlet:
         self._desk.arrived(self)
 
     def _taken_on(self, item: Item) -> Item:
-        """The item as it is; or, where its app has sent too much, to be refused for that unless it has an answer."""
+        """The item as it is; or, where its app has sent too much, to be refused for that unless it has an answer.
+
+        What is refused without the ledger counts too, and keeps its own refusal: it is about a mistake of the sender's.
+        """
         app, request = item.app, item.request
-        if app is None or request is None:
+        if app is None:
             return item
         excess = self._desk.admit(app)
         if excess is None:
@@ -151,7 +154,9 @@ class Inlet:
             return item
         self._desk.meters.excess.labels(app.id, excess.limit).inc()
         self._desk.refused(item.delivery.envelope.login, app, self.partition)
-        return msgspec.structs.replace(item, request=msgspec.structs.replace(request, excess=excess.error()), app=None)
+        if request is not None:
+            request = msgspec.structs.replace(request, excess=excess.error())
+        return msgspec.structs.replace(item, request=request, app=None, beyond_limits=True)
 
     def _let_go(self, app_id: str, commands: int) -> None:
         self._of_apps[app_id] -= commands

@@ -28,15 +28,23 @@ class _Publishing(Protocol):
 
 
 class Keeping:
-    """Publishes what an acknowledgement waits for. ``login`` is ours at the broker, and proves that a copy is ours."""
+    """Publishes what an acknowledgement waits for. ``login`` is ours at the broker, and proves that a copy is ours;
+    ``share``: how much this worker keeps of what all together may."""
 
     def __init__(
-        self, publishing: _Publishing, meters: Meters, clock: Callable[[], float] = time.monotonic, login: str = ""
+        self,
+        publishing: _Publishing,
+        meters: Meters,
+        clock: Callable[[], float] = time.monotonic,
+        login: str = "",
+        *,
+        share: Callable[[], float],
     ) -> None:
         self._publishing = publishing
         self._login = login
         self._meters = meters
         self._clock = clock
+        self._share = share
         self._allowance = DeadAllowance(clock)
         self._told_at: float | None = None
 
@@ -49,8 +57,8 @@ class Keeping:
             await self._publishing.keep(message, kept.otherwise)
             if message.routing_key == DEAD_QUEUE:
                 self._meters.dead.labels("ours").inc()
-        elif not self._allowance.take(kept.blame.login, len(message.body)):
-            self._lose(kept.blame.login, "its login has sent too much of the kind")
+        elif not self._allowance.take(kept.blame.of, len(message.body), self._share()):
+            self._lose(kept.blame.login, "its app has sent too much of the kind")
         elif not await self._publishing.offer(message):
             self._lose(kept.blame.login, "the queue does not take it")
         else:

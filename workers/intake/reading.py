@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import structlog
 from msgspec import Struct, structs
 
-from contracts.apps import NO_APPS, App, Apps
+from contracts.apps import NO_APPS, App, Apps, app_id_problem
 from contracts.decoding import Accepted, Rejected, decode, is_answerable
 from contracts.errors import FieldError, invalid
 from contracts.permissions import Logins, app_asking
@@ -24,13 +24,17 @@ _log = structlog.get_logger(__name__)
 SUSPICIOUS_RETURNS: Final = 3
 """After so many returns to the queue, a delivery may be what breaks connections: its reply goes out alone."""
 _UNREAD: Final = FieldError("body", "cannot be read")
+_NOBODY: Final = App("", frozenset())
+"""Stands for all who prove no login: each of them may be any app."""
 
 
 class Item(Struct, frozen=True):
     """One delivery of a partition, read: ``request`` for the ledger, or ``rejected`` without it.
 
-    ``app``: who asks, where the request counts towards an app's limits: one that came before does not. ``trace``: its
-    spans, where traces are on and this one was sampled.
+    ``sender``: the id of the app that asks; empty where no login is proven, ``None`` for an administrator and our own.
+    ``app``: the same, where the delivery counts towards an app's limits: one that came before does not.
+    ``beyond_limits``: it was not taken on, so nobody but who wants a reply is told. ``trace``: its spans, where traces
+    are on and this one was sampled.
     """
 
     delivery: Delivery
@@ -39,7 +43,9 @@ class Item(Struct, frozen=True):
     traceparent: str | None
     request: Request | None = None
     rejected: Rejected | None = None
+    sender: str | None = None
     app: App | None = None
+    beyond_limits: bool = False
     trace: CommandTrace | None = None
 
     @property
@@ -58,21 +64,29 @@ def read(
     """Reads a delivery. Never raises. ``nodes``: see ``contracts.addresses``; ``apps`` are the registered ones."""
     delivery, redriven = _as_first_sent(delivery, logins)
     envelope = delivery.envelope
+    app = app_asking(envelope.login, logins, apps, envelope.on_behalf) if envelope.login else _NOBODY
+    counted = None if envelope.redelivered or redriven else app
+    sender = None if app is None else app.id
+    decoded = _decoded(delivery, partition, logins, nodes, apps)
+    if isinstance(decoded, Rejected):
+        return _rejected(delivery, partition, decoded, sender, counted)
+    request = _request(delivery, partition, decoded)
+    return Item(delivery, partition, decoded.reply_to, decoded.traceparent, request, sender=sender, app=counted)
+
+
+def _decoded(
+    delivery: Delivery, partition: int, logins: Logins, nodes: Collection[int] | None, apps: Apps
+) -> Accepted | Rejected:
+    envelope = delivery.envelope
     if (unfit := _unfit(delivery)) is not None:
-        return _unreadable(delivery, partition, unfit, is_answerable(envelope, logins, nodes, apps))
+        return _unreadable(delivery, unfit, is_answerable(envelope, logins, nodes, apps))
     try:
-        decoded = decode(envelope, delivery.body, logins, nodes, apps)
+        return decode(envelope, delivery.body, logins, nodes, apps)
     except MemoryError:  # says nothing about the message: unread, it comes again
         raise
     except Exception:  # a defect of ours must not take the connection down, and come again with it
         _log.exception("decoding failed", partition=partition, message_id=envelope.message_id)
-        return _unreadable(delivery, partition, _UNREAD, is_answerable(envelope, logins, nodes, apps))
-    if isinstance(decoded, Rejected):
-        return _rejected(delivery, partition, decoded)
-    request = _request(delivery, partition, decoded)
-    again = envelope.redelivered or redriven
-    app = None if again else app_asking(envelope.login, logins, apps, envelope.on_behalf)
-    return Item(delivery, partition, decoded.reply_to, decoded.traceparent, request, app=app)
+        return _unreadable(delivery, _UNREAD, is_answerable(envelope, logins, nodes, apps))
 
 
 def _as_first_sent(delivery: Delivery, logins: Logins) -> tuple[Delivery, bool]:
@@ -111,15 +125,21 @@ def _unfit(delivery: Delivery) -> FieldError | None:
     return None
 
 
-def _unreadable(delivery: Delivery, partition: int, problem: FieldError, answerable: bool) -> Item:
+def _unreadable(delivery: Delivery, problem: FieldError, answerable: bool) -> Rejected:
     reply_to = delivery.envelope.reply_to
     usable = answerable and problem.field != "reply_to" and not isinstance(reply_to, Damaged)
-    return _rejected(delivery, partition, Rejected(invalid(problem), False, reply_to if usable else None))
+    return Rejected(invalid(problem), False, reply_to if usable else None)
 
 
-def _rejected(delivery: Delivery, partition: int, rejected: Rejected) -> Item:
+def _rejected(delivery: Delivery, partition: int, rejected: Rejected, sender: str | None, counted: App | None) -> Item:
     """What is refused for who sent it is not stored, as the ledger's own refusals are: it is kept by user, key and
     ``message_id``, which are no secrets. So whoever has no rights at all could have another app's command refused under
     a key and an id that are easily told beforehand. The price: redelivered after a change of rights, it is judged anew.
+
+    The app that it is told of is its sender, whatever the body says: else it could be put into another app's events.
     """
-    return Item(delivery, partition, rejected.reply_to, rejected.traceparent, rejected=rejected)
+    if sender is not None:
+        rejected = structs.replace(rejected, app_id=sender if app_id_problem(sender) is None else None)
+    return Item(
+        delivery, partition, rejected.reply_to, rejected.traceparent, rejected=rejected, sender=sender, app=counted
+    )

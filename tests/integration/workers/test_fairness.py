@@ -45,9 +45,10 @@ async def test_beyond_its_rate_an_app_is_refused(
         before = await worker.meter(_REFUSED)
         for key in ("silent", "and silent again"):
             await as_app.publish(_silent(user, app.id, key), user, type="credits.use")
+            await as_app.publish(_silent(user, "chat", f"{key}, under another's id"), user, type="credits.use")
         await client.publish(_silent(user, "chat", "behind them", amount=10**6), user, type="credits.use")
-        (told,) = await _refusals(events, user)
-        assert (told["data"]["error"]["code"], told["data"]["appId"]) == ("insufficient_credits", "chat")
+        (told,) = await _refusals(events, user, "chat")
+        assert told["data"]["error"]["code"] == "insufficient_credits"
         assert await worker.meter(_REFUSED) > before
 
 
@@ -76,11 +77,12 @@ async def test_what_is_answered_makes_room_for_more(
             assert (await as_app.use(user, 10**6, appId=app.id))["error"]["code"] == "insufficient_credits"
 
 
-async def _refusals(events: Subscriber, user: str) -> list[dict[str, Any]]:
-    """All there are once one has come; they come in the order of their commands."""
+async def _refusals(events: Subscriber, user: str, app_id: str) -> list[dict[str, Any]]:
+    """All that an app is told of, once one has come; they come in the order of their commands."""
 
     def found() -> list[dict[str, Any]]:
-        return [event for event in events.of(user) if event["type"] == "credits.refused"]
+        refusals = [event for event in events.of(user) if event["type"] == "credits.refused"]
+        return [event for event in refusals if event["data"]["appId"] == app_id]
 
     async def look() -> bool:
         return bool(found())

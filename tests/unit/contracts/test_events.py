@@ -36,6 +36,7 @@ REFUSAL: dict[str, Any] = {
     "idempotency_key": "req-81",
     "app_id": "chat",
     "error": Error("account_frozen", "frozen"),
+    "sender": None,
     "identity": "message-1",
     "time": AT,
     "traceparent": None,
@@ -75,11 +76,22 @@ def test_a_transactions_id_is_its_events() -> None:
 def test_a_refusals_id_is_stable_over_processes() -> None:
     """Written down, so that a change of how it is made is seen: subscribers drop repeats by it."""
     assert refused_with().id == "39146bc2-112a-5312-97ed-e1fa1b045109"
+    assert refused_with(sender="chat").id == "5f751e18-0573-5226-bc71-3718a7178fe0"
     later = refused_with(time=AT.replace(year=2030), traceparent=TRACEPARENT)
     assert later.id == refused_with().id
 
 
-@pytest.mark.parametrize("change", [{"subject": "x"}, {"command": "x"}, {"idempotency_key": None}, {"identity": ""}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"subject": "x"},
+        {"command": "x"},
+        {"idempotency_key": None},
+        {"identity": ""},
+        {"sender": "chat"},
+        {"sender": ""},
+    ],
+)
 def test_other_refusals_have_other_ids(change: dict[str, Any]) -> None:
     assert refused_with(**change).id != refused_with().id
 

@@ -12,11 +12,13 @@ import msgspec
 import pytest
 
 from contracts import dead_letters
+from contracts.apps import App
 from contracts.decoding import Envelope, Rejected
 from contracts.errors import Error
 from contracts.events import decode_event
 from contracts.permissions import Logins
 from contracts.replies import Refused
+from contracts.topology import ADMIN_LOGIN, FRONT_LOGIN
 from workers.broker.consumer import Delivery
 from workers.broker.lenient import HEADERS, read_properties
 from workers.intake.answering import Answer, answer, refused
@@ -28,9 +30,8 @@ PLAIN: dict[str, Any] = {"correlation_id": "c", "deadline": "2026-01-01T00:00:00
 
 
 def _event_id(body: bytes = BODY, *, tag: int = 1, redelivered: bool = False, **properties: Any) -> str:
-    envelope = Envelope(
-        routing_key=USER, type="credits.use", login="chat", redelivered=redelivered, **{**PLAIN, **properties}
-    )
+    told: dict[str, Any] = {"login": "chat", **PLAIN, **properties}
+    envelope = Envelope(routing_key=USER, type="credits.use", redelivered=redelivered, **told)
     item = read(Delivery(tag, envelope, body, int(redelivered), None), 0, Logins())
     kept = answer(item, Refused(Error("account_frozen", "frozen")), datetime.now(UTC)).kept
     assert kept is not None
@@ -103,6 +104,56 @@ def test_what_an_app_sent_without_waiting_is_only_told() -> None:
     assert kept.message.exchange == "credits.events"
 
 
+@pytest.mark.parametrize(
+    ("login", "told_as"),
+    [
+        pytest.param("mallory.k3f9x0a2b7c1", "mallory", id="another app"),
+        pytest.param("mallory", "mallory", id="one made by hand"),
+        pytest.param(None, None, id="no login is proven"),
+        pytest.param("mana-unknown", None, id="no name of an app"),
+        pytest.param("x" * 255, None, id="too long for one"),
+        pytest.param(ADMIN_LOGIN, "chat", id="an administrator"),
+    ],
+)
+def test_a_refusal_is_told_as_its_senders_whatever_the_body_says(login: str | None, told_as: str | None) -> None:
+    """The body's app is ``chat``, and it names no app that the sender could be told by."""
+    event, routing_key = _refusal_of(login, type="credits.use" if login != ADMIN_LOGIN else "account.open")
+    assert routing_key == f"credits.refused.{told_as or 'system'}"
+    assert event["data"]["appId"] == told_as
+
+
+def test_what_the_front_asks_for_an_app_is_told_as_that_apps() -> None:
+    envelope = Envelope(routing_key=USER, type="credits.use", login=FRONT_LOGIN, on_behalf="shop", **PLAIN)
+    apps = {"shop": App("shop", frozenset({"credits:use"}))}
+    item = read(Delivery(1, envelope, BODY, 0, None), 0, Logins(), apps=apps)
+    assert item.rejected is not None
+    assert (item.rejected.error.code, item.rejected.app_id, item.sender) == ("app_mismatch", "shop", "shop")
+
+
+@pytest.mark.parametrize("redelivered", [False, True])
+def test_no_app_takes_the_id_of_another_apps_event(redelivered: bool) -> None:
+    """Not by the user, key and ``message_id`` of the other's message, nor by a ``message_id`` that names the other."""
+    theirs = _refusal_of("chat.k3f9x0a2b7c1", type="account.open", redelivered=redelivered)[0]["id"]
+    assert _refusal_of("chat", type="account.open")[0]["id"] == theirs
+    for login in ("mallory", None):
+        for message_id in ("m", "chat\x1fm", "\x1fchat\x1fm"):
+            assert _refusal_of(login, type="account.open", message_id=message_id)[0]["id"] != theirs
+    by_the_ledger = _event_id(message_id="m")
+    others = BODY.replace(b'"chat"', b'"mallory"')
+    assert _event_id(others, message_id="m", login="mallory") != by_the_ledger
+
+
+def _refusal_of(login: str | None, **properties: Any) -> tuple[dict[str, Any], str]:
+    """The event of a message of ``chat``'s body that is refused without the ledger, and its routing key."""
+    told: dict[str, Any] = {**PLAIN, "message_id": "m", **properties}
+    envelope = Envelope(routing_key=USER, login=login, **told)
+    item = read(Delivery(1, envelope, BODY, 0, None), 0, Logins())
+    assert item.rejected is not None
+    kept = refused(item, item.rejected, datetime.now(UTC)).kept
+    assert kept is not None
+    return decode_event(kept.message.body), kept.message.routing_key
+
+
 def _without_reply(login: str) -> Item:
     envelope = Envelope(routing_key=USER, type="account.open", login=login, **PLAIN)
     return read(Delivery(1, envelope, BODY, 0, None), 0, Logins())
@@ -114,7 +165,8 @@ def _beyond(excess: Error | None, *, redelivered: bool, reply_to: str | None) ->
     )
     item = read(Delivery(1, envelope, BODY, int(redelivered), None), 0, Logins())
     assert item.request is not None
-    return msgspec.structs.replace(item, request=msgspec.structs.replace(item.request, excess=excess))
+    request = msgspec.structs.replace(item.request, excess=excess)
+    return msgspec.structs.replace(item, request=request, beyond_limits=excess is not None)
 
 
 def _redriven(login: str, reply_to: str) -> tuple[Item, Answer]:
