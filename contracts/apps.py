@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final, Literal, get_args
+from typing import Any, Final, Literal, get_args
 
 Permission = Literal[
     "credits:use",
@@ -68,6 +68,21 @@ class App:
 Apps = Mapping[str, App]
 """The registered apps by their ids."""
 NO_APPS: Final[Apps] = {}
+
+
+def directory(rows: Iterable[Mapping[str, Any]]) -> Apps:
+    """Of the database's rows, whose columns are named as the fields of ``App``."""
+    return {
+        row["id"]: App(
+            row["id"],
+            frozenset(row["permissions"]),
+            row["commands_per_second"],
+            row["unanswered_max"],
+            row["revoked"],
+            frozenset(row["revoked_secrets"]),
+        )
+        for row in rows
+    }
 
 
 def app_id_problem(app_id: str) -> str | None:

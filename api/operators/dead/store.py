@@ -11,7 +11,7 @@ from api.database import Database
 from api.operators.dead.letters import Letter
 from api.sql import Statements
 from api.text import printable
-from contracts.apps import App, Apps
+from contracts.apps import Apps, directory
 
 _SQL: Final = Statements(Path(__file__).parent / "sql")
 _REASON_MAX: Final = 200
@@ -21,18 +21,7 @@ _REASON_MAX: Final = 200
 async def registered_apps(database: Database) -> Apps:
     """All of them, as a worker knows them. Raises ``Unavailable``."""
     async with database.transaction() as connection:
-        rows = await connection.fetch(_SQL["list_apps"])
-    return {
-        row["id"]: App(
-            row["id"],
-            frozenset(row["permissions"]),
-            row["commands_per_second"],
-            row["unanswered_max"],
-            row["revoked"],
-            frozenset(row["revoked_secrets"]),
-        )
-        for row in rows
-    }
+        return directory(await connection.fetch(_SQL["list_apps"]))
 
 
 async def note(database: Database, act: EventType, letter: Letter, because: str | None = None) -> None:

@@ -7,7 +7,7 @@ from typing import Final
 
 import structlog
 
-from contracts.apps import CHANGES_CHANNEL, NO_APPS, App, Apps
+from contracts.apps import CHANGES_CHANNEL, NO_APPS, Apps, directory
 from workers.ledger.faults import TryAgain
 from workers.ledger.store.session import Session
 from workers.ledger.store.statements import statement
@@ -51,14 +51,4 @@ class Directory:
         except TryAgain:
             self._changed.set()
             raise
-        self.apps = {
-            row["id"]: App(
-                row["id"],
-                frozenset(row["permissions"]),
-                row["commands_per_second"],
-                row["unanswered_max"],
-                row["revoked"],
-                frozenset(row["revoked_secrets"]),
-            )
-            for row in rows
-        }
+        self.apps = directory(rows)
