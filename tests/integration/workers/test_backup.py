@@ -15,9 +15,10 @@ import asyncpg
 import pytest
 
 from contracts.topology import DEAD_QUEUE
-from ops import cli, layout, roles, state, urls
+from ops import layout, roles, state, urls
 from ops.backup import restoring, taking
 from ops.backup.record import Record
+from ops.commands import running
 from ops.errors import LauncherError
 from ops.identity import Identity
 from ops.instance import Instance
@@ -158,13 +159,13 @@ async def test_migrating_makes_the_roles_that_the_version_before_did_not_know(
     kept = servers.place.state.read_bytes()
     for module in (state, roles):
         monkeypatch.setattr(module, "DATABASE_ROLES", (*DATABASE_ROLES, tomorrow))
-    monkeypatch.setattr(cli, "_become", note)
+    monkeypatch.setattr(running, "become", note)
     monkeypatch.setenv("MANA_HOME", str(servers.place.home))
     administrator = await asyncpg.connect(
         urls.with_database(layout.remembered_postgres(_state(servers.place)).url, servers.addresses.database_name)
     )
     try:
-        await asyncio.to_thread(cli.migrate)
+        await asyncio.to_thread(running.migrate)
         password = _state(servers.place).secrets.roles[tomorrow]
         url = urls.with_login(servers.addresses.database, tomorrow, password)
         await (await asyncpg.connect(url)).close()
