@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from ops import bootstrap, checks, cli, running
+from ops.commands import developing
 from ops.errors import sentence
 from ops.kernel import ProcessId
 from ops.status import ProcessStatus, Status
@@ -101,5 +102,5 @@ def test_monitoring_that_was_asked_for_in_vain_is_said() -> None:
 def test_tests_on_containers_are_run_alone_and_end_with_a_status_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checks, "run_on_containers", lambda: 3)
     with pytest.raises(SystemExit) as end:
-        cli.check(None, containers=True)
+        developing.check(None, containers=True)
     assert end.value.code == 3
