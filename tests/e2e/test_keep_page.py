@@ -15,7 +15,7 @@ import asyncpg
 import pytest
 
 from contracts import dead_letters
-from contracts.topology import DEAD_QUEUE, WORKER_LOGIN
+from contracts.topology import DEAD_QUEUE, FRONT_LOGIN, WORKER_LOGIN
 from ops import layout, state
 from ops.instance import Instance, private
 from tests.e2e.client import Client
@@ -95,13 +95,12 @@ async def _put_letters(instance: Instance) -> None:
     """Two commands that a worker kept for a fault of ours which is mended by now."""
     async with Client.connected(instance.addresses.amqp) as client:
         user = await client.open_user()
-        login = client.login
     async with await aio_pika.connect(instance.addresses.amqp_as(WORKER_LOGIN)) as connection:
         channel = await connection.channel()
         for key in ("to-be-sent", "to-be-dropped"):
             use = {"userId": user, "amount": 1, "appId": "chat", "description": "a use", "idempotencyKey": key}
             reason = f"internal: {key}" if key == "to-be-sent" else "a client's mistake"
-            headers = {dead_letters.REASON: reason, dead_letters.ROUTING_KEY: user, dead_letters.LOGIN: login}
+            headers = {dead_letters.REASON: reason, dead_letters.ROUTING_KEY: user, dead_letters.LOGIN: FRONT_LOGIN}
             message = aio_pika.Message(
                 json.dumps(use).encode(), type="credits.use", user_id=WORKER_LOGIN, headers={**headers}, delivery_mode=2
             )
