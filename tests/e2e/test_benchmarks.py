@@ -87,7 +87,7 @@ async def test_that_of_fairness(servers: Instance) -> None:
     options = FairnessOptions(rounds=1, seconds=2.0, rate=50.0, allowed=100, over=1.5, users=4)
     report = await FairnessBenchmark(servers, options, QUIET).run()
     assert [row.name for row in report.rows] == list(CASES)
-    assert len(reached(report)) == 3
+    assert len(reached(report)) == 5
 
 
 async def test_that_of_the_client(servers: Instance) -> None:
