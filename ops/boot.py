@@ -47,6 +47,8 @@ _DISK_NEEDED = 1536 * _MIB
 # before the ledger's workers: what it still sends is carried out, and it can see that. Who counts uses comes
 # behind those whose events are counted.
 OURS = ("api", "relay", "clock", "mail", "apps", "payments", "workers", "usage")
+# The number of a wish that could not be read: nobody's.
+UNREAD = ""
 _SERVER_PATIENCE = 120.0
 _PROCESS_PATIENCE = 90.0
 
@@ -126,6 +128,12 @@ class Boot:
             told.failure = f"a fault of the launcher's own ({error!r}): see {self._place.logs}/supervisor.log"
         told.ended = True
         self._board.step("ready")
+
+    def refuse_rotation(self, failure: str) -> None:
+        """Tell whoever asked for new passwords that none are made."""
+        log.warning("asked to change passwords: %s", failure)
+        self._board.status.rotation = status.Rotation(UNREAD, ended=True, failure=failure)
+        self._board.publish()
 
     def _rotation(self, plan: Layout, remembered: state.State, programs: Programs) -> Rotation:
         def save(addresses: Addresses) -> None:

@@ -49,6 +49,9 @@ def rotate(whose: Annotated[Whose, typer.Argument()] = Whose.ALL) -> None:
 def change(place: Place, parts: Sequence[Part], watch: Callable[[str], None]) -> None:
     """Returns when all processes run with new passwords. Raises LauncherError where nothing runs, and when it fails."""
     told = _running(place)
+    before = told.rotation
+    if before is not None and not before.ended:
+        raise LauncherError("Passwords are being changed already: ask again when that has ended.")
     wish = Wish(secrets.token_hex(8), list(parts))
     private_file.write(place.rotation, msgspec.json.encode(wish).decode())
     told.supervisor.send(signal.SIGUSR1)
@@ -57,6 +60,8 @@ def change(place: Place, parts: Sequence[Part], watch: Callable[[str], None]) ->
         told = status.living(place.status)
         if told is None:
             raise LauncherError(f"The supervisor ended meanwhile: see {place.logs}/supervisor.log, and ./mana up.")
+        if told.rotation not in (None, before) and told.rotation.number != wish.number:
+            raise LauncherError(f"Another change of passwords came before this one: see {place.logs}/supervisor.log.")
         watch(told.step)
     if told.rotation.failure:
         raise LauncherError(f"Not all passwords were changed: {told.rotation.failure}")

@@ -73,7 +73,7 @@ class Board:
 
     def publish(self) -> None:
         """Write the file."""
-        private_file.write(self._path, msgspec.json.encode(self.status).decode())
+        private_file.write(self._path, msgspec.json.encode(self.status).decode(), durable=False)
 
     def step(self, text: str) -> None:
         """Say what is being done now."""

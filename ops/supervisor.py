@@ -71,7 +71,7 @@ async def _rotate_when_asked(
             try:
                 wished = msgspec.json.decode(place.rotation.read_bytes(), type=rotation.Wish)
             except (OSError, msgspec.MsgspecError) as error:
-                log.warning("asked to change passwords, and not told which: %s", error)
+                boot.refuse_rotation(f"it could not be read which passwords are meant ({error})")
                 continue
             await boot.rotate(wished)
 

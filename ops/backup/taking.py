@@ -56,6 +56,8 @@ async def take(there: Instance, folder: Path, watch: Watch) -> Record:
             wal_archive=await administrator.fetchval("SELECT current_setting($1, true)", archive.SETTING),
             dead_letters=dead_letters,
         )
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise LauncherError(f"PostgreSQL at {urls.where(server)} failed meanwhile ({error}): no backup.") from error
     finally:
         await administrator.close()
     record.write(folder, taken)
@@ -123,7 +125,9 @@ async def _replicating(administrator: asyncpg.Connection) -> AsyncGenerator[tupl
     try:
         yield role, password
     finally:
-        await administrator.execute(f"DROP ROLE {role}")
+        # Of a server that is gone: what was wrong is told by whoever noticed, and the next backup drops the role.
+        with contextlib.suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            await administrator.execute(f"DROP ROLE {role}")
 
 
 async def _copy(url: str, role: str, password: str, target: Path) -> None:

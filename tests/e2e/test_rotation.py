@@ -106,6 +106,8 @@ async def test_nothing_fails_while_all_passwords_change() -> None:
                 await redis.ping()
         instance.place.rotation.write_text("nonsense")
         instance.status.supervisor.send(signal.SIGUSR1)
+        while "could not be read" not in ((instance.status.rotation and instance.status.rotation.failure) or ""):
+            await asyncio.sleep(0.1)
         await _books_agree(instance, spent)
         assert {process.state for process in instance.status.processes} == {"ready"}
         assert {name for name, pid in _pids(instance).items() if pid == pids[name]} == SERVERS, "all others are new"

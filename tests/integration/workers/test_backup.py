@@ -147,6 +147,26 @@ def test_a_backup_says_how_many_dead_letters_it_lacks(backup: tuple[Path, Record
     assert backup[1].dead_letters == 1
 
 
+async def test_why_a_backup_failed_is_told_though_its_session_is_gone(
+    servers: Instance, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    administrator = await asyncpg.connect(layout.remembered_postgres(_state(servers.place)).url)
+
+    async def fails(*_: object) -> None:
+        ended = await administrator.fetch(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE query LIKE 'CREATE ROLE mana_backup_%' AND pid <> pg_backend_pid()"
+        )
+        assert len(ended) == 1
+        raise LauncherError("the disk is full")
+
+    monkeypatch.setattr(taking, "_copy", fails)
+    with pytest.raises(LauncherError, match="the disk is full"):
+        await taking.take(servers, folder / "failed", _watch)
+    await taking.forget_roles(administrator, everyone=True)
+    await administrator.close()
+
+
 async def test_migrating_makes_the_roles_that_the_version_before_did_not_know(
     servers: Instance, monkeypatch: pytest.MonkeyPatch
 ) -> None:

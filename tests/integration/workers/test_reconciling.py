@@ -409,6 +409,35 @@ async def test_a_timer_that_cannot_look_says_so_and_goes_on(seller: Seller, reco
     await seller.owner.execute("DELETE FROM credits.reconciliations WHERE asked_by = 'timer'")
 
 
+async def test_a_worker_knows_from_its_start_when_it_was_last_compared_with(
+    seller: Seller, reconciler: Reconciler
+) -> None:
+    settings = reconciler.settings(STRIPE_RECONCILE_EVERY="1h")
+    assert time.time() - await _well_at(settings, lambda told: told > 0) < 60  # never: as if now
+    await seller.owner.execute(
+        "INSERT INTO credits.reconciliations (asked_by, livemode, since, begun_at, ended_at)"
+        " SELECT 'timer', false, now(), moment, moment FROM (SELECT now() - interval '31 hours' AS moment) AS past"
+    )
+    assert time.time() - await _well_at(settings, lambda told: time.time() - told > 3600) > 30 * 3600
+    await seller.owner.execute("DELETE FROM credits.reconciliations WHERE asked_by = 'timer'")
+
+
+async def _well_at(settings: PaymentsSettings, wanted: Callable[[float], bool]) -> float:
+    """What a new worker tells before its first comparison, once that is wanted."""
+    registry = CollectorRegistry()
+    task = asyncio.create_task(Timer(settings, PaymentsMeters(registry), ReconcilingMeters(registry)).run())
+
+    def told() -> float:
+        return registry.get_sample_value("mana_stripe_reconciled_timestamp_seconds") or 0.0
+
+    async def as_wanted() -> bool:
+        return wanted(told())
+
+    await until(as_wanted, "it tells what is wanted")
+    task.cancel()
+    return told()
+
+
 @pytest.mark.slow
 async def test_of_two_workers_one_compares_by_itself(
     ledger: Instance, logs: Path, stand_in: StandIn, seller: Seller

@@ -116,6 +116,28 @@ def test_no_service_goes_without(name: str) -> None:
         assert service["healthcheck"]["test"][0] in ("CMD", "CMD-SHELL")
 
 
+def test_servers_stop_taking_more_before_the_kernel_ends_them() -> None:
+    """RabbitMQ 3.13 counts the machine's memory, not the container's: a share of it may lie above the limit."""
+
+    def of(service: str) -> int:
+        return _bytes(SERVICES[service]["deploy"]["resources"]["limits"]["memory"])
+
+    (watermark,) = re.findall(
+        r"^vm_memory_high_watermark\.(.*)$", text_of("ops", "rabbitmq", "rabbitmq.conf"), re.MULTILINE
+    )
+    assert _bytes(watermark.removeprefix("absolute = ")) <= 0.6 * of("rabbitmq")
+    (kept,) = re.findall(r"^maxmemory (.*)$", text_of("ops", "redis", "redis.conf"), re.MULTILINE)
+    assert _bytes(kept) <= 0.6 * of("redis")  # a rewritten log may double what it holds
+    (shared,) = (one for one in SERVICES["postgres"]["command"] if "shared_buffers" in one)
+    assert _bytes(shared.split("=")[1]) <= 0.5 * of("postgres")
+
+
+def _bytes(text: str) -> int:
+    """A size as Docker, PostgreSQL, Redis or RabbitMQ write it; each unit taken as the larger of its meanings."""
+    count, unit = re.fullmatch(r"(\d+) ?([kmgKMG])(?:i?[bB])?", text).groups()  # pyright: ignore[reportOptionalMemberAccess]
+    return int(count) * 1024 ** ("kmg".index(unit.lower()) + 1)
+
+
 def test_images_are_pinned_by_version() -> None:
     built = {"mana:local", "mana-pgbouncer:local"}
     pulled = {service["image"] for service in SERVICES.values()} - built

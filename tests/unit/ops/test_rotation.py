@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import signal
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
-from ops import broker_logins, rotation
+from ops import broker_logins, rotating, rotation, status
 from ops.addresses import Addresses
 from ops.boot import OURS
+from ops.errors import LauncherError
+from ops.place import Place
 from ops.programs import ProcessSettings
 from ops.state import DATABASE_ROLES, Secrets
 from ops.urls import login_of
@@ -40,3 +44,35 @@ def test_no_role_and_no_login_is_left_out() -> None:
     assert roles == set(DATABASE_ROLES)
     logins = {kind.login for kind in rotation.KINDS if kind.login} | set(rotation.LOGINS_OF_NO_PROCESS)
     assert logins == {login.name for login in broker_logins.OUR_LOGINS}
+
+
+@pytest.fixture
+def board(tmp_path: Path) -> status.Board:
+    """Of a supervisor, which is this process, with everything ready."""
+    board = status.Board(Place(tmp_path).status)
+    board.phase("ready")
+    return board
+
+
+def test_who_asks_while_passwords_change_is_refused(tmp_path: Path, board: status.Board) -> None:
+    board.status.rotation = status.Rotation("first")
+    board.publish()
+    with pytest.raises(LauncherError, match="being changed already"):
+        rotating.change(Place(tmp_path), rotation.PARTS, lambda _step: None)
+    assert not Place(tmp_path).rotation.exists()
+
+
+def test_of_two_who_ask_at_once_one_waits_for_nothing(tmp_path: Path, board: status.Board) -> None:
+    board.status.rotation = status.Rotation("earlier", ended=True)
+    board.publish()
+
+    def take_another(*_: object) -> None:
+        board.status.rotation = status.Rotation("another", ended=True)
+        board.publish()
+
+    before = signal.signal(signal.SIGUSR1, take_another)
+    try:
+        with pytest.raises(LauncherError, match="Another change of passwords came before"):
+            rotating.change(Place(tmp_path), rotation.PARTS, lambda _step: None)
+    finally:
+        signal.signal(signal.SIGUSR1, before)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import stat
 from pathlib import Path
 
@@ -65,3 +66,24 @@ def test_a_private_file_is_private_whatever_was_there(tmp_path: Path) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert envfile.read(path) == {"A": "b=c"}
     assert [entry.name for entry in tmp_path.iterdir()] == ["env"]
+
+
+def test_a_private_file_is_on_the_disk_before_it_is_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, seen = tmp_path / "state.json", list[tuple[bool, str]]()
+    path.write_text("old")
+
+    def note(descriptor: int) -> None:
+        seen.append((stat.S_ISDIR(os.fstat(descriptor).st_mode), path.read_text()))
+
+    monkeypatch.setattr(os, "fsync", note)
+    private_file.write(path, "new")
+    assert seen == [(False, "old"), (True, "new")]
+
+
+def test_what_a_killed_process_left_blocks_no_other_of_its_number(tmp_path: Path) -> None:
+    """In containers each is process 1."""
+    path = tmp_path / "state.json"
+    for name in (f".state.json.{os.getpid()}", ".state.json.1"):
+        (tmp_path / name).mkdir()
+    private_file.write(path, "new")
+    assert path.read_text() == "new"

@@ -25,7 +25,7 @@ class ReconcilingMeters:
         )
         self.well_at = Gauge(
             "mana_stripe_reconciled_timestamp_seconds",
-            "When the last comparison that ended well began, of whichever process",
+            "When the last comparison that ended well began, of whichever process; or since when one is tried",
             registry=registry,
         )
         for outcome in ("ended", "failed", "left"):

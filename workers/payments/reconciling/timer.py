@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -36,19 +37,23 @@ class Timer:
         self._settings = settings
         self._asked = asked
         self._meters = meters
+        self._name = f"{settings.mana_process_name} reconciling"
         self._every = settings.stripe_reconcile_every.total_seconds()
 
     async def run(self) -> None:
         """Run after run, until cancelled."""
+        self._meters.well_at.set_to_current_time()
+        await self._try(self._remember)
         pause = self._every * random.uniform(1 / 12, 1 / 6)  # noqa: S311  spreads the workers
         while True:
             await asyncio.sleep(pause)
-            await self._try()
+            await self._try(self._if_due)
             pause = self._every * random.uniform(0.95, 1.05)  # noqa: S311
 
-    async def _try(self) -> None:
+    async def _try(self, step: Callable[[ReconcilingStore], Awaitable[None]]) -> None:
         try:
-            await self._if_due()
+            async with ReconcilingStore.opened(self._settings.database_url, self._name) as store:
+                await step(store)
         except (Fault, *UNABLE) as error:
             self._meters.runs.labels("failed").inc()
             _log.warning("Stripe was not compared with", reason=str(error))
@@ -56,24 +61,28 @@ class Timer:
             self._meters.runs.labels("failed").inc()
             _log.exception("Stripe was not compared with")
 
-    async def _if_due(self) -> None:
-        url, name = self._settings.database_url, f"{self._settings.mana_process_name} reconciling"
-        async with ReconcilingStore.opened(url, name) as store:
-            if not await store.try_lock():
-                self._meters.runs.labels("left").inc()
-                return
-            last = await store.last_runs(live=bool(self._settings.live))
-            now = datetime.now(UTC)
-            if last.begun_at is not None and (now - last.begun_at).total_seconds() < 0.9 * self._every:
-                self._meters.runs.labels("left").inc()
-            else:
-                since = _since(last, now)
-                report = await reconcile(self._settings, store, self._asked, asker="timer", since=since, wait=_WAIT)
-                self._meters.ended(report)
-                _tell(report)
-                last = LastRuns(now, now)
-            if last.well_at is not None:
-                self._meters.well_at.set(last.well_at.timestamp())
+    async def _remember(self, store: ReconcilingStore) -> None:
+        """A restart must not hide for how long nothing has been compared: that is what an alert asks for."""
+        last = await store.last_runs(live=bool(self._settings.live))
+        if last.well_at is not None:
+            self._meters.well_at.set(last.well_at.timestamp())
+
+    async def _if_due(self, store: ReconcilingStore) -> None:
+        if not await store.try_lock():
+            self._meters.runs.labels("left").inc()
+            return
+        last = await store.last_runs(live=bool(self._settings.live))
+        now = datetime.now(UTC)
+        if last.begun_at is not None and (now - last.begun_at).total_seconds() < 0.9 * self._every:
+            self._meters.runs.labels("left").inc()
+        else:
+            since = _since(last, now)
+            report = await reconcile(self._settings, store, self._asked, asker="timer", since=since, wait=_WAIT)
+            self._meters.ended(report)
+            _tell(report)
+            last = LastRuns(now, now)
+        if last.well_at is not None:
+            self._meters.well_at.set(last.well_at.timestamp())
 
 
 def _since(last: LastRuns, now: datetime) -> datetime:
