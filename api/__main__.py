@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from api import production, wiring
 from api.listening import CannotListen, opened
-from api.serving import serve
+from api.serving import Farewell, serve
 from api.settings import Settings, complaints
 from contracts import logs, tracing
 
@@ -27,7 +27,8 @@ own 5 ms, twice for each hash of 18 ms, cost sign-ins a share of what the thread
 
 async def _run(settings: Settings, spans: Spans | None, sockets: Sequence[socket.socket]) -> None:
     async with wiring.front(settings, spans) as front:
-        await serve(front.app, sockets, front.stop_waiting)
+        farewell = Farewell(front.leave, settings.stop_linger_seconds, front.stop_waiting)
+        await serve(front.app, sockets, farewell)
 
 
 def main() -> int:

@@ -21,6 +21,22 @@ Check = Callable[[], Awaitable[None]]
 """Returns while its part works, raises ``Unavailable`` where it does not."""
 
 
+class Leaving:
+    """Whether the process was told to stop: it may serve on for a while, and is not to be sent anything new."""
+
+    def __init__(self) -> None:
+        self._leaving = False
+
+    def begin(self) -> None:
+        """It was told."""
+        self._leaving = True
+
+    async def check(self) -> None:
+        """A check of its own. Raises ``Unavailable`` once it was told."""
+        if self._leaving:
+            raise Unavailable("process", "stops")
+
+
 class _Probe:
     """A part's check, whoever asks meanwhile asking along: so a part that hangs is waited for by one check and not by
     ever more of them, each holding a connection."""

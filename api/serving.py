@@ -7,6 +7,7 @@ import contextlib
 import signal
 import socket
 from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import uvicorn
@@ -20,12 +21,31 @@ KEEP_ALIVE_SECONDS: Final = 75
 other sends makes a request fail that was never read."""
 
 
+def _nothing() -> None:
+    """For applications that nobody turns away from, and whose answers wait for nothing."""
+
+
+@dataclass(frozen=True)
+class Farewell:
+    """What an application is told of a stop.
+
+    ``announce`` at once: whoever asks for its health is to hear of the stop. ``linger_seconds`` later no connection is
+    taken any more: until then it serves on, so that a balancer can turn away first. ``end_waits`` some time after that,
+    to answer whoever still waits.
+    """
+
+    announce: Callable[[], None] = _nothing
+    linger_seconds: float = 0.0
+    end_waits: Callable[[], None] = _nothing
+
+
 class _Server(uvicorn.Server):
     """Uvicorn, its signals handled by us: it would raise them again, and so end the process before its parts are."""
 
-    def __init__(self, config: uvicorn.Config, on_impatience: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, farewell: Farewell) -> None:
         super().__init__(config)
-        self._on_impatience = on_impatience
+        self._farewell = farewell
+        self._stopping = False
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None]:
@@ -39,21 +59,25 @@ class _Server(uvicorn.Server):
                 loop.remove_signal_handler(number)
 
     def stop(self) -> None:
-        """Takes no more connections, and ends once the answers underway are sent; told twice, at once."""
-        self.force_exit = self.should_exit
+        """Bids farewell, takes no more connections, and ends once the answers underway are sent; told twice, at
+        once."""
+        if self._stopping:
+            self.force_exit = self.should_exit = True
+            return
+        self._stopping = True
+        self._farewell.announce()
+        if self._farewell.linger_seconds:
+            asyncio.get_running_loop().call_later(self._farewell.linger_seconds, self._close)
+        else:
+            self._close()
+
+    def _close(self) -> None:
         self.should_exit = True
-        asyncio.get_running_loop().call_later(PATIENCE_SECONDS, self._on_impatience)
+        asyncio.get_running_loop().call_later(PATIENCE_SECONDS, self._farewell.end_waits)
 
 
-def _nobody_waits() -> None:
-    """For applications whose answers wait for nothing."""
-
-
-async def serve(
-    app: ASGIApp, sockets: Sequence[socket.socket], on_impatience: Callable[[], None] = _nobody_waits
-) -> None:
-    """Listens on bound sockets; returns after SIGTERM or SIGINT. ``on_impatience`` is called some time after, to end
-    what still waits."""
+async def serve(app: ASGIApp, sockets: Sequence[socket.socket], farewell: Farewell | None = None) -> None:
+    """Listens on bound sockets; returns after SIGTERM or SIGINT, and the farewell."""
     config = uvicorn.Config(
         app,
         http="httptools",
@@ -66,4 +90,4 @@ async def serve(
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=DRAIN_SECONDS_MAX,
     )
-    await _Server(config, on_impatience).serve(list(sockets))
+    await _Server(config, farewell or Farewell()).serve(list(sockets))

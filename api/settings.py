@@ -45,6 +45,7 @@ class Settings(SignInSettings, AbuseSettings, PaymentsSettings):
     mana_environment: Literal["production", "development"] = "production"
     mana_bind_host: str = "127.0.0.1"
     port: Port = 3001
+    stop_linger_seconds: int = Field(default=0, ge=0, le=30)
     public_url: PublicUrl = "http://127.0.0.1:3001"
     site_name: str = Field(default="Mana", min_length=1, max_length=100)
     cors_origins: Origins = ()

@@ -38,6 +38,7 @@ from api.auth.tokens import TokenRules, Tokens
 from api.credits.tries import Tries
 from api.database import Database
 from api.errors import Unavailable
+from api.health import Leaving
 from api.metrics import BrokerMetrics, count_hashes, count_redis, process_registry, show_pool
 from api.openapi import document_of
 from api.outbox.delivery import Delivery
@@ -94,9 +95,11 @@ class WrongSecret(Exception):  # noqa: N818 - says what the setting is
 
 @dataclass(frozen=True)
 class Front:
-    """The application, and what to call when the process is told to stop: it answers whoever waits for a reply."""
+    """The application, and what to call when the process is told to stop: ``leave`` makes its health say so,
+    ``stop_waiting`` answers whoever waits for a reply."""
 
     app: ASGIApp
+    leave: Callable[[], None]
     stop_waiting: Callable[[], None]
 
 
@@ -124,7 +127,7 @@ async def front(settings: Settings, spans: Spans | None = None) -> AsyncGenerato
         announcements = Announcements(settings.announcing_database_url, [parts.ended, parts.services, care])
         async with running(parts.broker.keep_connected(), announcements.follow(), care.follow(), parts.decoys.follow()):
             try:
-                yield Front(_application(parts), parts.broker.stop_waiting)
+                yield Front(_application(parts), parts.leaving.begin, parts.broker.stop_waiting)
             finally:
                 parts.hasher.close()
 
@@ -180,6 +183,7 @@ def _parts(
         settings=settings,
         clock=clock,
         registry=registry,
+        leaving=Leaving(),
         database=database,
         broker=broker,
         tries=tries,

@@ -13,5 +13,9 @@ from api.wiring.parts import Parts
 
 def router(parts: Parts) -> APIRouter:
     """At the root."""
-    checks = {"postgresql": partial(schema.check, parts.database), "rabbitmq": parts.broker.check}
+    checks = {
+        "process": parts.leaving.check,
+        "postgresql": partial(schema.check, parts.database),
+        "rabbitmq": parts.broker.check,
+    }
     return Health(checks, parts.registry).router()

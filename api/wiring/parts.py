@@ -23,6 +23,7 @@ from api.broker.client import BrokerClient
 from api.clock import Clock
 from api.credits.tries import Tries
 from api.database import Database
+from api.health import Leaving
 from api.outbox.delivery import Delivery
 from api.payments.stripe_client import Stripe
 from api.settings import Settings
@@ -40,6 +41,7 @@ class Parts:
     settings: Settings
     clock: Clock
     registry: CollectorRegistry
+    leaving: Leaving
     database: Database
     broker: BrokerClient
     tries: Tries

@@ -16,7 +16,7 @@ from ops.instance import Instance
 from ops.urls import with_login
 from tests.faults.tools.proxy import Proxy
 from tests.integration.api.ledger import ScriptedLedger, silence
-from tests.integration.api.process import Process, front, until_ready
+from tests.integration.api.process import Process, another_front, front, until_ready
 from tests.integration.api.users import BASE, PASSWORD, SignedIn, assert_problem, login, new_email, register, sign_up
 
 BODY = {"amount": 1, "appId": "chat", "description": "d"}
@@ -142,6 +142,22 @@ async def test_a_stop_answers_whoever_waits(servers: Instance, ledger: ScriptedL
             await process.child.wait()
     assert answer.status_code == 202
     assert answer.headers["location"]
+
+
+async def test_a_front_that_lingers_serves_on_and_says_that_it_stops(servers: Instance, logs: Path) -> None:
+    """Told twice, it ends at once."""
+    async with another_front(servers, logs, STOP_LINGER_SECONDS="30") as (process, http):
+        process.child.terminate()
+        async with asyncio.timeout(20):
+            while (answer := await http.get("/health/ready")).status_code == 200:
+                await asyncio.sleep(0.02)
+        assert assert_problem(answer, 503, "overloaded")["details"]["failing"] == ["process"]
+        assert (await http.get("/health/live")).status_code == 200
+        async with httpx.AsyncClient(base_url=process.url) as newcomer:
+            assert (await newcomer.get("/.well-known/jwks.json")).status_code == 200
+        process.child.terminate()
+        async with asyncio.timeout(20):
+            await process.child.wait()
 
 
 async def test_pages_of_other_origins(servers: Instance, user: SignedIn, owner: asyncpg.Connection, logs: Path) -> None:

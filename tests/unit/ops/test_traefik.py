@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from api.serving import DRAIN_SECONDS_MAX
 from ops.place import CHECKOUT
 from tests.composed import SERVICES
 from tests.unit.ops.traefik_options import DYNAMIC, STATIC, VERSION, options_of
@@ -59,6 +60,16 @@ def test_stripe_is_held_up_by_no_limit_but_that_of_size() -> None:
     assert webhooks["priority"] > len(front["rule"]), "without a priority of its own, a router has its rule's length"
     assert [name for name in front["middlewares"] if name != "rate"] == webhooks["middlewares"]
     assert webhooks["service"] == front["service"]
+
+
+def test_a_front_serves_on_until_traefik_has_turned_away() -> None:
+    """An answer may be a whole interval old, and the other front is asked first."""
+    check = read("dynamic/mana.yml")["http"]["services"]["front"]["loadBalancer"]["healthCheck"]
+    asked_every, waited = (int(check[name].removesuffix("s")) for name in ("interval", "timeout"))
+    for name in ("api-1", "api-2"):
+        lingers = int(SERVICES[name]["environment"]["STOP_LINGER_SECONDS"])
+        assert lingers > asked_every + 2 * waited
+        assert int(SERVICES[name]["stop_grace_period"].removesuffix("s")) > lingers + DRAIN_SECONDS_MAX + 15
 
 
 def test_what_no_front_was_sent_is_sent_to_the_other() -> None:
