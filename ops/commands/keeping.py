@@ -9,7 +9,7 @@ import typer
 from contracts.moments import read_moment
 from ops import instance, packages, screen, settings
 from ops.backup import restoring, taking
-from ops.commands.becoming import PASS_ON, become, own_settings
+from ops.commands.becoming import PASS_ON, addresses, become, own_settings
 from ops.errors import LauncherError
 from ops.place import Place
 
@@ -19,8 +19,7 @@ commands = typer.Typer()
 @commands.command()
 def verify() -> None:
     """Check every invariant over the whole ledger; exit status 1 where one is broken."""
-    env = instance.of(Place.from_environment()).env
-    become("workers.ledger.audit", [], {"DATABASE_URL": env["MANA_DATABASE_OWNER_URL"]})
+    become("workers.ledger.audit", [], {"DATABASE_URL": addresses().database_as("mana_owner")})
 
 
 @commands.command("dead", context_settings=PASS_ON, add_help_option=False)

@@ -5,10 +5,9 @@ from typing import Annotated
 
 import typer
 
-from ops import instance, rotating, stand_in
-from ops.commands.becoming import PASS_ON, become, operate, own_settings
-from ops.place import Place
-from ops.programs import PAYMENTS_OWN, ProcessSettings
+from ops import rotating, stand_in
+from ops.commands.becoming import PASS_ON, addresses, become, instance_here, operate, own_settings
+from ops.programs import PAYMENTS_OWN
 
 commands = typer.Typer()
 keys = typer.Typer(help="The keys that access tokens are signed with.", no_args_is_help=True)
@@ -92,7 +91,7 @@ def reconcile(context: typer.Context) -> None:
 def tail_events(context: typer.Context) -> None:
     """Show events as the log keeps them, and those to come, until Ctrl-C (--help: its options)."""
     asks_for_help = "--help" in context.args
-    become("workers.event_log.tail", context.args, {} if asks_for_help else instance.of(Place.from_environment()).env)
+    become("workers.event_log.tail", context.args, {} if asks_for_help else {"MANA_AMQP_URL": addresses().amqp})
 
 
 @events.command("republish", context_settings=PASS_ON, add_help_option=False)
@@ -111,10 +110,9 @@ def rebuild_usage(context: typer.Context) -> None:
 
 
 def _as_payments() -> dict[str, str]:
-    """The payments worker's environment: at the stand-in, where the instance has one."""
-    place = Place.from_environment()
-    there = instance.of(place)
+    """The payments worker's environment: at the stand-in, where an instance here has one."""
     told = {name: value for name in PAYMENTS_OWN if (value := os.environ.get(name))}
-    if url := stand_in.url_of(there.status):
-        told |= {"STRIPE_SECRET_KEY": there.addresses.secrets.stripe_key, "STRIPE_API_URL": url}
-    return {**ProcessSettings(there.addresses, partitions=1).payments(), **told}
+    here = instance_here()
+    if here and (url := stand_in.url_of(here.status)):
+        told |= {"STRIPE_SECRET_KEY": here.addresses.secrets.stripe_key, "STRIPE_API_URL": url}
+    return {**own_settings().payments(), **told}

@@ -1,10 +1,10 @@
 """`python -m ops.setup secrets FOLDER` writes secrets as files; `python -m ops.setup servers STATE` prepares servers.
 
 The first makes what is missing in FOLDER, and with it what each process and each server is started with. The second
-makes roles, schema, topology and logins as FOLDER's `state.json` says. Both may be repeated. `operator STATE PROGRAM`
-is what ./mana has for operators: apps, administrators, dead letters, packages, users, keys. The servers are those of
-docker-compose.yml, unless the environment names others by their administrators' addresses (DATABASE_URL, AMQP_URL,
-RABBITMQ_MANAGEMENT_URL, REDIS_URL).
+makes roles, schema, topology and logins as FOLDER's `state.json` says. Both may be repeated. `operator STATE COMMAND …`
+runs a command of ./mana's for operators (`--help`: which there are). The servers are those of docker-compose.yml,
+unless the environment names others by their administrators' addresses (DATABASE_URL, AMQP_URL, RABBITMQ_MANAGEMENT_URL,
+REDIS_URL).
 """
 
 import argparse
@@ -17,8 +17,6 @@ from ops import settings
 from ops.errors import LauncherError
 from ops.setup import operator, secret_files, servers
 
-_PROGRAMS = ("apps", "create_admin", "dead", "import_users", "packages", "rotate_keys")
-
 
 def main() -> int:
     """The program; exit status 1 and one sentence when it could not be done."""
@@ -28,10 +26,9 @@ def main() -> int:
     writing.add_argument("folder", type=Path)
     preparing = commands.add_parser("servers", help="prepare the servers")
     preparing.add_argument("state", type=Path)
-    operating = commands.add_parser("operator", help="run one of api.operators' programs")
+    operating = commands.add_parser("operator", help="run a command for operators")
     operating.add_argument("state", type=Path)
-    operating.add_argument("program", choices=_PROGRAMS)
-    operating.add_argument("arguments", nargs=argparse.REMAINDER)
+    operating.add_argument("words", nargs=argparse.REMAINDER)
     for parsing in (writing, preparing):
         parsing.add_argument("--partitions", type=int, default=PARTITIONS_DEFAULT)
     asked = parser.parse_args()
@@ -39,7 +36,7 @@ def main() -> int:
         if asked.command == "secrets":
             secret_files.write(asked.folder, asked.partitions, settings.read())
         elif asked.command == "operator":
-            operator.become(asked.state, asked.program, asked.arguments, settings.read())
+            operator.run(asked.state, asked.words, settings.read())
         else:
             asyncio.run(servers.prepare(asked.state, asked.partitions, settings.read()))
     except LauncherError as error:

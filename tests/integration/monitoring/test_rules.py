@@ -90,17 +90,19 @@ def test_the_configuration_for_containers_is_sound(promtool: Callable[..., str])
 
 
 def test_the_configuration_for_containers_finds_every_service_of_ours() -> None:
-    """By the names and ports of docker-compose.yml, on a network that both are in."""
+    """By the names and ports of docker-compose.yml, on a network that both are in; by no DNS, where the dead are not."""
     services = yaml.safe_load((CHECKOUT / "docker-compose.yml").read_text(encoding="utf-8"))["services"]
     found = dict[str, int]()
     for job in yaml.safe_load((FOLDER / "prometheus.yml").read_text(encoding="utf-8"))["scrape_configs"]:
-        for names in job.get("dns_sd_configs", []):
-            found.update(dict.fromkeys(names["names"], names["port"]))
+        assert "dns_sd_configs" not in job
+        for target in (one for named in job["static_configs"] for one in named["targets"]):
+            name, _, port = target.partition(":")
+            found[name] = int(port)
     environments = {name: service.get("environment") or {} for name, service in services.items()}
     ports = {name: told.get("METRICS_PORT") or told.get("PORT") for name, told in environments.items()}
     ours = {name: int(port) for name, port in ports.items() if port}
-    assert found == {**ours, "rabbitmq": 15692, "traefik": 8082}
-    for name in found:
+    assert found == {**ours, "rabbitmq": 15692, "traefik": 8082, "localhost": 9090}
+    for name in found.keys() - {"localhost"}:
         assert {*services[name]["networks"]} & {*services["prometheus"]["networks"]}, name
 
 

@@ -175,30 +175,30 @@ class Composed:
         self._servers["rabbitmq"] = replace(node, env={**node.env, **told})
         return epmd, self._servers["rabbitmq"]
 
-    def ours(self, service: str, number: int = 0) -> Program:
+    def ours(self, service: str) -> Program:
         """One of our own processes, by the service's command and environment, and its health check as the probe."""
         home = self.give(service)
         told = environment_of(service, self.env)
         command = [self.placed(service, filled(word, self.env)) for word in SERVICES[service]["command"]]
-        port = self.port(f"{service}-{number}", 0)
+        port = self.port(service, 0)
         told |= {name: str(port) for name in ("PORT", "METRICS_PORT") if name in told}
         env = {**run_environment(told), "PATH": _PATH}
         return Program(
-            name=f"{service}-{number}",
+            name=service,
             argv=command,
             env=env,
             cwd=home,
-            probe=lambda: self.is_healthy(service, number),
+            probe=lambda: self.is_healthy(service),
             url=f"http://127.0.0.1:{port}",
             stop_seconds=float(SERVICES[service]["stop_grace_period"].removesuffix("s")),
         )
 
-    async def is_healthy(self, service: str, number: int = 0) -> bool:
+    async def is_healthy(self, service: str) -> bool:
         """What the service's own health check says."""
         kind, *words = SERVICES[service]["healthcheck"]["test"]
         words = [self.placed(service, filled(word, self.env)) for word in words]
         there = SERVERS[service][1] if service in SERVERS else int(words[-1])
-        here = self.port(service, there) if service in SERVERS else self.port(f"{service}-{number}", 0)
+        here = self.port(service, there if service in SERVERS else 0)
         words = [re.sub(rf"\b{there}\b", str(here), word) for word in words]
         words = ["sh", "-c", *words] if kind == "CMD-SHELL" else words
         # Inside its container, a check has what the server has.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -30,24 +31,35 @@ _ENV = {
     "MAIL_FOLDER": "mails",
     "RATE_LIMIT_REGISTER": "1000/1h",
 }
+ANOTHER = "- {id: composed, name: Composed, description: One, credits: 1, priceEuroCents: 100}\n"
 BODY = {"amount": 1, "appId": "chat", "description": "composed"}
 
 
 async def _set_up(composed: Composed) -> None:
     """The one-shot service, from docker-compose.yml's words; it must succeed, and may run again."""
-    home = composed.give("setup")
+    await _once(composed, "setup", SERVICES["setup"]["command"])
+
+
+async def _operated(composed: Composed, *words: str, work: Path | None = None) -> str:
+    """What `docker compose run --rm mana` says, with the folder that is mounted at the service's."""
+    return await _once(composed, "mana", [*SERVICES["mana"]["entrypoint"], *words], work)
+
+
+async def _once(composed: Composed, service: str, command: list[str], work: Path | None = None) -> str:
+    home = composed.give(service)
     state = (home / "state").read_text()
-    command = [composed.placed("setup", filled(word, _ENV)) for word in SERVICES["setup"]["command"]]
     servers = composed.administrators()
     process = await asyncio.create_subprocess_exec(
-        *command,
+        *(composed.placed(service, filled(word, _ENV)) for word in command),
         env={**run_environment(servers), "PATH": composed.path},
+        cwd=work,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
     said, _ = await process.communicate()
     assert process.returncode == 0, said.decode()
     assert (home / "state").read_text() == state, "what is read-only there is not written"
+    return said.decode()
 
 
 async def _started(stack: AsyncExitStack, composed: Composed) -> dict[str, Program]:
@@ -59,26 +71,21 @@ async def _started(stack: AsyncExitStack, composed: Composed) -> dict[str, Progr
         await stack.enter_async_context(served(program, in_order=False))
     await _set_up(composed)
     await _set_up(composed)
-    replicas = {
-        f"{service}-{number}": composed.ours(service, number)
-        for service in OURS
-        if service != "setup"
-        for number in range(SERVICES[service]["deploy"].get("replicas", 1))
-    }
-    fronts = {name: program for name, program in replicas.items() if name.startswith("api")}
-    for together in (replicas.keys() - fronts.keys(), fronts.keys()):
+    ours = {service: composed.ours(service) for service in OURS if service not in ("setup", "mana")}
+    fronts = {name: program for name, program in ours.items() if name.startswith("api")}
+    for together in (ours.keys() - fronts.keys(), fronts.keys()):
         for name in sorted(together):
-            await stack.enter_async_context(served(replicas[name], wait=False))
+            await stack.enter_async_context(served(ours[name], wait=False))
         for name in sorted(together):
             async with asyncio.timeout(90):
-                while not await replicas[name].probe():
+                while not await ours[name].probe():
                     await asyncio.sleep(0.5)
     return fronts
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(400)
-async def test_every_service_starts_and_its_health_check_knows_it(composed: Composed) -> None:
+async def test_every_service_starts_and_its_health_check_knows_it(composed: Composed, tmp_path: Path) -> None:
     composed.env.update(_ENV)
     ran = {*OURS, "postgres", "pgbouncer", "rabbitmq", "redis"}
     assert ran | set(NOT_HERE) == set(SERVICES)
@@ -91,6 +98,11 @@ async def test_every_service_starts_and_its_health_check_knows_it(composed: Comp
             user = await sign_up(one)
             spent = await _spent(other, user.headers)
             assert spent["balance"]["freeCreditsRemaining"] == 149
+            assert "violations" in await _operated(composed, "verify")
+            shown = (await other.get(f"{BASE}/credits/packages", headers=user.headers)).json()
+            (tmp_path / "packages.yaml").write_text((await _operated(composed, "packages", "list")) + ANOTHER)
+            said = await _operated(composed, "packages", "apply", "packages.yaml", work=tmp_path)
+            assert said.endswith(f"1 new, {len(shown)} unchanged\n")
             assert (await one.post(f"{BASE}/auth/logout", headers=user.headers)).status_code == 200
             async with asyncio.timeout(5):
                 while (await other.get(f"{BASE}/credits/balance", headers=user.headers)).status_code != 401:
@@ -114,7 +126,7 @@ def test_the_sum_of_limits_fits_the_machine_that_deploy_md_asks_for() -> None:
     kept = 0
     for service in SERVICES.values():
         resources = service["deploy"]["resources"]
-        kept += _mib(resources["reservations"]["memory"]) * service["deploy"].get("replicas", 1)
+        kept += _mib(resources["reservations"]["memory"])
     assert kept < 6 * 1024, kept
 
 

@@ -35,13 +35,15 @@ PROCESSES: dict[str, type[BaseSettings]] = {
     "api-1": api.settings.Settings,
     "api-2": api.settings.Settings,
     "relay": api.settings.RelaySettings,
-    "worker": workers.settings.Settings,
+    "worker-1": workers.settings.Settings,
+    "worker-2": workers.settings.Settings,
     "clock": workers.settings.Settings,
     "mail": workers.mail.settings.MailSettings,
     "payments": workers.payments.settings.PaymentsSettings,
     "apps": workers.apps.settings.AppsSettings,
     "usage": workers.usage.settings.UsageSettings,
 }
+ONE_SHOT = ("setup", "mana")
 DOORS = {"traefik": "prod", "doors": "dev"}
 SECRETS = secret_files.files(State(data=""), 32, LauncherSettings.model_construct())
 
@@ -73,17 +75,39 @@ def test_every_bound_reaches_the_set_up() -> None:
 
 
 def test_all_of_our_processes_are_there() -> None:
-    assert {*PROCESSES, "setup"} == set(OURS)
-    assert SERVICES["worker"]["deploy"]["replicas"] == 2
+    assert {*PROCESSES, *ONE_SHOT} == set(OURS)
 
 
-def test_only_the_set_up_is_told_the_servers_administrators_passwords() -> None:
+def test_no_service_is_several() -> None:
+    """Replicas of one would be replaced at once, and none of them would be missed."""
+    assert not [name for name, service in SERVICES.items() if service["deploy"].get("replicas") or "scale" in service]
+    for name in ("worker-1", "worker-2", "clock", "relay", "mail", "payments", "apps", "usage"):
+        assert SERVICES[name]["environment"]["MANA_PROCESS_NAME"] == name
+
+
+def test_each_image_of_ours_is_built_once_and_asked_of_no_registry() -> None:
+    """Several that build one tag at once race for it; each that runs waits for the one that is built."""
+    built = {name: service["image"] for name, service in SERVICES.items() if "build" in service}
+    assert built == {"setup": "mana:local", "pgbouncer": "mana-pgbouncer:local"}
+    for name, service in SERVICES.items():
+        assert (service.get("pull_policy") == "never") == (service["image"] in built.values()), name
+
+
+def test_what_operators_type_runs_beside_everything_and_starts_nothing() -> None:
+    """It would else migrate whenever somebody asks something."""
+    mana = SERVICES["mana"]
+    assert mana["profiles"] == ["operator"]
+    assert mana["depends_on"] == {}
+    assert {"STRIPE_SECRET_KEY", "STRIPE_API_URL"} <= set(mana["environment"])
+
+
+def test_only_the_set_up_and_operators_are_told_the_servers_administrators_passwords() -> None:
     for service in OURS:
         told = "".join(secrets_of(service).values())
         assert "mana_admin" not in told, service
         assert ("mana-admin:" in told) == (service == "apps"), service
-    assert secrets_of("setup") == {"state.json": "state"}
-    assert [name for name in SERVICES if "state" in SERVICES[name].get("secrets", [])] == ["setup"]
+    assert secrets_of("setup") == secrets_of("mana") == {"state.json": "state"}
+    assert [name for name in SERVICES if "state" in SERVICES[name].get("secrets", [])] == [*ONE_SHOT]
 
 
 def test_no_secret_is_in_an_environment_or_a_command() -> None:
@@ -109,7 +133,7 @@ def test_no_service_goes_without(name: str) -> None:
     assert service["security_opt"] == ["no-new-privileges:true"]
     assert service["logging"]["options"]["max-size"]
     assert not service.get("privileged")
-    if name == "setup":
+    if name in ONE_SHOT:
         assert (service["restart"], service["healthcheck"]) == ("no", {"disable": True})
     else:
         assert service["restart"] == "unless-stopped"
@@ -162,7 +186,7 @@ def test_the_world_reaches_traefik_and_traefik_reaches_no_store() -> None:
     closed = {name for name, network in COMPOSED["networks"].items() if network.get("internal")}
     assert closed == {"inside", "behind"}
     assert {name for name in SERVICES if "edge" in networks[name]} == {"traefik", "doors", "api-1", "api-2"}
-    assert {name for name in SERVICES if "outward" in networks[name]} == {"mail", "payments"}
+    assert {name for name in SERVICES if "outward" in networks[name]} == {"mana", "mail", "payments"}
     assert {name for name in SERVICES if networks[name] & networks["traefik"]} - {"traefik"} == {
         *("api-1", "api-2", "doors", "rabbitmq", "grafana", "prometheus")
     }
@@ -191,8 +215,9 @@ def test_what_is_mounted_is_there_and_read_only() -> None:
 
 
 def test_prometheus_asks_services_that_it_reaches() -> None:
-    asked = set(re.findall(r"names: \[([a-z0-9, -]+)\]", text_of("ops", "prometheus", "prometheus.yml")))
-    names = {name.strip() for several in asked for name in several.split(",")}
+    jobs = yaml.safe_load(text_of("ops", "prometheus", "prometheus.yml"))["scrape_configs"]
+    targets = [target for job in jobs for found in job["static_configs"] for target in found["targets"]]
+    names = {target.split(":")[0] for target in targets} - {"localhost"}
     assert names >= {*PROCESSES, "rabbitmq", "traefik"}
     for name in names:
         assert set(SERVICES[name]["networks"]) & set(SERVICES["prometheus"]["networks"]), name
