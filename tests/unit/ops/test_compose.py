@@ -252,13 +252,34 @@ def test_the_script_makes_all_secrets_and_shows_them_to_their_owner_alone(tmp_pa
     docker = tmp_path / "bin" / "docker"
     docker.parent.mkdir()
     program = f'PYTHONPATH="{CHECKOUT}" exec "{sys.executable}" -m ops.setup secrets secrets'
-    docker.write_text(f'#!/bin/sh\necho "$*" >> asked\ncase "$1" in run) {program};; esac\n')
+    docker.write_text(f'#!/bin/sh\necho "$*" >> asked\ncase "$*" in run*) {program};; *version*) echo 2.35.0;; esac\n')
     docker.chmod(0o755)
     environment = {**os.environ, "PATH": f"{docker.parent}{os.pathsep}{os.environ['PATH']}"}
     for _ in range(2):
         subprocess.run(["sh", CHECKOUT / "ops" / "secrets.sh"], cwd=tmp_path, env=environment, check=True)
-    build, run, *_ = (tmp_path / "asked").read_text().splitlines()
+    version, build, run, *_ = (tmp_path / "asked").read_text().splitlines()
+    assert version == "compose version --short"
     assert build == "compose build setup"
     assert f"-v {tmp_path}/secrets:/secrets mana:local python -m ops.setup secrets /secrets" in run
     assert {file.name for file in (tmp_path / "secrets").iterdir()} == {*SECRETS, "state.json"}
     assert (tmp_path / "secrets").stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize(
+    ("version", "goes"),
+    [
+        *(("1.29.2", False), ("2.4", False), ("2.9.0", False), ("2.24.7", False), ("v2.34.0", False)),
+        *(("2.35.0", True), ("2.35.1-desktop.1", True), ("v2.40.3", True), ("5.5.0", True), ("10.0.0", True)),
+    ],
+)
+def test_the_script_refuses_a_compose_that_would_stop_traefik_with_a_front(
+    version: str, goes: bool, tmp_path: Path
+) -> None:
+    docker = tmp_path / "docker"
+    docker.write_text(f'#!/bin/sh\ncase "$*" in *version*) echo {version};; esac\n')
+    docker.chmod(0o755)
+    environment = {**os.environ, "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"}
+    script = ["sh", CHECKOUT / "ops" / "secrets.sh"]
+    done = subprocess.run(script, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode == 0) == goes
+    assert ("2.35 or later" in done.stderr) != goes
