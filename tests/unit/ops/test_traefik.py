@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from api.auth.me import sending
 from api.serving import DRAIN_SECONDS_MAX
 from ops.place import CHECKOUT
 from tests.composed import SERVICES
@@ -53,7 +54,13 @@ def test_no_query_string_and_no_header_is_logged() -> None:
     assert fields == {"queryParameters": {"defaultMode": "drop"}, "headers": {"defaultMode": "drop"}}
 
 
-def test_stripe_is_held_up_by_no_limit_but_that_of_size() -> None:
+def test_an_export_is_sent_while_it_is_read_and_for_as_long() -> None:
+    assert not [one for one in read("dynamic/mana.yml")["http"]["middlewares"].values() if "buffering" in one]
+    timeouts = read("traefik.yml")["entryPoints"]["websecure"]["transport"]["respondingTimeouts"]
+    assert int(timeouts["writeTimeout"].removesuffix("s")) > sending.SECONDS_MAX
+
+
+def test_stripe_is_held_up_by_no_limit() -> None:
     http = read("dynamic/mana.yml")["http"]
     front, webhooks = http["routers"]["front"], http["routers"]["webhooks"]
     assert webhooks["rule"] == "Host(`MANA_DOMAIN`) && Path(`/api/v1/webhooks/stripe`)"

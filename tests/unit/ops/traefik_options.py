@@ -50,7 +50,6 @@ DYNAMIC: Final = frozenset(
         "http.middlewares.*.headers": "stsSeconds stsIncludeSubdomains contentTypeNosniff frameDeny referrerPolicy",
         "http.middlewares.*.headers.customResponseHeaders": "*",
         "http.middlewares.*.rateLimit": "average burst period",
-        "http.middlewares.*.buffering": "maxRequestBodyBytes",
         "http.middlewares.*.retry": "attempts initialInterval",
         # pkg/config/dynamic/tcp_config.go
         "tcp.routers.*": "rule entryPoints service",
