@@ -90,7 +90,7 @@ def test_the_configuration_for_containers_is_sound(promtool: Callable[..., str])
 
 
 def test_the_configuration_for_containers_finds_every_service_of_ours() -> None:
-    """By the names and ports of docker-compose.yml, on a network of both; by no DNS, which tells nothing of the dead."""
+    """By the names and ports of docker-compose.yml, on a network of both; by no DNS, which says nothing of the dead."""
     services = yaml.safe_load((CHECKOUT / "docker-compose.yml").read_text(encoding="utf-8"))["services"]
     found = dict[str, int]()
     for job in yaml.safe_load((FOLDER / "prometheus.yml").read_text(encoding="utf-8"))["scrape_configs"]:
