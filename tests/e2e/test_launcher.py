@@ -210,8 +210,12 @@ def test_the_setup_of_other_peoples_servers_writes_what_each_process_needs(up: S
     )
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
     assert "python -m ops.setup secrets" in done.stderr
-    listing = [*program, "operator", str(tmp_path / "state.json"), "apps", "list"]
-    subprocess.run(listing, cwd=CHECKOUT, env=environment, check=True)
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work" / "own.yaml").write_text((CHECKOUT / "examples" / "packages.yaml").read_text())
+    trying = [*program, "operator", str(tmp_path / "state.json"), *("packages", "apply", "own.yaml", "--dry-run")]
+    environment |= {"PYTHONPATH": str(CHECKOUT)}
+    said = subprocess.run(trying, cwd=tmp_path / "work", env=environment, capture_output=True, text=True, check=True)
+    assert "unchanged" in said.stdout, "a file is found where the command is typed"
     written = {path.name: path.read_text() for path in tmp_path.glob("*.env")}
     assert set(written) == {"api.env", "apps.env", "mail.env", "payments.env", "relay.env", "usage.env", "worker.env"}
     assert "DATABASE_URL=postgresql://mana_worker:" in written["worker.env"]
