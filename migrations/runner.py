@@ -20,9 +20,10 @@ Tell = Callable[[str], None]
 _LOCK: Final = 0x6D616E61
 """Key of the advisory lock that two runs exclude each other by ("mana")."""
 _LOCK_PATIENCE_S: Final = 60.0
+_LOCK_TIMEOUT: Final = "2s"
+"""So long a file waits for a lock: whoever comes behind it to the same table waits as long."""
 _TRIES: Final = 10
-"""How often a file is tried that waits for a lock longer than the lock time-out (2 s), so as not to hold up others, or
-that waits for who waits for it."""
+"""How often a file is tried that has waited so long, or waits for who waits for it."""
 _PAUSE_S: Final = 0.5
 _UNFINISHED: Final = r"""
 SELECT indexrelid::regclass::text AS name
@@ -85,7 +86,7 @@ async def _lock(connection: asyncpg.Connection) -> None:
 
 
 async def _apply_all(connection: asyncpg.Connection, due: Sequence[Migration], tell: Tell) -> None:
-    await connection.execute("SET lock_timeout = '2s'")
+    await connection.execute(f"SET lock_timeout = '{_LOCK_TIMEOUT}'")
     for migration in due:
         try:
             await _apply_patiently(connection, migration, tell)

@@ -24,6 +24,7 @@ from tests.faults.oracle.subscribing import Subscriber
 from tests.faults.scenario import Scale, Scenario
 from tests.faults.tools.broker import Broker
 from tests.faults.tools.front import Front
+from tests.faults.tools.kept import Kept
 from tests.faults.tools.postgres import Database
 from tests.faults.tools.workers import Workers
 
@@ -184,9 +185,9 @@ class Stage:
             await prepare(self.client, await signed_in.sign_up(number), CREDITS, opened=True)
             yield signed_in
 
-    async def start_front(self, number: int = 1, **given: str) -> None:
-        """Fronts that limit no rates, which a load would meet."""
-        await self.front.start(number, environment=_FRONT_SETTINGS, **given)
+    async def start_front(self, number: int = 1, *, checkout: Path | None = None, **given: str) -> list[Kept]:
+        """Fronts that limit no rates, which a load would meet. ``checkout``: another version's code."""
+        return await self.front.start(number, environment=_FRONT_SETTINGS, checkout=checkout, **given)
 
     async def recovers(self, what: str, since: float | None = None, *, within: float | None = None) -> float:
         """As ``answered``; notes, and answers, the seconds ``since`` (monotonic) until then.

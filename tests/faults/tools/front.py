@@ -20,6 +20,7 @@ from tests.faults.tools.balancer import Answer, Balancer
 from tests.faults.tools.errors import ToolError
 from tests.faults.tools.kept import READY_SECONDS, Kept
 from tests.faults.tools.lives import recipe
+from tests.faults.tools.versions import run_from
 from tests.faults.tools.workers import partitions_of
 
 _MODULE: Final = "tests.faults.front"
@@ -73,8 +74,12 @@ class Front:
         amqp_url: str | None = None,
         database_url: str | None = None,
         redis_url: str | None = None,
+        checkout: Path | None = None,
     ) -> list[Kept]:
-        """Starts so many fronts, and waits until they are ready. A crash point is for the first life only."""
+        """Starts so many fronts, and waits until they are ready. A crash point is for the first life only.
+
+        ``checkout``: another version's code.
+        """
         given = {
             **(environment or {}),
             **({"AMQP_URL": amqp_url} if amqp_url else {}),
@@ -85,7 +90,10 @@ class Front:
         chosen = list[int]()
         for _ in range(number):
             chosen.append(ports.choose(None, chosen))
-        started = [self._born(f"api-{n}", "api", given, crash, port=port) for n, port in enumerate(chosen, first)]
+        started = [
+            self._born(f"api-{n}", "api", given, crash, port=port, checkout=checkout)
+            for n, port in enumerate(chosen, first)
+        ]
         self.fronts += started
         await asyncio.gather(*(front.ready(READY_SECONDS) for front in started))
         return started
@@ -106,7 +114,16 @@ class Front:
         statuses = await asyncio.gather(*(process.drain() for process in left))
         return {process.name: status for process, status in zip(left, statuses, strict=True)}
 
-    def _born(self, name: str, kind: str, given: Mapping[str, str], crash: str | None, *, port: int = 0) -> Kept:
+    def _born(
+        self,
+        name: str,
+        kind: str,
+        given: Mapping[str, str],
+        crash: str | None,
+        *,
+        port: int = 0,
+        checkout: Path | None = None,
+    ) -> Kept:
         """``port``: the first that a front tries, not the one of another that starts at the same moment."""
         taken: dict[str, int] = {}
         programs = Programs(self._instance.addresses, partitions_of(self._instance), taken)
@@ -114,7 +131,7 @@ class Front:
         def program() -> Program:
             made = programs.relay() if kind == "relay" else programs.api(taken.get("api", port))
             own = {**made.env, **UNHINDERED, "MANA_TEST_PROCESS": kind}
-            return replace(made, name=name, argv=python(_MODULE), env=own)
+            return run_from(checkout, replace(made, name=name, argv=python(_MODULE), env=own))
 
         first = {**given, "MANA_CRASH_AT": crash} if crash else given
         return Kept(recipe(program, first, given), self._folder, self._board)

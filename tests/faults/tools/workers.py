@@ -28,6 +28,7 @@ from tests.faults.tools.errors import ToolError
 from tests.faults.tools.kept import READY_SECONDS, Kept
 from tests.faults.tools.lives import recipe
 from tests.faults.tools.telling import until
+from tests.faults.tools.versions import run_from
 
 EVEN_SECONDS: Final = 30.0
 _MODULE: Final = "tests.faults.worker"
@@ -81,13 +82,15 @@ class Workers:
         environment: Mapping[str, str] | None = None,
         amqp_url: str | None = None,
         database_url: str | None = None,
+        checkout: Path | None = None,
         keep_alive: bool = True,
         ready: bool = True,
     ) -> list[Worker]:
         """Starts so many, and waits until they are ready.
 
         ``crash``: a crash point such as ``after_commit:3``, for the first life only unless it is for each. The
-        addresses are there for proxies: ``amqp_url=proxy.url(workers.amqp_url)``. Who is not kept alive has one life.
+        addresses are there for proxies: ``amqp_url=proxy.url(workers.amqp_url)``. ``checkout``: another version's code.
+        Who is not kept alive has one life.
         """
         mutants = ",".join(filter(None, (self.mutant, mutant)))
         given = {
@@ -98,7 +101,7 @@ class Workers:
         }
         first = {**given, "MANA_CRASH_AT": crash} if crash else given
         later = (first if crash_each_life else given) if keep_alive else None
-        started = [self._born(len(self.all) + more, first, later) for more in range(number)]
+        started = [self._born(len(self.all) + more, first, later, checkout) for more in range(number)]
         self.all += started
         if ready:
             await asyncio.gather(*(worker.ready(READY_SECONDS) for worker in started))
@@ -162,9 +165,11 @@ class Workers:
         statuses = await asyncio.gather(*(worker.drain() for worker in left))
         return {worker.name: status for worker, status in zip(left, statuses, strict=True)}
 
-    def _born(self, number: int, first: Mapping[str, str], later: Mapping[str, str] | None) -> Worker:
+    def _born(
+        self, number: int, first: Mapping[str, str], later: Mapping[str, str] | None, checkout: Path | None
+    ) -> Worker:
         def program() -> Program:
-            return replace(self._programs.worker(number), argv=python(_MODULE))
+            return run_from(checkout, replace(self._programs.worker(number), argv=python(_MODULE)))
 
         return Worker(recipe(program, first, later), self._folder, self._board)
 
