@@ -109,7 +109,7 @@ def _pooler(data: Path, state: State, addresses: Addresses, pooling: Pooling) ->
 
 def _database(data: Path, state: State, settings: Settings, name: str) -> tuple[Postgres | None, str]:
     if settings.database_url:
-        if settings.backup_wal_dir is not None:
+        if isinstance(settings.backup_wal_dir, Path):
             raise LauncherError("BACKUP_WAL_DIR is for a server of our own, and DATABASE_URL names another.")
         return None, settings.database_url
     server = private_postgres(data, state, settings)
@@ -122,9 +122,16 @@ def private_postgres(data: Path, state: State, settings: Settings) -> Postgres:
         data / "postgres",
         _port(state, "postgres"),
         state.secrets.postgres_admin,
-        settings.backup_wal_dir,
+        _wal_archive(state, settings),
         state.mark,
     )
+
+
+def _wal_archive(state: State, settings: Settings) -> Path | None:
+    """As the settings say, which is remembered in `state`; where they say nothing, as remembered."""
+    if settings.backup_wal_dir is not None:
+        state.wal_archive = None if settings.backup_wal_dir == "off" else str(settings.backup_wal_dir)
+    return Path(state.wal_archive) if state.wal_archive else None
 
 
 def remembered_postgres(state: State) -> Postgres:

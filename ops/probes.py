@@ -79,12 +79,21 @@ def tcp(port: int) -> Probe:
     return lambda: _in_time(ask())
 
 
-def postgres(url: str) -> Probe:
-    """Ready when a login succeeds: the port alone also answers while PostgreSQL still recovers."""
+def postgres(url: str, greeting: str | None = None) -> Probe:
+    """Ready when a login succeeds: the port alone also answers while PostgreSQL still recovers.
+
+    `greeting`: a statement that is said at the first login of each of its lives.
+    """
+    greeted = False
 
     async def ask() -> bool:
+        nonlocal greeted
+        known, greeted = greeted, False
         connection = await asyncpg.connect(url)
+        if greeting is not None and not known:
+            await connection.execute(greeting)
         await connection.close()
+        greeted = True
         return True
 
     return lambda: _in_time(ask())

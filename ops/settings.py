@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import quote
 
 from pydantic import BeforeValidator, Field, ValidationError, field_validator
@@ -47,7 +47,7 @@ class Settings(BaseSettings):
     monitoring_interval: Annotated[timedelta, BeforeValidator(read_duration)] = Field(
         default=timedelta(seconds=15), validate_default=False
     )
-    backup_wal_dir: Path | None = None
+    backup_wal_dir: Path | Literal["off"] | None = None
     dead_letters_age: Annotated[timedelta, BeforeValidator(read_duration)] | None = None
     subscriber_queue_bytes: int = Field(default=SUBSCRIBER_QUEUE_BYTES_DEFAULT, ge=1_000_000, le=_MOST)
     subscriber_queue_length: int = Field(default=SUBSCRIBER_QUEUE_LENGTH_DEFAULT, ge=1_000, le=_MOST)

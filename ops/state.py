@@ -95,6 +95,8 @@ class State(msgspec.Struct):
     mark: str = msgspec.field(default_factory=new_mark)
     # Which servers were ever somebody else's, by their settings: what they hold outlives a purge.
     given: list[str] = msgspec.field(default_factory=list[str])
+    # Where its PostgreSQL archives its WAL: a start that does not say so must not end it.
+    wal_archive: str | None = None
 
 
 def load(path: Path) -> State | None:

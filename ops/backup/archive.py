@@ -1,6 +1,8 @@
 """The folder that a place's PostgreSQL copies its finished WAL into, so that any moment can be restored."""
 
+import itertools
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from ops.errors import LauncherError
@@ -8,9 +10,14 @@ from ops.identity import Identity, give_file, own_folder
 
 SECONDS = 60
 """A segment is finished after so long, however little is in it: no more can be lost with the server's disk."""
+WAKE = "SELECT pg_reload_conf()"
+"""Without it nothing is archived by time until the first checkpoint, for five minutes: the server's checkpointer begins
+while the server still recovers, when it heeds no such time, and then sleeps until a checkpoint or a signal."""
 SETTING = "mana.wal_archive"
 """A setting of the server's that says where it archives; PostgreSQL gives it no meaning."""
 _OWNER = "system"
+_PER_LOG = 0x100
+"""Segments of 16 MB to each 4 GiB of log, which is what the middle eight digits count."""
 _PLAIN = re.compile(r"/[A-Za-z0-9._/-]*")
 _SEGMENT = re.compile(r"[0-9A-F]{24}|[0-9A-F]{8}\.history")
 
@@ -63,6 +70,18 @@ def segments_from(folder: Path, first: str) -> list[Path]:
         for path in folder.iterdir()
         if _SEGMENT.fullmatch(path.name) and (path.suffix == ".history" or _place(path.name) >= place)
     )
+
+
+def gap(segments: Sequence[Path]) -> str | None:
+    """The first segment that lacks between those that are there: nothing behind it can be reached."""
+    numbers = sorted({_number(path.name) for path in segments if path.suffix != ".history"})
+    lacking = (before + 1 for before, after in itertools.pairwise(numbers) if after > before + 1)
+    number = next(lacking, None)
+    return None if number is None else f"{number // _PER_LOG:08X}{number % _PER_LOG:08X}"
+
+
+def _number(segment: str) -> int:
+    return int(segment[8:16], 16) * _PER_LOG + int(segment[16:], 16)
 
 
 def _place(segment: str) -> str:

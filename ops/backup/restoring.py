@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import asyncpg
 
@@ -49,8 +49,15 @@ class Wish:
     wal: Path | None = None
 
 
-async def restore(place: Place, wish: Wish, settings: Settings, watch: Watch) -> datetime | None:
-    """A stopped place; when its last transaction was, where that is known. Raises LauncherError: nothing is there then.
+class Restored(NamedTuple):
+    """`last`: when the last transaction was, where that is known. `gap`: archived WAL lacks from this segment on."""
+
+    last: datetime | None
+    gap: str | None
+
+
+async def restore(place: Place, wish: Wish, settings: Settings, watch: Watch) -> Restored:
+    """A stopped place. Raises LauncherError: nothing is there then.
 
     The place must be empty: what runs in it, or lies there, stays as it is.
     """
@@ -72,13 +79,14 @@ async def restore(place: Place, wish: Wish, settings: Settings, watch: Watch) ->
         layout.find_room(kept, settings)
         try:
             server = layout.private_postgres(Path(kept.data), kept, settings)
-            last = await _database(server, wish, taken, wal, watch)
+            restored = await _database(server, wish, taken, wal, watch)
         except BaseException:
             shutil.rmtree(kept.data)
             raise
         private_file.write(place.definitions, (wish.backup / record.DEFINITIONS).read_text(encoding="utf-8"))
+        kept.wal_archive = None  # the other place's
         state.save(place.state, kept)
-    return last
+    return restored
 
 
 def _wal(wish: Wish, taken: Record) -> Path | None:
@@ -97,7 +105,7 @@ def _wal(wish: Wish, taken: Record) -> Path | None:
     return named
 
 
-async def _database(server: Postgres, wish: Wish, taken: Record, wal: Path | None, watch: Watch) -> datetime | None:
+async def _database(server: Postgres, wish: Wish, taken: Record, wal: Path | None, watch: Watch) -> Restored:
     identity = Identity.of_server("postgres")
     installed = postgres.binaries()
     if installed is None or installed.parent.name != str(taken.postgres):
@@ -112,19 +120,25 @@ async def _database(server: Postgres, wish: Wish, taken: Record, wal: Path | Non
     watch("checking the copy")
     _run(identity.command([str(postgres.program("pg_verifybackup")), "--quiet", str(draft)]), server.folder)
     settings: dict[str, str] = {"archive_mode": "off"}
+    gap = None
     if wal is not None:
         watch("copying archived WAL")
         arriving = own_folder(server.folder / "wal", identity)
-        for segment in archive.segments_from(wal, taken.wal_from):
+        segments = archive.segments_from(wal, taken.wal_from)
+        gap = archive.gap(segments)
+        for segment in segments:
             _hand_over(segment, arriving / segment.name, identity)
         settings |= _recovery(wish.at)
         _hand_over(None, draft / "recovery.signal", identity)
     watch("going to the time asked for" if wish.at else "going to the end of the WAL")
-    last = await _recovered(server, draft, settings, identity, taken.database)
+    try:
+        last = await _recovered(server, draft, settings, identity, taken.database)
+    except LauncherError as refusal:
+        raise LauncherError(f"{refusal}. Archived WAL lacks …{gap}." if gap else str(refusal)) from refusal
     _archive_histories(draft / "pg_wal", identity)
     shutil.rmtree(server.folder / "wal", ignore_errors=True)
     draft.rename(server.cluster)
-    return last
+    return Restored(last, gap)
 
 
 def _recovery(at: datetime | None) -> dict[str, str]:

@@ -61,7 +61,10 @@ def restore(
     wish = restoring.Wish(folder.expanduser().absolute(), moment, wal and wal.expanduser().absolute())
     with screen.steps("looking for the servers") as show:
         packages.ensure(given, watch=show)
-        last = asyncio.run(restoring.restore(place, wish, given, show))
-    told = f", its last transaction of {last:%Y-%m-%dT%H:%M:%S.%fZ}" if last else ""
+        restored = asyncio.run(restoring.restore(place, wish, given, show))
+    told = f", its last transaction of {restored.last:%Y-%m-%dT%H:%M:%S.%fZ}" if restored.last else ""
     screen.results.print(f"{place.home} is restored{told}: ./mana up starts it.", markup=False)
+    if restored.gap and not moment:
+        lost = f"Archived WAL lacks …{restored.gap}: what was committed in it and after it is not there."
+        screen.results.print(lost, style="yellow", markup=False)
     screen.results.print(restoring.AFTERWARDS, markup=False)

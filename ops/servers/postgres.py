@@ -83,7 +83,7 @@ class Postgres:
             argv=self.command(self.cluster, settings),
             env=ENVIRONMENT,
             cwd=self.folder,
-            probe=probes.postgres(self.url),
+            probe=probes.postgres(self.url, archive.WAKE if settings else None),
             url=f"postgresql://127.0.0.1:{self.port}",
             identity=identity,
             stop_signal="INT",  # fast shutdown: clients are disconnected, everything is written

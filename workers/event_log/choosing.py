@@ -6,10 +6,8 @@ import re
 from datetime import datetime
 from typing import Final, NamedTuple, TypeAlias
 
-from contracts.durations import read_duration
-from contracts.moments import read_moment
+from contracts.moments import read_time
 
-_AGE: Final = re.compile(r"[0-9]+[smhd]")
 _PLACE: Final = re.compile(r"([0-9]{1,4}):([0-9]{1,18})")
 _WORDS: Final = frozenset({"first", "last", "next"})
 
@@ -22,16 +20,6 @@ class Place(NamedTuple):
 
 
 Since: TypeAlias = datetime | Place
-
-
-def read_time(text: str, now: datetime) -> datetime:
-    """An RFC 3339 time, or an age such as ``1h``. Raises ``ValueError``."""
-    if _AGE.fullmatch(text):
-        return now - read_duration(text)
-    moment = read_moment(text)
-    if moment is None:
-        raise ValueError("is no RFC 3339 time such as 2027-01-31T12:00:00Z, and no age such as 1h")
-    return moment
 
 
 def read_offset(text: str, now: datetime) -> int | str | datetime:

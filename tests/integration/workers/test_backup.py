@@ -16,7 +16,7 @@ import pytest
 
 from contracts.topology import DEAD_QUEUE
 from ops import layout, roles, state, urls
-from ops.backup import restoring, taking
+from ops.backup import archive, restoring, taking
 from ops.backup.record import Record
 from ops.commands import running
 from ops.errors import LauncherError
@@ -103,7 +103,7 @@ async def _started(place: Place, database: str, archive: Path) -> AsyncGenerator
 
 
 async def test_a_place_comes_back_as_of_a_moment(
-    servers: Instance, backup: tuple[Path, Record], wal: Path, folder: Path
+    servers: Instance, backup: tuple[Path, Record], wal: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source, taken = backup
     assert taken.wal_archive == str(wal)
@@ -114,14 +114,16 @@ async def test_a_place_comes_back_as_of_a_moment(
     await owner.close()
     await _archived(servers)
     place, wish = Place(folder / "then"), restoring.Wish(source, moment)
-    last = await restoring.restore(place, wish, Settings(), _watch)
-    assert last is not None
-    assert last <= moment
+    restored = await restoring.restore(place, wish, Settings(), _watch)
+    assert restored.last is not None
+    assert restored.last <= moment
+    assert restored.gap is None
     kept, known = _state(place), _state(servers.place)
     assert (kept.secrets, kept.partitions) == (known.secrets, PARTITIONS)
     with pytest.raises(LauncherError, match="another place with the same data"):
         async with _started(place, servers.addresses.database_name, wal):
             pass
+    monkeypatch.setattr(archive, "SECONDS", 1)
     own = folder / "then-wal"
     async with _started(place, servers.addresses.database_name, own) as connection:
         apps = await connection.fetch("SELECT id FROM credits.apps WHERE id ~ '-the-' ORDER BY id")
@@ -130,6 +132,10 @@ async def test_a_place_comes_back_as_of_a_moment(
         held = await connection.fetch("SELECT due_at = 'infinity' AS held FROM credits.topup_rounds")
         assert [row["held"] for row in held] == [True, True]
         while not (own / "00000002.history").exists():
+            await asyncio.sleep(0.05)
+        # By time alone, and not only from the first checkpoint on, which would be minutes later.
+        while len(list(own.glob("000000020*"))) < 2:
+            await connection.execute("UPDATE credits.apps SET name = name")
             await asyncio.sleep(0.05)
     with pytest.raises(LauncherError, match="holds an instance"):
         await restoring.restore(place, wish, Settings(), _watch)
@@ -145,6 +151,26 @@ def test_no_statement_of_a_backups_holds_a_password(servers: Instance, backup: t
 
 def test_a_backup_says_how_many_dead_letters_it_lacks(backup: tuple[Path, Record]) -> None:
     assert backup[1].dead_letters == 1
+
+
+async def test_a_hole_in_the_archive_is_told(
+    servers: Instance, backup: tuple[Path, Record], wal: Path, folder: Path
+) -> None:
+    source, _ = backup
+    owner = await asyncpg.connect(servers.addresses.database)
+    for name in ("before-the-hole", "in-the-hole", "behind-the-hole"):
+        await owner.execute(_ADD, name)
+        await _archived(servers)
+    moment = await owner.fetchval("SELECT clock_timestamp()")
+    await owner.close()
+    holed = folder / "holed-wal"
+    shutil.copytree(wal, holed)
+    lost = sorted(holed.glob("0000000100*"))[-2]
+    lost.unlink()
+    with pytest.raises(LauncherError, match=f"recovery target was reached.*lacks …{lost.name[8:]}"):
+        await restoring.restore(Place(folder / "no"), restoring.Wish(source, moment, holed), Settings(), _watch)
+    restored = await restoring.restore(Place(folder / "holed"), restoring.Wish(source, wal=holed), Settings(), _watch)
+    assert restored.gap == lost.name[8:]
 
 
 async def test_why_a_backup_failed_is_told_though_its_session_is_gone(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import replace
@@ -87,8 +86,7 @@ def printed(reconciler: Reconciler, monkeypatch: pytest.MonkeyPatch, capsys: pyt
     async def run(*options: str, **settings: str) -> tuple[int, str]:
         for name, value in {**reconciler.environment, **settings, "COLUMNS": "200"}.items():
             monkeypatch.setenv(name, value)
-        seconds = math.ceil(time.time() - reconciler.since.timestamp())
-        status = await asyncio.to_thread(main, ["--since", f"{seconds}s", *options])
+        status = await asyncio.to_thread(main, ["--since", reconciler.since.isoformat(), *options])
         told = capsys.readouterr()
         return status, told.out + told.err
 

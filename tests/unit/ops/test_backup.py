@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
+from ops import layout, settings
 from ops.backup import archive, record
 from ops.backup.definitions import of_others
 from ops.backup.record import Record
 from ops.errors import LauncherError
 from ops.identity import Identity
+from ops.state import State
 
 VHOST = "/"
 APP = "chat.k3f9x0a2b7c1"
@@ -100,3 +102,30 @@ def test_a_backup_of_another_format_is_refused(tmp_path: Path) -> None:
     (tmp_path / "backup.json").write_text("{")
     with pytest.raises(LauncherError, match="cannot be read"):
         record.read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("names", "lacks"),
+    [
+        ([], None),
+        (
+            ["000000010000000000000005", "000000010000000000000006", "000000020000000000000006", "00000002.history"],
+            None,
+        ),
+        (["0000000100000001000000FF", "000000010000000200000000"], None),
+        (["0000000100000000000000FE", "000000010000000100000001", "000000010000000100000003"], "00000000000000FF"),
+    ],
+)
+def test_the_first_segment_that_an_archive_lacks_is_known(names: list[str], lacks: str | None) -> None:
+    assert archive.gap([Path(name) for name in names]) == lacks
+
+
+def test_a_start_that_does_not_say_where_to_archive_goes_on_as_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = State(data=str(tmp_path))
+    seen: list[Path | None] = []
+    for value in ("/backups/wal", "", "/elsewhere", "off", ""):
+        monkeypatch.setenv("BACKUP_WAL_DIR", value)
+        seen.append(layout.private_postgres(tmp_path, kept, settings.read()).wal_archive)
+    assert seen == [Path("/backups/wal"), Path("/backups/wal"), Path("/elsewhere"), None, None]

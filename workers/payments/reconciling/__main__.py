@@ -16,6 +16,7 @@ from prometheus_client import CollectorRegistry
 from rich.console import Console
 
 from contracts.durations import read_duration
+from contracts.moments import read_time
 from workers.ledger.faults import Fault
 from workers.payments.meters import PaymentsMeters
 from workers.payments.reconciling.reconcile import UNABLE, reconcile
@@ -44,7 +45,7 @@ def main(arguments: Sequence[str]) -> int:
 async def _reconciled(settings: PaymentsSettings, wish: argparse.Namespace) -> tuple[Report, bool]:
     """And whether top-ups are held still, as ``restore`` leaves them."""
     async with ReconcilingStore.opened(settings.database_url, "mana-reconcile") as store:
-        since = datetime.now(UTC) - wish.since
+        since = wish.since or datetime.now(UTC) - FIRST
         report = await reconcile(
             settings,
             store,
@@ -62,13 +63,26 @@ async def _reconciled(settings: PaymentsSettings, wish: argparse.Namespace) -> t
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="./mana stripe reconcile", description="Compare with Stripe.")
-    parser.add_argument("--since", type=_duration, default=FIRST, help="how far back to look, such as 12h; 3d")
+    parser.add_argument(
+        "--since", type=_since, help="how far back to look, such as 12h, or from when, such as 2027-01-31T12:00:00Z; 3d"
+    )
     parser.add_argument("--wait", type=_duration, default=_WAIT, help="how long for what was fed to be done; 30s")
     parser.add_argument("--dry-run", action="store_true", help="feed nothing, write nothing")
     parser.add_argument(
         "--release-topups", action="store_true", help="let a restored place's top-ups go on, whatever differs still"
     )
     return parser
+
+
+def _since(value: str) -> datetime:
+    now = datetime.now(UTC)
+    try:
+        since = read_time(value, now)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    if since > now:
+        raise argparse.ArgumentTypeError("has not come yet")
+    return since
 
 
 def _duration(value: str) -> timedelta:
