@@ -21,6 +21,7 @@ from aiormq.exceptions import AMQPError, ChannelInvalidStateError
 from pamqp.commands import Basic
 from yarl import URL
 
+from api.broker.dialling import AnyNode
 from api.broker.link import CONNECT_SECONDS_MAX, HEARTBEAT_SECONDS, Lost, login_of, translated
 from contracts.apps import ON_BEHALF_HEADER
 from contracts.dead_letters import DEADLINE, SENDER_HEADER, SINCE_HEADER, TRACEPARENT
@@ -95,7 +96,8 @@ class DeadQueue:
     @asynccontextmanager
     async def opened(cls, url: str) -> AsyncGenerator[DeadQueue]:
         """Puts back, at the end, all that was not removed. Raises ``Lost``, also later."""
-        connection = aiormq.Connection(URL(url).update_query(heartbeat=str(HEARTBEAT_SECONDS), name="mana-dead"))
+        address = URL(url).update_query(heartbeat=str(HEARTBEAT_SECONDS), name="mana-dead")
+        connection = aiormq.Connection(address, transport_factory=AnyNode())
         try:
             async with asyncio.timeout(CONNECT_SECONDS_MAX):
                 await connection.connect()

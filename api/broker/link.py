@@ -21,6 +21,7 @@ from pamqp.common import FieldTable
 from yarl import URL
 
 from api.broker.commands import Notice, OutgoingCommand
+from api.broker.dialling import AnyNode
 from contracts.apps import ON_BEHALF_HEADER
 from contracts.replies import CONTENT_TYPE
 from contracts.topology import COMMANDS_EXCHANGE, DIRECT_REPLY_TO
@@ -55,7 +56,7 @@ class Link:
     async def open(cls, url: str, on_reply: OnReply | None) -> Link:
         """Connects, and listens for replies if somebody wants them. Raises ``Lost``."""
         address = URL(url).update_query(heartbeat=str(HEARTBEAT_SECONDS), name="mana-api")
-        connection = aiormq.Connection(address)
+        connection = aiormq.Connection(address, transport_factory=AnyNode())
         try:
             async with asyncio.timeout(CONNECT_SECONDS_MAX):
                 await connection.connect()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from contracts.dialling import dialled
 from workers.broker import methods
 from workers.broker.address import Address
 from workers.broker.calls import CALL_SECONDS
@@ -100,4 +101,6 @@ class Link:
 async def _connect(wire: Wire, address: Address) -> None:
     certificates = address.certificates
     context = None if certificates is None else await asyncio.to_thread(certificates.context)
-    await asyncio.get_running_loop().create_connection(lambda: wire, address.host, address.port, ssl=context)
+    reached = await dialled(address.host, address.port)
+    named = None if context is None else address.host
+    await asyncio.get_running_loop().create_connection(lambda: wire, sock=reached, ssl=context, server_hostname=named)

@@ -28,6 +28,7 @@ from pamqp.commands import Basic
 from yarl import URL
 
 from mana_client.commands import Command
+from mana_client.dialling import AnyNode
 from mana_client.errors import LoginRefused, NotAllowed
 from mana_client.rights import not_allowed
 
@@ -55,7 +56,8 @@ class NotAccepted(Exception):
 
 async def connected(url: str, name: str) -> AbstractConnection:
     """A connection. Raises ``LoginRefused`` and ``Lost``."""
-    connection = aiormq.Connection(URL(url).update_query(heartbeat=str(HEARTBEAT_SECONDS), name=name))
+    address = URL(url).update_query(heartbeat=str(HEARTBEAT_SECONDS), name=name)
+    connection = aiormq.Connection(address, transport_factory=AnyNode())
     try:
         async with asyncio.timeout(CONNECT_SECONDS_MAX):
             with translated():
