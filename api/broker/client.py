@@ -8,29 +8,34 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Final
 
+import msgspec
 import structlog
 
 from api.broker.commands import Full, NoAnswer, NotAccepted, Notice, OutgoingCommand
 from api.broker.link import Link, Lost, Rejected
 from api.broker.telling import tell
 from api.metrics import BrokerMetrics
+from contracts.errors import ErrorCode
+from contracts.replies import decode_reply
 
 CONFIRM_SECONDS_MAX: Final = 5.0
 PENDING_MAX: Final = 4_096
 _CONFIRM_SECONDS_MIN: Final = 1.0
 _PROBE_SECONDS: Final = 1.0
 """While the broker confirms nothing, one command in this time still goes out, to learn when it does again."""
+_OF_ITS_SENDER: Final[frozenset[ErrorCode]] = frozenset({"forbidden", "app_mismatch"})
 _PAUSES: Final = (0.1, 0.25, 0.5, 1.0, 2.0)
 
 _log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Request:
-    """A command whose reply is awaited."""
+    """A command whose reply is awaited; ``again``: its connection was lost meanwhile, so that it was sent twice."""
 
     command: OutgoingCommand
     reply: asyncio.Future[bytes] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+    again: bool = False
 
 
 class BrokerClient:
@@ -137,7 +142,7 @@ class BrokerClient:
 
     async def _send_again(self, link: Link, request: _Request) -> None:
         """Whatever comes of it, the first sending's outcome is unknown; so nobody is told but by a reply."""
-        command = request.command
+        command, request.again = request.command, True
         try:
             async with asyncio.timeout(CONFIRM_SECONDS_MAX):
                 await link.publish(command, reply=True)
@@ -200,4 +205,16 @@ class BrokerClient:
         if request is None or request.reply.done():
             self._metrics.late_replies.inc()
             return
-        request.reply.set_result(body)
+        if request.again and _is_of_its_sender(body):
+            request.reply.set_exception(NoAnswer())
+        else:
+            request.reply.set_result(body)
+
+
+def _is_of_its_sender(reply: bytes) -> bool:
+    """Whether it refuses the sender, whose rights are looked at before what became of an earlier sending is.
+
+    Then it says nothing of that one: rights may have been withdrawn in between.
+    """
+    error = decode_reply(reply).error
+    return not isinstance(error, msgspec.UnsetType) and error.code in _OF_ITS_SENDER

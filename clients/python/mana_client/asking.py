@@ -11,7 +11,16 @@ from time import monotonic
 from typing import Any, Final
 
 from mana_client.commands import Command
-from mana_client.errors import LoginRefused, NoAnswer, NotAllowed, NotConnected, OutcomeUnknown, Overloaded
+from mana_client.errors import (
+    AppMismatch,
+    Forbidden,
+    LoginRefused,
+    NoAnswer,
+    NotAllowed,
+    NotConnected,
+    OutcomeUnknown,
+    Overloaded,
+)
 from mana_client.link import Address, Link, Lost, NotAccepted
 from mana_client.replies import read_reply
 
@@ -26,12 +35,13 @@ _log: Final = logging.getLogger("mana_client")
 
 
 class _Try:
-    """What is known of one call so far: whether a message is out whose fate is unknown, and the last "not now"."""
+    """What is known of one call so far: whether a message is out whose fate is unknown, whether that was so before its
+    last sending, and the last "not now"."""
 
-    __slots__ = ("overloaded", "unknown")
+    __slots__ = ("overloaded", "unknown", "was_unknown")
 
     def __init__(self) -> None:
-        self.unknown = False
+        self.unknown = self.was_unknown = False
         self.overloaded = Overloaded("the broker cannot be reached")
 
 
@@ -93,42 +103,42 @@ class Asker:
     async def _until_accepted(self, command: Command, state: _Try) -> dict[str, Any]:
         """Tries anew, with a longer pause each time, while the ledger or the broker says "not now"."""
         pause = _BACKOFF_SECONDS
+        message_id = next(self._ids)
         while True:
             try:
-                return await self._answer(command, state)
+                return await self._answer(command, message_id, state)
             except Overloaded as error:
                 state.overloaded = error
-            except NotAccepted as error:
+                message_id = next(self._ids)  # a refusal stands for its message
+            except NotAccepted as error:  # the same goes out again: an earlier sending of it may have been taken
                 state.overloaded = Overloaded(f"the broker did not take it: {error}")
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - only to spread callers
             pause = min(2 * pause, _BACKOFF_SECONDS_MAX)
 
-    async def _answer(self, command: Command, state: _Try) -> dict[str, Any]:
+    async def _answer(self, command: Command, message_id: str, state: _Try) -> dict[str, Any]:
         """One message, sent again as itself on the next connection where one is lost before its answer came.
 
         So it is the same message for the ledger, which never gives one message two answers.
         """
-        message_id = next(self._ids)
         try:
             while True:
                 link = self._link or await self._connected()
                 answer = self._waiting[message_id] = asyncio.get_running_loop().create_future()
                 if await self._is_out(link, command, message_id, state) and (body := await answer) is not None:
-                    state.unknown = False
-                    return read_reply(body)
+                    return _read(command, body, state)
         finally:
             self._waiting.pop(message_id, None)
 
     async def _is_out(self, link: Link, command: Command, message_id: str, state: _Try) -> bool:
         """Whether the broker has it; ``False`` where the connection was lost before that was known."""
-        was_unknown, state.unknown = state.unknown, True
+        state.was_unknown, state.unknown = state.unknown, True
         try:
             await link.publish(command, message_id)
         except Lost:
             self._drop(link)
             return False
         except (NotAccepted, NotAllowed):
-            state.unknown = was_unknown
+            state.unknown = state.was_unknown
             raise
         return True
 
@@ -195,6 +205,21 @@ class Asker:
         answer = self._waiting.get(correlation_id)
         if answer is not None and not answer.done():
             answer.set_result(body)
+
+
+def _read(command: Command, body: bytes, state: _Try) -> dict[str, Any]:
+    """The answer, which is that to all sendings of the message: the ledger looks first whether it is done.
+
+    But not before it has looked whether the sender may: rights that were withdrawn tell nothing of an earlier sending.
+    """
+    state.unknown = False
+    try:
+        return read_reply(body, command.key)
+    except (Forbidden, AppMismatch) as error:
+        if state.was_unknown and command.key is not None:
+            why = f"it is refused by now ({error}), but an earlier sending had no answer"
+            raise OutcomeUnknown(command.key, why) from error
+        raise
 
 
 def _unanswered(command: Command) -> NoAnswer:

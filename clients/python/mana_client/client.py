@@ -233,7 +233,7 @@ class Mana:
         user = commands.identifier(user_id, "userId")
         used_key = str(uuid.uuid4()) if key is None else commands.key_of(key)
         command = commands.command(type_, user, used_key, deadline, fields)
-        return result_of(await self._asker.ask(command, self._seconds(timeout)))
+        return result_of(await self._asker.ask(command, self._seconds(timeout)), used_key)
 
     def _seconds(self, timeout: float | None) -> float:
         return self._timeout if timeout is None else commands.seconds(timeout, "timeout")

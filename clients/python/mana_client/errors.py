@@ -22,7 +22,7 @@ class LoginRefused(ManaError):
 
 
 class NotAllowed(ManaError):
-    """The broker knows the login, and does not let it do this. Nothing was sent, and trying again does not help.
+    """The broker knows the login, and does not let it do this. Nothing was taken, and trying again does not help.
 
     ``what`` was refused, in the broker's words, such as ``queue 'mail.events'``; ``permission`` is what the app lacks
     for it, ``None`` where none allows it, as with a queue whose name does not begin with the app's id and a dot. Where
@@ -41,14 +41,15 @@ class NoAnswer(ManaError):
 
 
 class OutcomeUnknown(NoAnswer):
-    """No answer came in time to a command that writes: it may have been carried out, now or later, or never.
+    """No answer came in time to a command that writes, or none that can be read, or one that tells nothing of an
+    earlier sending: it may have been carried out, now or later, or never.
 
     Call the same method again with the same arguments and ``key=error.key``, as often and as late as you like: it is
     done once at most, and answered with what came of it.
     """
 
-    def __init__(self, key: str) -> None:
-        super().__init__(f"no answer came in time; the same call with key={key!r} asks what came of it")
+    def __init__(self, key: str, why: str = "no answer came in time") -> None:
+        super().__init__(f"{why}; the same call with key={key!r} asks what came of it")
         self.key: Final = key
 
 

@@ -127,7 +127,10 @@ class Link:
         self._connection = connection
         self._channel = channel
         self._login = login
-        self._has_confirmed = False
+        self._sent = 0
+        self._let_in = False
+        self._alone = asyncio.Lock()
+        self._refused: NotAllowed | NotAccepted | None = None
         self._given_up: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     @classmethod
@@ -158,6 +161,26 @@ class Link:
         ``message_id`` is the correlation id too, so that sending it again is a repeat and no new try.
         Raises ``NotAccepted``, ``NotAllowed`` and ``Lost``. Waits without end while the broker is blocked: bound it.
         """
+        if not self._let_in:
+            async with self._alone:
+                if not self._let_in:
+                    await self._first(command, message_id)
+                    return
+        await self._send(command, message_id)
+
+    async def _first(self, command: Command, message_id: str) -> None:
+        """Nobody else sends until the broker has let one in: where it lets none in, nothing of the others is out."""
+        if self._refused is not None:
+            raise self._refused
+        if self._given_up.done():
+            raise Lost("the connection was given up")
+        await self._send(command, message_id)
+
+    async def _send(self, command: Command, message_id: str) -> None:
+        """A channel that the broker closes for a publish does not say for which: those sent before it may be taken.
+
+        So it is certain of the last one alone that it is not.
+        """
         properties = Basic.Properties(
             content_type="application/json",
             delivery_mode=_PERSISTENT,
@@ -168,6 +191,8 @@ class Link:
             user_id=self._login,
             headers=command.headers,
         )
+        self._sent += 1
+        number = self._sent
         try:
             with translated():
                 await self._channel.basic_publish(
@@ -177,15 +202,20 @@ class Link:
                     properties=properties,
                     mandatory=True,
                 )
+        except NotAccepted:
+            self._let_in = True
+            raise
         except NotAllowed as error:
-            if self._has_confirmed:  # the right was taken away meanwhile: this one may have come before
+            if number < self._sent:
                 raise Lost(str(error)) from error
+            self._refused = error
             raise
         except Lost as error:
-            if isinstance(error.__cause__, ChannelNotFoundEntity) and not self._has_confirmed:
-                raise NotAccepted("there is nothing that takes commands") from error
-            raise
-        self._has_confirmed = True
+            if number < self._sent or not isinstance(error.__cause__, ChannelNotFoundEntity):
+                raise
+            self._refused = NotAccepted("there is nothing that takes commands")
+            raise self._refused from error
+        self._let_in = True
 
     def give_up(self) -> None:
         """It failed somebody: it counts as ended, also where the library has not seen that yet."""

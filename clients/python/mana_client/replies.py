@@ -6,12 +6,12 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from mana_client.errors import ManaError, refusal_of
+from mana_client.errors import ManaError, OutcomeUnknown, refusal_of
 from mana_client.results import Balance, Result, read_balance, read_transaction
 
 
-def read_reply(body: bytes) -> dict[str, Any]:
-    """A reply that says "ok". Raises the ledger's refusal, and ``ManaError`` for what is no reply at all."""
+def read_reply(body: bytes, key: str | None) -> dict[str, Any]:
+    """A reply that says "ok". Raises the ledger's refusal; for what is no reply at all as ``no_reply`` says."""
     try:
         reply = json.loads(body)
         if reply["ok"] is True:
@@ -19,16 +19,16 @@ def read_reply(body: bytes) -> dict[str, Any]:
         error = reply["error"]
         refusal = refusal_of(error["code"], error["message"], error["details"])
     except (ValueError, KeyError, TypeError) as error:
-        raise no_reply(body) from error
+        raise no_reply(body, key) from error
     raise refusal
 
 
-def result_of(reply: Mapping[str, Any]) -> Result:
-    """The result of a command that writes. Raises ``ManaError`` for another reply."""
+def result_of(reply: Mapping[str, Any], key: str) -> Result:
+    """The result of a command that writes. Raises ``OutcomeUnknown`` for another reply."""
     try:
         return Result(read_transaction(reply["transaction"]), read_balance(reply["balance"]), reply["replayed"])
     except (ValueError, KeyError, TypeError) as error:
-        raise no_reply(reply) from error
+        raise no_reply(reply, key) from error
 
 
 def balance_of(reply: Mapping[str, Any]) -> Balance:
@@ -36,9 +36,10 @@ def balance_of(reply: Mapping[str, Any]) -> Balance:
     try:
         return read_balance(reply["balance"])
     except (KeyError, TypeError) as error:
-        raise no_reply(reply) from error
+        raise no_reply(reply, None) from error
 
 
-def no_reply(what: object) -> ManaError:
-    """What came back does not fit the contract."""
-    return ManaError(f"this is no reply of the contract: {str(what)[:300]}")
+def no_reply(what: object, key: str | None) -> ManaError:
+    """What came back does not fit the contract: of what writes, under a key, it is not known what became of it."""
+    said = f"this is no reply of the contract: {str(what)[:300]}"
+    return ManaError(said) if key is None else OutcomeUnknown(key, said)

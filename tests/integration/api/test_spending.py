@@ -244,16 +244,25 @@ async def test_the_opening_goes_before_the_first_use(
 async def test_a_lost_connection_costs_no_answer(
     http: httpx.AsyncClient, user: SignedIn, ledger: ScriptedLedger, servers: Instance
 ) -> None:
-    """What was pending goes out again as the same message, and its reply reaches the request."""
+    """What was pending goes out again as the same message, and its reply reaches the request.
+
+    But what refuses its sender says nothing of the first sending, which may have been done.
+    """
     ledger.answer = silence
-    body = {**BODY, "idempotencyKey": "over-a-loss"}
-    request = asyncio.create_task(http.post(USE, json=body, headers={**user.headers, "prefer": "wait=30"}))
-    await ledger.until(user.id, "credits.use")
-    ledger.answer = done
+    headers = {**user.headers, "prefer": "wait=30"}
+    request, withdrawn = (
+        asyncio.create_task(http.post(USE, json={**BODY, "idempotencyKey": key}, headers=headers))
+        for key in ("over-a-loss", "withdrawn")
+    )
+    for key in ("over-a-loss", "withdrawn"):
+        await ledger.message_id_of(key)
+    forbidden = refusal("forbidden")
+    ledger.answer = lambda kind, body: (done if body["idempotencyKey"] == "over-a-loss" else forbidden)(kind, body)
     await _close_connections_of_the_front(servers)
     answer = await request
     assert answer.status_code == 200, answer.text
-    sent = [message for kind, _, message in ledger.seen if kind == "credits.use" and message.routing_key == user.id]
+    assert (await withdrawn).status_code == 202
+    sent = [message for _, body, message in ledger.seen if body.get("idempotencyKey") == "over-a-loss"]
     assert len(sent) == 2
     assert len({message.message_id for message in sent}) == 1
 

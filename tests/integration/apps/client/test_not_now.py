@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from mana_client import InternalError, Mana, ManaError, Overloaded, Refused
+from mana_client import InternalError, Mana, ManaError, OutcomeUnknown, Overloaded, Refused
 
 from bench.bounds import bounded
 from contracts.topology import WORKER_LOGIN
@@ -49,9 +49,13 @@ async def test_other_refusals_are_the_last_word(
 
 @pytest.mark.parametrize("reply", [b"", b"[]", b'{"ok": true}', b'{"ok": false, "error": {}}'])
 async def test_what_is_no_reply(mana: Mana, ledger: ScriptedLedger, reply: bytes) -> None:
+    """What became of a command that writes is not known then."""
     ledger.answer = lambda _type, _body: reply
-    with pytest.raises(ManaError, match="no reply of the contract"):
+    with pytest.raises(OutcomeUnknown, match="no reply of the contract") as caught:
         await mana.use(USER, 1, description="d")
+    assert caught.value.key == ledger.seen[-1][1]["idempotencyKey"]
+    with pytest.raises(ManaError, match="no reply of the contract"):
+        await mana.balance(USER)
 
 
 async def test_fields_of_later_versions_are_passed_over(mana: Mana, ledger: ScriptedLedger) -> None:
