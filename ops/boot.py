@@ -190,6 +190,8 @@ class Boot:
         passwords = {login.name: remembered.secrets.login(login.name) for login in broker_logins.OUR_LOGINS}
         state.save(self._place.state, remembered)
         async with _management(plan) as broker:
+            if self._settings.mana_single_broker_node:
+                await topology.refuse_several_nodes(broker)
             if not self._owns(plan.rabbitmq):
                 await broker_logins.refuse_others(broker, passwords)
             vhost = urls.vhost_of(plan.addresses.amqp)

@@ -29,8 +29,8 @@ _SCHEMES = {
 
 
 class Settings(BaseSettings):
-    """Which servers to use, where they are given, the port that the front should have, what events and dead letters may
-    take of the broker's disk, where PostgreSQL archives its WAL, and how often a Prometheus of ours asks."""
+    """Which servers to use, where they are given, and whether a given broker is one node; the front's port; what events
+    and dead letters may take of the broker's disk; where PostgreSQL archives its WAL; how often our Prometheus asks."""
 
     model_config = SettingsConfigDict(env_ignore_empty=True)
 
@@ -41,6 +41,7 @@ class Settings(BaseSettings):
     redis_host: str | None = None
     redis_port: int = Field(default=6379, ge=1, le=65535)
     redis_password: str | None = None
+    mana_single_broker_node: bool = False
     port: int = Field(default=3001, ge=1, le=32767)
     events_log_bytes: int = Field(default=EVENTS_LOG_BYTES_DEFAULT, ge=EVENTS_LOG_BYTES_MIN, le=_MOST)
     events_log_age: Annotated[timedelta, BeforeValidator(read_duration)] | None = None

@@ -61,6 +61,16 @@ async def declare(
     await broker_logins.make(broker, vhost, passwords)
 
 
+async def refuse_several_nodes(broker: Management) -> None:
+    """For who is told that the broker is one node. Raises LauncherError where it is a cluster, or was one."""
+    nodes = sorted(node["name"] for node in await broker.get("nodes"))
+    if len(nodes) > 1:
+        raise LauncherError(
+            f"MANA_SINGLE_BROKER_NODE is true, and RabbitMQ has {len(nodes)} nodes ({', '.join(nodes)}): workers would"
+            " take replies to clients of all but one for forged. Say false."
+        )
+
+
 async def partitions_of(broker: Management, vhost: str) -> int | None:
     """How many partitions a running broker has, None for a fresh one."""
     async with broker:

@@ -20,6 +20,8 @@ async def prepare(state_file: Path, partitions: int, chosen: Settings) -> None:
     plan = await given.reached(layout.lay_out(remembered, chosen))
     await _prepare_database(plan, partitions, take_over=taken.may_take_over())
     async with Management.of(plan.addresses.management, plan.addresses.amqp) as broker:
+        if chosen.mana_single_broker_node:
+            await topology.refuse_several_nodes(broker)
         if not taken.may_take_over():
             await broker_logins.refuse_others(broker, passwords)
         await topology.declare(broker, urls.vhost_of(plan.addresses.amqp), partitions, passwords, chosen.bounds)

@@ -37,6 +37,7 @@ async def test_definitions_make_all_of_the_topology_and_all_logins(broker: Progr
         wanted = broker_topology(PARTITIONS)
         assert {queue["name"] for queue in before["queues"]} == {queue.name for queue in wanted.queues}
         assert len(before["bindings"]) == len(wanted.bindings)
+        await topology.refuse_several_nodes(at)
         await topology.declare(at, "/", PARTITIONS, passwords, BOUNDS_DEFAULT)
         after = await _held(at)
     for kind in after:

@@ -43,6 +43,24 @@ class Remembering:
         self.held[kind].append({"source": path[2], "destination": path[4], "routing_key": body["routing_key"]})
 
 
+class Nodes:
+    """The management API of a cluster."""
+
+    def __init__(self, *names: str) -> None:
+        self.names = names
+
+    async def get(self, *path: str) -> Any:
+        assert path == ("nodes",)
+        return [{"name": name, "running": False} for name in self.names]
+
+
+async def test_who_says_that_a_cluster_is_one_node_is_refused() -> None:
+    """Also while all but one of its nodes are down."""
+    await topology.refuse_several_nodes(cast("Management", Nodes("rabbit@a")))
+    with pytest.raises(LauncherError, match=r"MANA_SINGLE_BROKER_NODE is true.* 2 nodes \(rabbit@a, rabbit@b\)"):
+        await topology.refuse_several_nodes(cast("Management", Nodes("rabbit@b", "rabbit@a")))
+
+
 async def declare(broker: Remembering, partitions: int = 4, bounds: Bounds = BOUNDS_DEFAULT) -> None:
     await topology.declare(cast("Management", broker), "/", partitions, PASSWORDS, bounds)
 
