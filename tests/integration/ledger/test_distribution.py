@@ -14,6 +14,7 @@ from typing import Final
 import asyncpg
 import pytest
 
+from ops.place import CHECKOUT
 from tests.integration.ledger.plans import plan
 from tests.integration.ledger.server import Database
 from workers.ledger.store import statements
@@ -55,6 +56,14 @@ OF_MANY_ACCOUNTS: Final = {
     "prune_refusals": "takes away what is old, whosever it is",
 }
 """The ledger's statements that look into distributed tables without an account: they ask every machine."""
+
+REFUSED_OF_SEVERAL_SHARDS: Final = {
+    "FOR UPDATE": {"lock_balances", "prune_refusals"},
+    "OFFSET below a function's rows": {"read_state", "read_purchases"},
+}
+CUT_TO_PIECES: Final = {"write_outcome", "write_answers"}
+"""With an INSERT among common table expressions: not one statement on Citus, not even of a single shard."""
+_MARKS: Final = {"FOR UPDATE": r"FOR (NO KEY )?UPDATE", "OFFSET below a function's rows": r"\bOFFSET\b"}
 
 _KEYS: Final = """
 SELECT key.indexrelid::regclass::text AS name
@@ -145,6 +154,26 @@ async def test_what_citus_has_no_room_for(catalogue: asyncpg.Connection) -> None
 def _names(module: str) -> set[str]:
     text = (Path(statements.__file__).parent / f"{module}.py").read_text(encoding="utf-8")
     return set(re.findall(r'statement\("(\w+)"\)', text))
+
+
+def _statements(pattern: str) -> set[str]:
+    """The ledger's statements about distributed tables whose text has this, by their names."""
+    files = (Path(statements.__file__).parent / "sql").glob("*.sql")
+    texts = {path.stem: re.sub(r"--.*", "", path.read_text(encoding="utf-8")) for path in files}
+    tables = "|".join(DISTRIBUTED)
+    return {
+        name for name, text in texts.items() if re.search(rf"credits\.({tables})\b", text) and re.search(pattern, text)
+    }
+
+
+def test_what_citus_refuses_of_several_shards_is_on_the_page() -> None:
+    page = (CHECKOUT / "docs" / "operations" / "scale.md").read_text(encoding="utf-8")
+    refused = {reason: _statements(mark) for reason, mark in _MARKS.items()}
+    assert refused == REFUSED_OF_SEVERAL_SHARDS
+    pieces = _statements(r"\(\s*INSERT INTO")
+    assert pieces == CUT_TO_PIECES
+    rows = {frozenset(re.findall(r"`(\w+)`", row.split("|")[1])) for row in page.splitlines() if row.startswith("| `")}
+    assert {*map(frozenset, refused.values()), frozenset(pieces)} <= rows
 
 
 def test_the_hot_path_is_of_single_accounts() -> None:
