@@ -22,6 +22,8 @@ import asyncpg
 import uvloop
 from rich.console import Console
 
+from api.credits.tries import CONNECTIONS_MAX
+from api.settings import Settings
 from bench.accounts import furnish, new_users, read_balances
 from bench.books import check_invariants, read_books
 from bench.caller import Caller
@@ -51,8 +53,14 @@ _GROWTH: Final = 1.25
 _GROWTH_MEGABYTES: Final = 20.0
 """What memory may grow by, whichever is more: a process keeps what it has met once."""
 _SETTLE_SECONDS: Final = 60.0
-_GROWTH_FILES: Final = 12
-"""As many as a pool of the front's opens when more come at once."""
+_GROWTH_FILES: Final = 4
+"""A worker has up to three connections to PostgreSQL and one for late replies, and opens most of them when needed."""
+_OWN_FILES: Final = 16
+"""The event loop's, the log, pipes, the socket that is listened on: 14 in each of our processes, and two to spare."""
+_FRONTS_FILES: Final = _OWN_FILES + Settings.model_fields["database_pool_size"].default + CONNECTIONS_MAX + 4
+"""What the front's pools may hold, beside a connection that hears announcements, one to RabbitMQ, and two that limits
+are counted by. Pools fill when many requests come at once, and give nothing back: of connections to a Redis that died
+those stay, closed by half, whose turn does not come. So its files grow up to this and no further, whoever is killed."""
 _GROWTH_CONNECTIONS: Final = 12
 _NOT_OURS: Final = frozenset({"postgres", "rabbitmq", "epmd", "redis", "pgbouncer", "prometheus", "stripe"})
 _MADE: Final = """
@@ -250,7 +258,8 @@ def flat(start: Look, end: Look) -> list[Goal]:
             most = max(megabytes * _GROWTH, megabytes + _GROWTH_MEGABYTES)
             goals.append(_grown(f"{name}: MB", megabytes, end.megabytes.get(name), most))
             files = start.files[name]
-            goals.append(_grown(f"{name}: open files", files, end.files.get(name), files + _GROWTH_FILES))
+            most = _FRONTS_FILES if name == "api" else files + _GROWTH_FILES
+            goals.append(_grown(f"{name}: open files", files, end.files.get(name), most))
     for name, number in sorted(start.connections.items()):
         goals.append(_grown(f"{name}: connections", number, end.connections.get(name), number + _GROWTH_CONNECTIONS))
     return goals

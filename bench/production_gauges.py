@@ -21,12 +21,14 @@ from ops.management import Management
 EVERY_SECONDS: Final = 3.0
 _KIB: Final = 1024
 _MEGABYTE: Final = 1_000_000
+_LISTENING: Final = "0A"
 _SESSIONS: Final = "SELECT sum(numbackends)::int FROM pg_stat_database"
 
 
 @dataclass(frozen=True)
 class Look:
-    """One look: megabytes (10^6 bytes) of a process's own memory and its open files, by name; connections by server.
+    """One look: megabytes (10^6 bytes) of a process's own memory, and its open files but for its clients' connections,
+    by name; connections by server.
 
     A server counts with all that it forked. Memory is what is mapped to no file and shared with nobody (proc(5),
     RssAnon): pages of programs and of PostgreSQL's buffers are not what leaks.
@@ -67,7 +69,7 @@ class Gauges:
             if one.pid is not None:
                 tree = list(_tree(one.pid))
                 megabytes[one.name] = sum(map(_own_megabytes, tree))
-                files[one.name] = sum(map(_open_files, tree))
+                files[one.name] = sum(map(open_files, tree))
         return Look(megabytes, files, {**await self._sessions(), **await self._broker()})
 
     async def _sessions(self) -> dict[str, float]:
@@ -116,7 +118,26 @@ def _own_megabytes(pid: int) -> float:
     return 0.0
 
 
-def _open_files(pid: int) -> int:
+def open_files(pid: int) -> int:
+    """Without the connections that it was asked for: how many those are is for its clients to say."""
     with suppress(OSError):
-        return sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir())
+        files = list(_targets(pid))
+        sockets = list(_sockets(pid))
+        ports = {port for port, state, name in sockets if state == _LISTENING and name in files}
+        clients = {name for port, state, name in sockets if state != _LISTENING and port in ports}
+        return sum(name not in clients for name in files)
     return 0
+
+
+def _targets(pid: int) -> Iterator[str]:
+    for file in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(OSError):  # closed meanwhile
+            yield str(file.readlink())
+
+
+def _sockets(pid: int) -> Iterator[tuple[str, str, str]]:
+    """Local port, state and name of each TCP socket that the process sees, others' too (proc(5), net/tcp)."""
+    for family in ("tcp", "tcp6"):
+        for line in Path(f"/proc/{pid}/net/{family}").read_text(encoding="ascii").splitlines()[1:]:
+            _, local, _, state, *others = line.split()
+            yield local.rpartition(":")[2], state, f"socket:[{others[5]}]"

@@ -21,7 +21,8 @@ from api.redis_away import AWAY
 
 SECONDS_MAX: Final = 0.05
 """A note is never worth more waiting than this; a use goes on without it."""
-_CONNECTIONS_MAX: Final = 32
+CONNECTIONS_MAX: Final = 32
+"""As many as requests that come at once; made when needed, and kept."""
 _KEPT_SECONDS: Final = 24 * 3_600
 # Only the try's own note is taken back: another may have been sent meanwhile.
 _TAKE_BACK: Final = """
@@ -52,7 +53,7 @@ class Tries:
     async def connected(cls, url: str) -> AsyncGenerator[Tries]:
         """Connects when it is first needed, so a Redis that is away stops no start."""
         pool = BlockingConnectionPool.from_url(
-            url, max_connections=_CONNECTIONS_MAX, timeout=SECONDS_MAX, decode_responses=True, client_name="mana-api"
+            url, max_connections=CONNECTIONS_MAX, timeout=SECONDS_MAX, decode_responses=True, client_name="mana-api"
         )
         async with Redis.from_pool(pool) as redis:
             yield cls(redis)
