@@ -5,7 +5,7 @@ from typing import NoReturn
 
 import typer
 
-from ops.commands import developing, keeping, operating, running
+from ops.commands import developing, keeping, looking, operating, running
 from ops.errors import LauncherError, sentence
 
 app = typer.Typer(
@@ -16,6 +16,7 @@ app = typer.Typer(
 )
 for title, commands in (
     ("Running", running.commands),
+    ("Looking", looking.commands),
     ("Operating", operating.commands),
     ("Keeping", keeping.commands),
     ("Developing", developing.commands),

@@ -8,12 +8,25 @@ from typing import Annotated
 import msgspec
 import typer
 
-from ops import demo, envfile, foreground, instance, running, screen, settings, stand_in, status, upgrading
+from ops import (
+    demo,
+    envfile,
+    foreground,
+    instance,
+    restarting,
+    running,
+    screen,
+    settings,
+    stand_in,
+    status,
+    upgrading,
+)
 from ops.boot import Wish
 from ops.commands.becoming import PASS_ON, become
 from ops.errors import LauncherError
 from ops.layout import Pooling
 from ops.place import Place
+from ops.servers import prometheus
 from ops.top import watching
 
 commands = typer.Typer()
@@ -66,6 +79,17 @@ def down(*, purge: Annotated[bool, typer.Option("--purge", help="Delete the data
     screen.results.print("Stopped." if stopped else f"Nothing was running in {place.home}.", markup=False)
     if purged:
         screen.results.print(purged, markup=False)
+
+
+@commands.command()
+def restart(
+    names: Annotated[list[str], typer.Argument(metavar="NAME…", help="Processes, as ./mana status names them.")],
+) -> None:
+    """End processes and start them again, one after the other; one that hangs is ended by force after 30 s."""
+    place = Place.from_environment()
+    with screen.steps("restarting") as show:
+        restarting.restart(place, names, show)
+    screen.results.print(f"Ready again: {', '.join(names)}.", markup=False)
 
 
 @commands.command("status")
@@ -146,5 +170,5 @@ def _show_addresses(place: Place) -> None:
     screen.results.print(f"state  {place.home}  (addresses and logins: {place.env})", markup=False)
     if front:
         if watching := env["MANA_PROMETHEUS_URL"]:
-            screen.results.print(f"watching  {watching}/alerts", markup=False)
+            screen.results.print(f"watching  {prometheus.alerts_page(watching)}", markup=False)
         screen.results.print(f"buying  {stand_in.told_of_buying(status.living(place.status))}", markup=False)

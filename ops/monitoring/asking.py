@@ -30,6 +30,14 @@ class Series:
     points: list[tuple[float, float]]
 
 
+@dataclass(frozen=True)
+class Sample:
+    """What one set of labels has now."""
+
+    labels: dict[str, str]
+    value: float
+
+
 class Prometheus:
     """Asks by its HTTP API. Raises LauncherError where it does not answer, or refuses the expression."""
 
@@ -45,15 +53,36 @@ class Prometheus:
 
     def over(self, expression: str, span: Span) -> list[Series]:
         """What the expression was over that time; series without any figure are none."""
-        parameters = {"query": expression, "start": span.start, "end": span.end, "step": span.step}
+        bounds = {"start": span.start, "end": span.end, "step": span.step}
+        found = [_series(one) for one in self._ask("query_range", expression, **bounds)["result"]]
+        return [series for series in found if series.points]
+
+    def now(self, expression: str) -> list[Sample]:
+        """What the expression is now; a number without labels is one sample."""
+        told = self._ask("query", expression)
+        match told["resultType"]:
+            case "vector":
+                return [Sample(one["metric"], float(one["value"][1])) for one in told["result"]]
+            case "scalar":
+                return [Sample({}, float(told["result"][1]))]
+            case _:
+                raise LauncherError(f"{expression} has no value of one moment: ask for rate(…), or another function.")
+
+    def _ask(self, way: str, expression: str, **bounds: float) -> dict[str, Any]:
         try:
-            answer = self._client.get("/api/v1/query_range", params=parameters)
+            answer = self._client.get(f"/api/v1/{way}", params={"query": expression, **bounds})
         except httpx.HTTPError as error:
             raise LauncherError(f"Prometheus does not answer at {self._client.base_url}: {error}.") from error
         if not answer.is_success:
-            raise LauncherError(f"Prometheus refuses {expression}: {answer.text}")
-        found = [_series(one) for one in answer.json()["data"]["result"]]
-        return [series for series in found if series.points]
+            raise LauncherError(f"Prometheus refuses {expression}: {_reason(answer)}")
+        return answer.json()["data"]
+
+
+def _reason(answer: httpx.Response) -> str:
+    try:
+        return str(answer.json()["error"])
+    except (ValueError, KeyError):  # what stands before it, such as a proxy, answers in its own words
+        return answer.text
 
 
 def _series(told: dict[str, Any]) -> Series:

@@ -1,5 +1,6 @@
 """A private Prometheus on the same configuration and rules as the one in containers, for this instance's processes."""
 
+import contextlib
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx
 import msgspec
 import yaml
 
@@ -21,6 +23,15 @@ FOLDER = CHECKOUT / "ops" / "prometheus"
 _BY_NAME = ("dns_sd_configs", "static_configs")
 """How the jobs of the configuration find their targets, which are others here."""
 _KEPT = "15d"
+_PATIENCE_SECONDS = 3.0
+
+
+def alerts_page(url: str) -> str:
+    """Where people see its alerts. Debian builds it without the pages of today: its own are those of before."""
+    with contextlib.suppress(httpx.HTTPError):
+        if httpx.get(f"{url}/alerts", timeout=_PATIENCE_SECONDS, trust_env=False).is_client_error:
+            return f"{url}/classic/alerts"
+    return f"{url}/alerts"
 
 
 def binary() -> str | None:

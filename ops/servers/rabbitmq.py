@@ -70,7 +70,11 @@ class RabbitMQ:
 
     def control(self, *words: str) -> list[str]:
         """A command of rabbitmqctl's, to be run with :meth:`environment`: without it another node would be asked."""
-        return Identity.of_server("rabbitmq").command([str(_folder() / "rabbitmqctl"), *words])
+        return self.tool("rabbitmqctl", *words)
+
+    def tool(self, name: str, *words: str) -> list[str]:
+        """A command of another of the package's tools, with the same environment."""
+        return Identity.of_server("rabbitmq").command([str(_folder() / name), *words])
 
     def _give_cookie(self, identity: Identity) -> None:
         # Erlang insists on a cookie that its owner alone may read; it is also all that guards the dist port.

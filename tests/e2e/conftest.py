@@ -1,4 +1,4 @@
-"""The instance that all end-to-end tests share: servers, one worker and the front, started once per test session.
+"""The instance that all end-to-end tests share: servers, one worker, the front, a Prometheus; once per test session.
 
 Tests must leave it as they found it: users of their own (``opened_user``), no settings changed, nothing stopped. A
 test that breaks things makes its own instance with ``ops.instance.private``.
@@ -19,7 +19,8 @@ PARTITIONS = 8
 @pytest.fixture(scope="session")
 def instance() -> Generator[Instance]:
     """A running instance of one worker; ``instance.env`` holds its addresses, as ``.mana/env`` does."""
-    with private(workers=1, partitions=PARTITIONS, name="e2e") as running:
+    looked = {"MONITORING_INTERVAL": "5s"}
+    with private(workers=1, partitions=PARTITIONS, name="e2e", monitored=True, environment=looked) as running:
         yield running
 
 

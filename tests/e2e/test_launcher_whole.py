@@ -17,6 +17,7 @@ import httpx
 import pytest
 
 from ops import ports
+from ops.servers.prometheus import alerts_page
 from tests.e2e import checkout
 from tests.e2e.browser import browsing
 from tests.e2e.sockets import is_on_loopback_only, listeners
@@ -96,10 +97,10 @@ def test_every_metrics_address_answers(whole: Starter) -> None:
 
 
 def test_what_watches_is_said_and_draws_what_it_has_seen(whole: Starter, tmp_path: Path) -> None:
-    assert f"watching  {whole.env()['MANA_PROMETHEUS_URL']}/alerts" in whole.must("up", "--detach")
+    assert f"watching  {alerts_page(whole.env()['MANA_PROMETHEUS_URL'])}" in whole.must("up", "--detach")
     whole.must("monitoring", "draw", "--to", str(tmp_path))
     assert sorted(path.name for path in tmp_path.iterdir()) == [
-        "auth.svg", "ledger.svg", "overview.svg", "payments.svg",
+        "auth.svg", "index.html", "ledger.svg", "overview.svg", "payments.svg",
     ]  # fmt: skip
 
 

@@ -17,8 +17,12 @@ from ops.status import ProcessStatus, Status
 
 @pytest.mark.parametrize("home", ["/dev/null/x", "FILE"])
 @pytest.mark.parametrize(
-    "words", [["up", "--detach"], ["status"], ["verify"], ["keys", "rotate"], ["packages", "list"], ["events", "tail"]]
-)
+    "words",
+    [
+        ["up", "--detach"], ["status"], ["verify"], ["keys", "rotate"], ["packages", "list"], ["events", "tail"],
+        ["restart", "api"], ["psql"], ["rabbitmqctl", "status"], ["redis-cli", "ping"], ["query", "up"],
+    ],
+)  # fmt: skip
 def test_a_home_that_cannot_be_is_one_sentence(
     home: str, words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -30,6 +34,22 @@ def test_a_home_that_cannot_be_is_one_sentence(
     assert isinstance(ended.value.code, str)
     assert "MANA_HOME" in ended.value.code
     assert "\n" not in ended.value.code
+
+
+@pytest.mark.parametrize("words", [["restart", "api"], ["psql"], ["redis-cli", "ping"], ["query", "up"]])
+def test_where_nothing_runs_it_is_said_how_it_is_started(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MANA_HOME", str(tmp_path))
+    monkeypatch.setattr("sys.argv", ["mana", *words])
+    with pytest.raises(SystemExit, match=f"Nothing runs in {tmp_path}: start it with ./mana up first."):
+        cli.main()
+
+
+def test_a_role_that_is_none_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["mana", "psql", "--role", "nobody"])
+    with pytest.raises(SystemExit, match="--role is one of mana_owner, "):
+        cli.main()
 
 
 def test_a_full_disk_is_said() -> None:
