@@ -21,8 +21,8 @@ def main(arguments: list[str] | None = None) -> int:
     """The program; answers its exit status."""
     parser = argparse.ArgumentParser(prog="./mana monitoring", description=__doc__)
     verbs = parser.add_subparsers(dest="verb", required=True)
-    draw = verbs.add_parser("draw", help="draw each dashboard as an SVG file")
-    draw.add_argument("--to", type=Path, default=Path(), help="the folder, the current one by default")
+    draw = verbs.add_parser("draw", help="draw each dashboard as an SVG file, and all of them as index.html")
+    draw.add_argument("--to", type=Path, required=True, help="the folder, which is made where it is missing")
     draw.add_argument("--minutes", type=float, default=15.0, help="so far back, 15 by default")
     draw.add_argument("--interval", type=int, default=15, help="MONITORING_INTERVAL in seconds, 15 by default")
     chosen = parser.parse_args(arguments)
@@ -31,14 +31,21 @@ def main(arguments: list[str] | None = None) -> int:
     span = Span(now - 60 * chosen.minutes, now, step)
     try:
         with Prometheus.at(_address()) as asked:
-            for dashboard in all_of_them():
-                path = chosen.to / f"{dashboard.name}.svg"
-                path.write_text(_drawn(dashboard, asked, span, _SHORTEST_WINDOW * step), encoding="utf-8")
-                sys.stdout.write(f"{path}\n")
+            drawn = {one.name: _drawn(one, asked, span, _SHORTEST_WINDOW * step) for one in all_of_them()}
+        chosen.to.mkdir(parents=True, exist_ok=True)
+        for name, text in [*((f"{name}.svg", text) for name, text in drawn.items()), ("index.html", _page(drawn))]:
+            path = chosen.to / name
+            path.write_text(text, encoding="utf-8")
+            sys.stdout.write(f"{path}\n")
     except LauncherError as refusal:
         sys.stderr.write(f"{refusal}\n")
         return 1
     return 0
+
+
+def _page(drawn: dict[str, str]) -> str:
+    """All pictures, in the page itself: one file to copy from a machine without a browser."""
+    return "\n".join(["<!doctype html><meta charset='utf-8'><title>Mana</title>", *drawn.values()])
 
 
 def _drawn(dashboard: Dashboard, asked: Prometheus, span: Span, window: int) -> str:

@@ -15,6 +15,7 @@ _LEGEND_COLUMNS, _LEGEND_MOST = 2, 12
 _COLOURS = (
     "#3274d9", "#e0752d", "#56a64b", "#c4162a", "#8f3bb8", "#0a9a9a", "#b8860b", "#e24d8b", "#5a6b7b", "#7b9e2f",
 )  # fmt: skip
+_GONE = "-"
 _GRID, _INK, _FAINT = "#e3e6ea", "#22272e", "#6b7480"
 _FONT = "font-family='DejaVu Sans, Helvetica, Arial, sans-serif'"
 
@@ -70,9 +71,9 @@ def _panel(panel: Panel, lines: list[Line], span: Span) -> str:
         _text(left + 8, top + 17, panel.title, size=12, bold=True),
     ]
     if panel.kind == "stat":
-        parts += [_stat(line, panel.unit, left + width / 2, top + height / 2) for line in lines]
+        parts += [_stat(_last(line, panel.unit, span), left + width / 2, top + height / 2) for line in lines]
         return "\n".join([*parts, "</g>"])
-    legend = _legend(lines, panel.unit)
+    legend = _legend(lines, panel.unit, span)
     rows = -(-len(legend) // _LEGEND_COLUMNS)
     plot = height - _TOP - _BOTTOM - _LEGEND_LINE * rows
     box = _Box(
@@ -86,8 +87,19 @@ def _panel(panel: Panel, lines: list[Line], span: Span) -> str:
     return "\n".join([*parts, "</g>"])
 
 
-def _stat(line: Line, unit: str, x: float, y: float) -> str:
-    return _text(x, y + 14, written(line.series.points[-1][1], unit), size=40, bold=True, anchor="middle")
+def _stat(text: str, x: float, y: float) -> str:
+    return _text(x, y + 14, text, size=40, bold=True, anchor="middle")
+
+
+def _last(line: Line, unit: str, span: Span) -> str:
+    """Its figure at the end; of a series that ended before, none: what nobody tells any more is not so still."""
+    at, value = line.series.points[-1]
+    return written(value, unit) if _joined(at, span.end, span) else _GONE
+
+
+def _joined(earlier: float, later: float, span: Span) -> bool:
+    """Whether nothing is missing in between."""
+    return later - earlier <= 1.5 * span.step
 
 
 def _entry(entry: tuple[str, str], x: float, y: float) -> str:
@@ -96,12 +108,9 @@ def _entry(entry: tuple[str, str], x: float, y: float) -> str:
     return mark + _text(x + 13, y - 2, text, size=10)
 
 
-def _legend(lines: list[Line], unit: str) -> list[tuple[str, str]]:
+def _legend(lines: list[Line], unit: str, span: Span) -> list[tuple[str, str]]:
     """Colour and text; the last line tells of those that have no room."""
-    told = [
-        (_colour(number), f"{line.name}: {written(line.series.points[-1][1], unit)}")
-        for number, line in enumerate(lines)
-    ]
+    told = [(_colour(number), f"{line.name}: {_last(line, unit, span)}") for number, line in enumerate(lines)]
     if len(told) <= _LEGEND_MOST:
         return told
     return [*told[: _LEGEND_MOST - 1], (_GRID, f"and {len(told) - _LEGEND_MOST + 1} more")]
@@ -148,7 +157,7 @@ def _stroke(box: _Box, points: list[tuple[float, float]]) -> str:
     """From point to point; where some are missing in between, the pen is lifted."""
     words, last = list[str](), None
     for at, value in points:
-        joined = last is not None and at - last <= 1.5 * box.span.step
+        joined = last is not None and _joined(last, at, box.span)
         words.append(f"{'L' if joined else 'M'}{box.x(at):.1f} {box.y(value):.1f}")
         if not joined:
             words.append("h0.1")  # one that stands alone is to be seen
@@ -157,19 +166,36 @@ def _stroke(box: _Box, points: list[tuple[float, float]]) -> str:
 
 
 def _areas(box: _Box, lines: list[Line]) -> list[str]:
-    """Each on top of those before."""
+    """Each on top of those before. Where none has a figure, nothing is painted."""
     times = sorted(_sums(lines))
+    runs = _runs(times, box.span)
     below = dict.fromkeys(times, 0.0)
     parts = list[str]()
     for number, line in enumerate(lines):
         figures = dict(line.series.points)
         above = {at: below[at] + figures.get(at, 0.0) for at in times}
-        upper = "L".join(f"{box.x(at):.1f} {box.y(above[at]):.1f}" for at in times)
-        lower = "L".join(f"{box.x(at):.1f} {box.y(below[at]):.1f}" for at in reversed(times))
+        outline = "".join(_outline(box, run, above, below) for run in runs)
         colour = _colour(number)
-        parts.append(f"<path d='M{upper}L{lower}Z' fill='{colour}' fill-opacity='0.35' stroke='{colour}'/>")
+        parts.append(f"<path d='{outline}' fill='{colour}' fill-opacity='0.35' stroke='{colour}'/>")
         below = above
     return parts
+
+
+def _runs(times: list[float], span: Span) -> list[list[float]]:
+    """The times, apart where some are missing in between."""
+    runs = list[list[float]]()
+    for at in times:
+        if runs and _joined(runs[-1][-1], at, span):
+            runs[-1].append(at)
+        else:
+            runs.append([at])
+    return runs
+
+
+def _outline(box: _Box, times: list[float], above: dict[float, float], below: dict[float, float]) -> str:
+    upper = "L".join(f"{box.x(at):.1f} {box.y(above[at]):.1f}" for at in times)
+    lower = "L".join(f"{box.x(at):.1f} {box.y(below[at]):.1f}" for at in reversed(times))
+    return f"M{upper}L{lower}Z"
 
 
 def _text(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from xml.etree import ElementTree as ET  # what we made ourselves
 
 import pytest
@@ -81,7 +82,7 @@ def test_rates_look_back_as_far_as_they_are_told_and_series_are_called_by_their_
 
 
 def test_titles_and_legends_are_text_and_no_markup() -> None:
-    texts = _texts(_drawn([Line("<ok>", Series({}, [(SPAN.start, 3.0)]))]))
+    texts = _texts(_drawn([Line("<ok>", Series({}, [(SPAN.end, 3.0)]))]))
     assert {"Mana: <one>", "A & B", "<ok>: 3"} <= set(texts)
 
 
@@ -94,11 +95,22 @@ def test_a_line_goes_through_its_points_and_is_broken_where_some_are_missing() -
 
 def test_areas_stand_on_each_other() -> None:
     """The second begins where the first ends: its lower edge is the first one's upper edge, backwards."""
-    lines = [Line(name, Series({}, [(SPAN.start, 2.0), (SPAN.end, 2.0)])) for name in ("a", "b")]
+    lines = [Line(name, Series({}, [(SPAN.start, 2.0), (SPAN.start + 10, 2.0)])) for name in ("a", "b")]
     first, second = _paths(_drawn(lines, stacked=True), filled=True)
     upper_of_first = first[1:].split("L")[:2]
     lower_of_second = second[1:-1].split("L")[2:]
     assert lower_of_second == list(reversed(upper_of_first))
+
+
+def test_areas_are_not_painted_over_a_time_without_any_figure() -> None:
+    points = [(SPAN.start, 2.0), (SPAN.start + 10, 2.0), (SPAN.start + 90, 2.0), (SPAN.end, 2.0)]
+    (area,) = _paths(_drawn([Line("a", Series({}, points))], stacked=True), filled=True)
+    assert (area.count("M"), area.count("Z")) == (2, 2)
+
+
+def test_what_nobody_tells_any_more_has_no_figure() -> None:
+    lines = [Line("on", Series({}, [(SPAN.end - 4, 3.0)])), Line("ended", Series({}, [(SPAN.end - 40, 3.0)]))]
+    assert {"on: 3", "ended: -"} <= set(_texts(_drawn(lines)))
 
 
 def test_what_has_no_room_in_the_legend_is_counted() -> None:
@@ -110,6 +122,6 @@ def test_a_panel_without_figures_is_drawn_empty() -> None:
     assert "A & B" in _texts(_drawn([]))
 
 
-def test_without_a_prometheus_it_says_how_there_is_one(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["draw"]) == 1
+def test_without_a_prometheus_it_says_how_there_is_one(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert main(["draw", "--to", str(tmp_path)]) == 1
     assert "./mana up --monitoring" in capsys.readouterr().err
