@@ -17,8 +17,7 @@ import msgspec
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from ops import demo, ports, restarting
-from ops.errors import LauncherError
+from ops import demo, ports
 from ops.instance import Instance, private
 from ops.monitoring.__main__ import main
 from ops.monitoring.asking import Prometheus, Span
@@ -148,38 +147,6 @@ def test_an_alert_fires_when_a_worker_dies_and_clears_when_it_is_back(
     with _worker(instance, port, tmp_path / "second.log"):
         eventually(lambda: "ProcessGone" not in watching.alerts())
         assert "worker-9" in watching.answering()
-
-
-def test_a_process_that_hangs_is_ended_and_started_again(instance: Instance) -> None:
-    """SIGSTOP: it lives, answers nothing, and does not hear that it is to end."""
-    before = {entry.name: entry.process for entry in instance.status.processes}
-    hung = before["mail"]
-    assert hung is not None
-    hung.send(signal.SIGSTOP)
-    restarting.restart(instance.place, ["mail", "relay"], lambda _step: None, stop_seconds=1.0)
-    assert not hung.is_alive()
-    after = {entry.name: entry.process for entry in instance.status.processes}
-    assert {name for name, process in after.items() if process != before[name]} == {"mail", "relay"}
-    assert {entry.state for entry in instance.status.processes} == {"ready"}
-    with pytest.raises(LauncherError, match="No process is called nobody; there are: api, "):
-        restarting.restart(instance.place, ["mail", "nobody"], lambda _step: None)
-
-
-def test_partitions_of_workers_that_are_all_gone_are_without_an_owner(instance: Instance, watching: Watching) -> None:
-    """Those that tell how many there are, and whose, are gone too."""
-    (panel,) = [one for board in all_of_them() for one in board.panels if one.title == "Partitions without an owner"]
-    (query,) = panel.queries
-    workers = [entry.process for entry in instance.status.processes if entry.name.startswith("worker-")]
-    eventually(lambda: watching.value(query.expression) == 0)
-    for worker in filter(None, workers):
-        worker.send(signal.SIGSTOP)
-    try:
-        eventually(lambda: watching.value("sum(up{job='worker'})") == 0)
-        eventually(lambda: watching.value(query.expression) == PARTITIONS)
-    finally:
-        for worker in filter(None, workers):
-            worker.send(signal.SIGCONT)
-    eventually(lambda: watching.value(query.expression) == 0)
 
 
 def _make_impatient(instance: Instance) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from itertools import combinations
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -54,3 +56,22 @@ def test_no_panel_lies_on_another_or_beyond_the_edge(path: Any) -> None:
     for (x, y, w, h), (other_x, other_y, other_w, other_h) in combinations(places, 2):
         apart = x + w <= other_x or other_x + other_w <= x or y + h <= other_y or other_y + other_h <= y
         assert apart
+
+
+def test_partitions_of_workers_that_are_all_gone_have_no_owner(promtool: Callable[..., str], tmp_path: Path) -> None:
+    """Those that tell how many there are, and whose, are gone too."""
+    panels = dashboards.read(FOLDER / "overview.json").panels
+    (query,) = next(panel for panel in panels if panel.title == "Partitions without an owner").queries
+    one = '{instance="worker-0"}'
+    told = {f"mana_partitions{one}": "32 32 32 32 stale _x60", f"mana_partition_owned{one}": "32 32 24 32 stale _x60"}
+    expected = {"1m": 0, "2m": 8, "3m": 0, "4m": 32, "60m": 32}
+    case = {
+        "interval": "1m",
+        "input_series": [{"series": series, "values": values} for series, values in told.items()],
+        "promql_expr_test": [
+            {"expr": query.expression, "eval_time": at, "exp_samples": [{"labels": "{}", "value": value}]}
+            for at, value in expected.items()
+        ],
+    }
+    (tmp_path / "cases.yml").write_text(yaml.safe_dump({"evaluation_interval": "1m", "tests": [case]}))
+    promtool("test", "rules", str(tmp_path / "cases.yml"))
