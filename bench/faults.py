@@ -46,7 +46,8 @@ def main(arguments: list[str]) -> int:
         return 0
     console.print(f"seed {options.seed}")
     names = options.only or sorted(REGISTRY)
-    rows = [row for name in names if (row := _play(REGISTRY[name], options, console)) is not None]
+    code = commit()  # each row that is kept changes a file of the checkout
+    rows = [row for name in names if (row := _play(REGISTRY[name], options, code, console)) is not None]
     console.print(table(rows))
     for row in rows:
         for violation in row.played.violations:
@@ -54,8 +55,8 @@ def main(arguments: list[str]) -> int:
     return 0 if len(rows) == len(names) and all(row.played.clean for row in rows) else 1
 
 
-def _play(scenario: Scenario, options: Options, console: Console) -> Kept | None:
-    """``None``: it was not run, since this machine does not allow what it needs."""
+def _play(scenario: Scenario, options: Options, code: str, console: Console) -> Kept | None:
+    """``code``: its commit. ``None``: it was not run, since this machine does not allow what it needs."""
     console.print(f"{scenario.id}: {scenario.title}", markup=False)
     at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     folder = Path(tempfile.mkdtemp(prefix="mana-faults-"))
@@ -65,7 +66,7 @@ def _play(scenario: Scenario, options: Options, console: Console) -> Kept | None
         shutil.rmtree(folder)
         console.print(f"{scenario.id}: NOT RUN, {reason}", markup=False)
         return None
-    row = Kept(at, commit(), played)
+    row = Kept(at, code, played)
     keep(row)
     console.print(table([row]))
     for name, figure in played.figures.items():
