@@ -16,9 +16,14 @@ from starlette.types import ASGIApp
 PATIENCE_SECONDS: Final = 2.0
 """What is underway when the process is told to stop may take this long before whoever waits is answered as it is."""
 DRAIN_SECONDS_MAX: Final = 10
+FAREWELL_SECONDS: Final = 1.0
+"""So long whoever keeps a connection open may still ask there, and is told by the answer to open another one: closed at
+once, it could be carrying a request that would never be read."""
 KEEP_ALIVE_SECONDS: Final = 75
 """An idle connection is kept for longer than the usual client or proxy (60 s) keeps it: whoever closes first while the
 other sends makes a request fail that was never read."""
+
+_LOOK_SECONDS: Final = 0.05
 
 
 def _nothing() -> None:
@@ -74,6 +79,18 @@ class _Server(uvicorn.Server):
     def _close(self) -> None:
         self.should_exit = True
         asyncio.get_running_loop().call_later(PATIENCE_SECONDS, self._farewell.end_waits)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for server in self.servers:
+            server.close()
+        for one in sockets or ():
+            one.close()
+        state, loop = self.server_state, asyncio.get_running_loop()
+        state.default_headers = [*state.default_headers, (b"connection", b"close")]
+        latest = loop.time() + FAREWELL_SECONDS
+        while state.connections and not self.force_exit and loop.time() < latest:  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(_LOOK_SECONDS)
+        await super().shutdown(sockets)
 
 
 async def serve(app: ASGIApp, sockets: Sequence[socket.socket], farewell: Farewell | None = None) -> None:
