@@ -16,6 +16,9 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="migrations", description="Applies the migrations that are missing.")
     parser.add_argument("--dry-run", action="store_true", help="only say what would be applied")
     parser.add_argument("--to", type=int, metavar="N", help="apply no more than up to number N")
+    parser.add_argument(
+        "--beside", type=int, metavar="N", help="no more than programs of before survive; those to come need number N"
+    )
     return parser.parse_args()
 
 
@@ -39,7 +42,7 @@ def main() -> int:
     """Runs the migrations as the environment and the arguments say; answers the exit status."""
     arguments = _arguments()
     try:
-        wish = Wish(up_to=arguments.to, partitions=_partitions(), dry_run=arguments.dry_run)
+        wish = Wish(up_to=arguments.to, beside=arguments.beside, partitions=_partitions(), dry_run=arguments.dry_run)
         asyncio.run(migrate(_url(), wish, lambda line: print(line, flush=True)))
     except MigrationError as error:
         print(error, file=sys.stderr)

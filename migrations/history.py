@@ -9,7 +9,7 @@ from typing import Final
 import asyncpg
 
 from migrations.errors import MigrationError
-from migrations.files import Migration
+from migrations.files import Migration, Phase
 
 _CREATE: Final = """
 CREATE SCHEMA IF NOT EXISTS mana;
@@ -32,6 +32,7 @@ class Applied:
 
     number: int
     label: str
+    phase: Phase
     sha256: str
 
 
@@ -46,8 +47,8 @@ async def read(connection: asyncpg.Connection) -> list[Applied]:
     """What was applied, in order; nothing where the table is missing."""
     if await connection.fetchval("SELECT to_regclass('mana.migrations')") is None:
         return []
-    rows = await connection.fetch("SELECT number, name, sha256 FROM mana.migrations ORDER BY number")
-    return [Applied(row["number"], f"{row['number']:04d}_{row['name']}", row["sha256"]) for row in rows]
+    rows = await connection.fetch("SELECT number, name, phase, sha256 FROM mana.migrations ORDER BY number")
+    return [Applied(row["number"], f"{row['number']:04d}_{row['name']}", row["phase"], row["sha256"]) for row in rows]
 
 
 async def record(connection: asyncpg.Connection, migration: Migration) -> None:
@@ -64,12 +65,16 @@ async def record(connection: asyncpg.Connection, migration: Migration) -> None:
 def pending(migrations: Sequence[Migration], applied: Sequence[Applied]) -> list[Migration]:
     """What is still to be applied.
 
-    Raises MigrationError where an applied file is missing or was changed, or a new one stands before an applied one.
+    What later versions have added is left alone: whoever goes back to this one can live with it. Raises MigrationError
+    where an applied file is missing otherwise, or was changed, or a new one stands before an applied one.
     """
     known = {migration.number: migration for migration in migrations}
+    newest = max(known, default=0)
     for past in applied:
         migration = known.get(past.number)
         if migration is None:
+            if past.number > newest and past.phase == "expand":
+                continue
             raise MigrationError(
                 f"{past.label} was applied to this database but its file is missing: use a checkout that has it."
             )

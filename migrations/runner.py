@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -35,9 +36,14 @@ WHERE NOT indisvalid AND relkind = 'i' AND $1 ~ ('\m' || relname || '\M')
 
 @dataclass(frozen=True)
 class Wish:
-    """What is asked for: up to which number (all without one), how many partitions, or only to say what would be."""
+    """What is asked for: up to which number (all without one), how many partitions, or only to say what would be.
+
+    ``beside``: programs of before run, and those that come need the schema of this number: what the former do not
+    survive is left for later.
+    """
 
     up_to: int | None = None
+    beside: int | None = None
     partitions: int | None = None
     dry_run: bool = False
     folder: Path = files.FOLDER
@@ -62,6 +68,8 @@ async def _migrate(
     await _lock(connection)
     missing = history.pending(migrations, await history.read(connection))
     due = [migration for migration in missing if wish.up_to is None or migration.number <= wish.up_to]
+    if wish.beside is not None:
+        due = beside(due, wish.beside)
     if wish.dry_run:
         for migration in due:
             tell(f"would apply {migration.label}")
@@ -76,6 +84,18 @@ async def _migrate(
     if not due:
         tell("nothing to apply")
     return [migration.label for migration in due]
+
+
+def beside(missing: Sequence[Migration], needed: int) -> list[Migration]:
+    """What programs of before survive: all before the first that they do not. Raises MigrationError where an addition
+    comes behind that one, or programs that need the schema ``needed`` could not run before it."""
+    due = list(itertools.takewhile(lambda migration: migration.phase == "expand", missing))
+    later = missing[len(due) :]
+    if later and (needed >= later[0].number or any(migration.phase == "expand" for migration in later)):
+        raise MigrationError(
+            f"{later[0].label} takes away what the version that runs still uses: ./mana down, then ./mana up."
+        )
+    return due
 
 
 async def _lock(connection: asyncpg.Connection) -> None:

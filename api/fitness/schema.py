@@ -10,9 +10,10 @@ import asyncpg
 from api.database import Database, one
 from api.errors import Unavailable
 from api.sql import Statements
+from contracts.schema import KNOWN
 
 SCHEMA_NEEDED: Final = 35
-"""The last migration that this code was written with: older schemas lack something, later contractions may break it."""
+"""The last migration that this code does not do without: it runs before later ones, known ones, are applied."""
 
 _SQL: Final = Statements(Path(__file__).parent / "sql")
 _NONE: Final = (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError, asyncpg.InsufficientPrivilegeError)
@@ -28,7 +29,7 @@ async def check(database: Database) -> None:
     newest, contracted = schema["newest"], schema["contracted"]
     if newest < SCHEMA_NEEDED:
         raise _unfit(f"the schema stands at {newest:04d}, and {SCHEMA_NEEDED:04d} is needed: run ./mana migrate")
-    if contracted > SCHEMA_NEEDED:
+    if contracted > KNOWN:
         raise _unfit(f"the schema has gone on to {contracted:04d}, which this process is too old for: update it")
 
 

@@ -35,10 +35,10 @@ class Folder:
         """One file, with a header."""
         (self.path / name).write_text(EXPAND + sql)
 
-    async def migrate(self, *, up_to: int | None = None, dry_run: bool = False) -> list[str]:
+    async def migrate(self, *, up_to: int | None = None, beside: int | None = None, dry_run: bool = False) -> list[str]:
         """What the runner said."""
         told: list[str] = []
-        await migrate(self.url, Wish(up_to=up_to, dry_run=dry_run, folder=self.path), told.append)
+        await migrate(self.url, Wish(up_to=up_to, beside=beside, dry_run=dry_run, folder=self.path), told.append)
         return told
 
 
@@ -96,6 +96,33 @@ async def test_an_index_that_was_left_unfinished_is_built_anew(folder: Folder, b
 async def test_up_to_a_number_and_then_the_rest(folder: Folder) -> None:
     assert await folder.migrate(up_to=1) == ["applied 0001_first"]
     assert await folder.migrate() == ["applied 0002_second"]
+
+
+async def test_beside_programs_of_before_nothing_is_taken_away(folder: Folder, by_hand: asyncpg.Connection) -> None:
+    (folder.path / "0003_third.sql").write_text("-- phase: contract\nDROP TABLE one.b;")
+    with pytest.raises(MigrationError, match=r"^0003_third takes away .* \./mana down, then \./mana up\.$"):
+        await folder.migrate(beside=3)
+    assert await folder.migrate(beside=2) == ["applied 0001_first", "applied 0002_second"]
+    assert await folder.migrate(beside=2) == ["nothing to apply"]
+    assert await folder.migrate() == ["applied 0003_third"]
+    folder.write("0005_fifth.sql", "SELECT 1;")
+    (folder.path / "0004_fourth.sql").write_text("-- phase: contract\nDROP TABLE one.a;")
+    with pytest.raises(MigrationError, match="0004_fourth takes away"):
+        await folder.migrate(beside=2)
+    assert await _tables(by_hand) == {"a", "migrations"}
+
+
+async def test_a_version_of_before_lives_with_what_was_added_but_not_with_what_was_taken_away(folder: Folder) -> None:
+    folder.write("0003_third.sql", "CREATE TABLE one.c (n integer);")
+    await folder.migrate()
+    (folder.path / "0003_third.sql").unlink()
+    assert await folder.migrate() == ["nothing to apply"]
+    (folder.path / "0003_third.sql").write_text(f"{EXPAND}CREATE TABLE one.c (n integer);")
+    (folder.path / "0004_fourth.sql").write_text("-- phase: contract\nDROP TABLE one.c;")
+    await folder.migrate()
+    (folder.path / "0004_fourth.sql").unlink()
+    with pytest.raises(MigrationError, match="0004_fourth was applied to this database but its file is missing"):
+        await folder.migrate()
 
 
 async def test_a_dry_run_changes_nothing(folder: Folder, by_hand: asyncpg.Connection) -> None:

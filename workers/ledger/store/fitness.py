@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
+from contracts.schema import KNOWN
 from workers.ledger.faults import Broken, NotDurable
 from workers.ledger.store.session import Session
 from workers.ledger.store.statements import statement
 
 SCHEMA_NEEDED: Final = 33
-"""The last migration that this code was written with: older schemas lack something, later contractions may break it."""
+"""The last migration that this code does not do without."""
 
 _DURABILITY: Final = statement("durability")
 _SCHEMA_VERSION: Final = statement("schema_version")
@@ -35,7 +36,7 @@ async def _check_schema(session: Session, needed: int) -> None:
         raise NotDurable(
             f"The schema stands at {version['newest']:04d}, this worker needs {needed:04d}: run ./mana migrate."
         )
-    if version["contracted"] > needed:
+    if version["contracted"] > KNOWN:
         raise NotDurable(
             f"The schema has gone on to {version['contracted']:04d}, which this worker is too old for: update it."
         )
