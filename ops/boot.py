@@ -4,33 +4,33 @@ import asyncio
 import logging
 import os
 import shutil
-from dataclasses import dataclass
+import signal
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
 from functools import partial
-
-import msgspec
 
 from contracts.topology import PARTITIONS_DEFAULT
 from ops import (
-    broker_logins,
+    adopted,
+    declaring,
     envfile,
     given,
     layout,
     roles,
+    rolling,
     rotation,
     schema,
     stand_in,
     state,
     status,
-    taken,
     topology,
     urls,
 )
 from ops.addresses import DATABASE, Addresses
-from ops.child import Child
 from ops.doors import Doors
 from ops.errors import LauncherError
+from ops.handover import Handover
 from ops.layout import Layout, Pooling
-from ops.management import Management
 from ops.monitoring import targets
 from ops.place import Place
 from ops.program import Program
@@ -38,6 +38,7 @@ from ops.programs import Programs
 from ops.rotation import Rotation
 from ops.servers import prometheus
 from ops.settings import Settings
+from ops.stages import Stages
 from ops.status import Board
 
 # Below this RabbitMQ would soon block every publisher (its own limit is 1 GiB).
@@ -47,8 +48,8 @@ _DISK_NEEDED = 1536 * _MIB
 # before the ledger's workers: what it still sends is carried out, and it can see that. Who counts uses comes
 # behind those whose events are counted.
 OURS = ("api", "relay", "clock", "mail", "apps", "payments", "workers", "usage")
-# The number of a wish that could not be read: nobody's.
-UNREAD = ""
+# Those that begin to understand something before those that begin to send it.
+ROLLED = tuple(reversed(OURS))
 _SERVER_PATIENCE = 120.0
 _PROCESS_PATIENCE = 90.0
 
@@ -81,11 +82,11 @@ class Boot:
         self._settings = settings
         self._board = board
         board.status.stripe_settings = stand_in.settings_given()
+        self._new: list[tuple[str, Callable[[], Program]]] = []
+        self._unknown: list[status.ProcessStatus] = []
         self._doors = Doors(os.environ.get("MANA_BIND_HOST") or "127.0.0.1")
-        # Taken down stage by stage, what is inside one at the same time: nobody loses what it still needs.
-        self._stages: dict[str, list[Child]] = {
-            name: [] for name in (*OURS, stand_in.NAME, prometheus.NAME, "pooler", "servers", "epmd")
-        }
+        names = (*OURS, stand_in.NAME, prometheus.NAME, "pooler", "servers", "epmd")
+        self._stages = Stages(names, place.logs, board)
 
     async def run(self) -> None:
         """Everything up and ready, and told in `env`. Raises LauncherError with the reason why not."""
@@ -99,41 +100,83 @@ class Boot:
             self._database(plan, partitions), self._broker(plan, remembered, partitions), self._cache(plan)
         )
         remembered.partitions = partitions
-        programs = Programs(
-            plan.addresses, partitions, remembered.ports, self._doors, with_stand_in=self._wish.with_stand_in
-        )
+        programs = self._programs(plan, remembered, partitions)
         if self._wish.processes:
             self._board.step("starting the front and the workers")
             await self._processes(programs)
         if self._wish.monitored:
             self._board.step("starting Prometheus")
-            await self._monitor(remembered)
+            layout.choose_port(remembered, "monitoring")
+            await self._serve(await self._prometheus(remembered), stage=prometheus.NAME)
         state.save(self._place.state, remembered)
         envfile.write(self._place.env, self._public(plan.addresses))
         self._changing = self._rotation(plan, remembered, programs)
         self._board.step("ready")
         self._board.phase("ready")
 
+    async def take_over(self, left: Handover) -> None:
+        """What the version of before has left: all of it goes on as it is. Raises LauncherError."""
+        remembered, told = state.load(self._place.state), envfile.read(self._place.env)
+        if remembered is None or remembered.partitions is None or not told:
+            raise LauncherError(f"{self._place.state} or {self._place.env} is missing: nothing can be taken over.")
+        plan = layout.laid_out(remembered, self._settings, self._wish.database, pooling=self._wish.pooling)
+        management = told["MANA_RABBITMQ_MANAGEMENT_URL"]
+        plan = replace(plan, addresses=replace(plan.addresses, management=management))
+        adopted.end_strays(entry.process for entry in self._board.status.processes)
+        self._doors.adopt(left.doors)
+        entries = {entry.name: entry for entry in self._board.status.processes}
+        for stage, program in await layout.programs(plan):
+            self._stages.keep(stage, program, entries.pop(program.name, None))
+        programs = self._programs(plan, remembered, remembered.partitions)
+        for stage, recipe in self._recipes(programs) if self._wish.processes else ():
+            if entry := entries.pop(recipe().name, None):
+                self._stages.start(stage, recipe, entry)
+            else:
+                self._new.append((stage, recipe))
+        if self._wish.monitored:
+            program = await self._prometheus(remembered)
+            self._stages.keep(prometheus.NAME, program, entries.pop(program.name, None))
+        self._unknown = list(entries.values())
+        self._changing = self._rotation(plan, remembered, programs)
+        self._rolling = partial(self._roll, plan, remembered)
+
     async def rotate(self, wish: rotation.Wish) -> None:
         """Change passwords of a running instance; what became of it stands in the status."""
-        told = self._board.status.rotation = status.Rotation(wish.number)
+        told = self._board.status.rotation = status.Asked(wish.number)
         self._board.step("changing passwords")
+        await self.answer(told, self._changing.run(wish.parts))
+
+    async def roll(self, told: status.Asked) -> None:
+        """Replace what was taken over by this version, where it is ours; what became of it stands in `told`."""
+        await self.answer(told, self._rolling())
+
+    async def answer(self, told: status.Asked, work: Awaitable[None]) -> None:
+        """Do what was asked for; what became of it stands in `told`."""
         try:
-            await self._changing.run(wish.parts)
+            await work
         except LauncherError as refusal:
-            log.error("passwords were not all changed: %s", refusal)  # noqa: TRY400 - the sentence says it all
+            log.error("%s", refusal)  # noqa: TRY400 - the sentence says it all
             told.failure = str(refusal)
         except Exception as error:  # a fault of ours: told like the others, and no reason to take everything down
-            log.exception("changing passwords failed")
+            log.exception("what was asked for failed")
             told.failure = f"a fault of the launcher's own ({error!r}): see {self._place.logs}/supervisor.log"
         told.ended = True
         self._board.step("ready")
 
-    def refuse_rotation(self, failure: str) -> None:
-        """Tell whoever asked for new passwords that none are made."""
-        log.warning("asked to change passwords: %s", failure)
-        self._board.status.rotation = status.Rotation(UNREAD, ended=True, failure=failure)
-        self._board.publish()
+    async def _roll(self, plan: Layout, remembered: state.State) -> None:
+        self._board.step("declaring the topology")
+        partitions = remembered.partitions or PARTITIONS_DEFAULT
+        await declaring.declare(self._place, plan, remembered, partitions, self._settings)
+        for child in (*self._stages["pooler"], *self._stages[prometheus.NAME]):
+            child.renew(child.program, signal.SIGHUP)
+        await rolling.roll(ROLLED, self._stages, self._new, _PROCESS_PATIENCE, self._board.step)
+        for entry in self._unknown:
+            log.warning("%s is not known to this version: ending it", entry.name)
+            if entry.process:
+                entry.process.terminate()
+            self._board.remove(entry)
+        envfile.write(self._place.env, self._public(plan.addresses))
+        self._board.status.mixed = False
 
     def _rotation(self, plan: Layout, remembered: state.State, programs: Programs) -> Rotation:
         def save(addresses: Addresses) -> None:
@@ -142,11 +185,15 @@ class Boot:
 
         return Rotation(plan, remembered, programs, self._stages, save)
 
+    @property
+    def doors(self) -> Doors:
+        """Where our processes listen."""
+        return self._doors
+
     async def drain(self) -> None:
         """Stop what was started, in order; never raises for a process that was gone already."""
         self._doors.close("api")  # who asks from now on is to be refused, not to wait for nobody
-        for children in self._stages.values():
-            await asyncio.gather(*(child.stop() for child in children))
+        await self._stages.drain()
 
     def _lay_out(self, remembered: state.State) -> Layout:
         return layout.lay_out(remembered, self._settings, self._wish.database, pooling=self._wish.pooling)
@@ -167,7 +214,7 @@ class Boot:
         """As asked for, else as it was, else as a given broker has it already, else the default."""
         known = self._wish.partitions or remembered.partitions
         if known is None and plan.rabbitmq is None:
-            known = await topology.partitions_of(_management(plan), urls.vhost_of(plan.addresses.amqp))
+            known = await topology.partitions_of(declaring.management(plan), urls.vhost_of(plan.addresses.amqp))
         return known or PARTITIONS_DEFAULT
 
     async def _database(self, plan: Layout, partitions: int) -> None:
@@ -175,7 +222,10 @@ class Boot:
             await self._serve(await plan.postgres.prepare())
         addresses = plan.addresses
         await roles.establish(
-            addresses.database, addresses.database_name, addresses.secrets.roles, take_over=self._owns(plan.postgres)
+            addresses.database,
+            addresses.database_name,
+            addresses.secrets.roles,
+            take_over=declaring.owns(plan.postgres),
         )
         said = await schema.migrate(addresses.database_as("mana_owner"), partitions)
         log.info("migrations: %s", said)
@@ -187,38 +237,23 @@ class Boot:
             epmd, node = await plan.rabbitmq.prepare()
             await self._serve(epmd, stage="epmd")
             await self._serve(node)
-        passwords = {login.name: remembered.secrets.login(login.name) for login in broker_logins.OUR_LOGINS}
-        state.save(self._place.state, remembered)
-        async with _management(plan) as broker:
-            if self._settings.mana_single_broker_node:
-                await topology.refuse_several_nodes(broker)
-            if not self._owns(plan.rabbitmq):
-                await broker_logins.refuse_others(broker, passwords)
-            vhost = urls.vhost_of(plan.addresses.amqp)
-            await topology.declare(broker, vhost, partitions, passwords, self._settings.bounds)
-            if self._place.definitions.exists():
-                await broker.post("definitions", body=msgspec.json.decode(self._place.definitions.read_bytes()))
-                self._place.definitions.unlink()
-
-    def _owns(self, server: object) -> bool:
-        """Whether roles and logins are ours to change: on a private server, or where that was asked for."""
-        return server is not None or taken.may_take_over()
+        await declaring.declare(self._place, plan, remembered, partitions, self._settings)
 
     async def _cache(self, plan: Layout) -> None:
         if plan.redis:
             await self._serve(await plan.redis.prepare())
 
     async def _serve(self, program: Program, stage: str = "servers") -> None:
-        child = self._start(stage, program)
-        await child.ready(_SERVER_PATIENCE)
+        await self._stages.keep(stage, program).ready(_SERVER_PATIENCE)
 
-    def _start(self, stage: str, program: Program) -> Child:
-        child = Child(lambda: program, self._place.logs, self._board)
-        self._stages[stage].append(child)
-        return child
+    def _programs(self, plan: Layout, remembered: state.State, partitions: int) -> Programs:
+        return Programs(
+            plan.addresses, partitions, remembered.ports, self._doors, with_stand_in=self._wish.with_stand_in
+        )
 
-    async def _processes(self, programs: Programs) -> None:
-        recipes = [
+    def _recipes(self, programs: Programs) -> list[tuple[str, Callable[[], Program]]]:
+        """Of all that is ours, by their stages. The stand-in remembers what was bought as long as it lives."""
+        return [
             *(("workers", partial(programs.worker, number)) for number in range(self._wish.workers)),
             ("api", partial(programs.api, self._settings.port)),
             ("relay", programs.relay),
@@ -227,20 +262,17 @@ class Boot:
             ("usage", programs.usage),
             ("mail", partial(programs.mail, self._place.mails)),  # after the front, whose port its links have
             *([("payments", programs.payments)] if programs.hears_stripe() else []),
+            *([(stand_in.NAME, programs.stripe)] if self._wish.with_stand_in else []),
         ]
-        if self._wish.with_stand_in:
-            recipes.append((stand_in.NAME, programs.stripe))
-        children: list[Child] = []
-        for stage, recipe in recipes:
-            child = Child(recipe, self._place.logs, self._board)
-            self._stages[stage].append(child)
-            children.append(child)
+
+    async def _processes(self, programs: Programs) -> None:
+        children = [self._stages.start(stage, recipe) for stage, recipe in self._recipes(programs)]
         await asyncio.gather(*(child.ready(_PROCESS_PATIENCE) for child in children))
 
-    async def _monitor(self, remembered: state.State) -> None:
+    async def _prometheus(self, remembered: state.State) -> Program:
         broker = remembered.ports["prometheus"] if self._settings.amqp_url is None else None
         watching = layout.monitoring(remembered, targets.of(self._ours, broker), self._settings.monitoring_interval)
-        await self._serve(await watching.prepare(), stage=prometheus.NAME)
+        return await watching.prepare()
 
     @property
     def _ours(self) -> list[Program]:
@@ -250,7 +282,3 @@ class Boot:
         api = next((program.url or "" for program in self._ours if program.name == "api"), "")
         watching = next((child.program.url or "" for child in self._stages[prometheus.NAME]), "")
         return addresses.public(api, [f"{program.url}/metrics" for program in self._ours], watching)
-
-
-def _management(plan: Layout) -> Management:
-    return Management.of(plan.addresses.management, plan.addresses.amqp)

@@ -7,12 +7,14 @@ import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
+from ops import doors, probes
+from ops.adopted import Adopted
 from ops.errors import LauncherError
 from ops.kernel import ProcessId
-from ops.program import Program
-from ops.status import Board, ProcessState
+from ops.program import Probe, Program
+from ops.status import Board, ProcessState, ProcessStatus
 
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 30.0
@@ -31,16 +33,21 @@ class Child:
     """Keeps one program running until it is told to stop.
 
     What dies after it had been ready is started again at once; what dies before, after a pause that doubles from
-    0.5 s to 30 s. `recipe` is asked anew for each start.
+    0.5 s to 30 s. `recipe` is asked anew for each start. `told`: what the board tells of it already, from before this
+    supervisor became another version of itself; the process that runs goes on, and its next life is the recipe's.
     """
 
-    def __init__(self, recipe: Callable[[], Program], logs: Path, board: Board) -> None:
+    def __init__(
+        self, recipe: Callable[[], Program], logs: Path, board: Board, told: ProcessStatus | None = None
+    ) -> None:
         self.program = recipe()
         self._recipe = recipe
         self._board = board
+        self._logs = logs
         self._log_path = logs / f"{self.program.name}.log"
-        self._entry = board.add(self.program)
-        self._process: asyncio.subprocess.Process | None = None
+        self._entry = told or board.add(self.program)
+        self._adopted = Adopted.of(told.process) if told and told.process else None
+        self._process: asyncio.subprocess.Process | Adopted | None = self._adopted
         self._stopping = asyncio.Event()
         self._free = asyncio.Event()
         self._free.set()
@@ -49,6 +56,8 @@ class Child:
         self.exit_status: int | None = None
         """Of the last life that ended: negative for the signal that ended it, ``None`` before."""
         self._first_ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        if told:
+            self._first_ready.set_result(None)
         self._task = asyncio.create_task(self._keep_running(), name=self.program.name)
 
     async def ready(self, patience: float) -> None:
@@ -60,12 +69,22 @@ class Child:
 
     async def stop(self) -> None:
         """Ask it to end, wait as long as its program allows, then kill it."""
-        self._stopping.set()
-        self._free.set()
-        self._tell("stopping")
-        self._signal(signal.Signals[f"SIG{self.program.stop_signal}"])
+        if not self._stopping.is_set():  # told twice, some end at once, with what they have begun
+            self._stopping.set()
+            self._free.set()
+            self._tell("stopping")
+            self._signal(signal.Signals[f"SIG{self.program.stop_signal}"])
         await self._ended(self._task)
         self._tell("stopped")
+
+    async def dismiss(self) -> None:
+        """Stop it for good: nothing is told of it any more."""
+        await self.stop()
+        self._board.remove(self._entry)
+
+    def successor(self) -> Self:
+        """Another process of the same recipe, started now."""
+        return type(self)(self._recipe, self._logs, self._board)
 
     async def hold(self) -> None:
         """End it in order, and start it no more until it is released."""
@@ -102,7 +121,7 @@ class Child:
 
     async def _keep_running(self) -> None:
         pause, deaths = _FIRST_PAUSE, 0
-        while not self._stopping.is_set():
+        while self._adopted is not None or not self._stopping.is_set():
             began = time.monotonic()
             was_ready = await self._live()
             self._entry.process = None
@@ -126,6 +145,8 @@ class Child:
 
     async def _live(self) -> bool:
         """One life, from start to death; whether it was ready in it. What cannot even be started lived not at all."""
+        if self._adopted is not None:
+            return await self._live_on(self._adopted)
         try:
             self.program = program = self._recipe()
             await program.make_way()
@@ -142,31 +163,42 @@ class Child:
             self._signal(signal.Signals[f"SIG{program.stop_signal}"])
         else:
             self._tell("starting")
+        return await self._until_death(process)
+
+    async def _live_on(self, process: Adopted) -> bool:
+        """The rest of a life that began before this supervisor became what it is."""
+        self._adopted = None
+        self._was_ready = self._entry.state in ("ready", "unready")
+        log.info("%s goes on, pid %s", self.program.name, process.pid)
+        return await self._until_death(process)
+
+    async def _until_death(self, process: asyncio.subprocess.Process | Adopted) -> bool:
         watch = asyncio.create_task(self._watch())
         self.exit_status = code = await process.wait()
         watch.cancel()
         level = logging.INFO if self._stopping.is_set() else logging.WARNING
-        log.log(level, "%s ended, status %s", program.name, code)
+        log.log(level, "%s ended, status %s", self.program.name, code)
         return self._was_ready
 
     async def _spawn(self, program: Program) -> asyncio.subprocess.Process:
         # Straight into the file, not through us: a process outlives neither its log nor is it held up by us.
-        with self._log_path.open("ab") as output:
+        with self._log_path.open("ab") as output, doors.of_one_life(program) as (life, asked):
+            self._entry.asked = asked
             return await asyncio.create_subprocess_exec(
                 *program.identity.command(program.argv, death_signal=program.stop_signal),
                 cwd=program.cwd,
-                env=dict(program.env),
+                env=dict(life.env),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
-                pass_fds=program.descriptors,
+                pass_fds=life.descriptors,
                 start_new_session=True,  # Ctrl-C in a terminal is the supervisor's to handle, in order
             )
 
     async def _watch(self) -> None:
         """Keep the state that is shown true for as long as the process lives."""
         while True:
-            answers = await self.program.probe()
+            answers = await self._probe()
             if answers and not self._was_ready:
                 self._was_ready = True
                 self._up.set()
@@ -175,6 +207,10 @@ class Child:
             if self._was_ready and not self._stopping.is_set():
                 self._tell("ready" if answers else "unready")
             await asyncio.sleep(self._pause_of_probes(answers=answers))
+
+    @property
+    def _probe(self) -> Probe:
+        return probes.http(self._entry.asked) if self._entry.asked else self.program.probe
 
     def _pause_of_probes(self, *, answers: bool) -> float:
         """Death is seen at once without any probe; they only tell whether a living process does its work."""

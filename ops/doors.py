@@ -4,13 +4,17 @@ So the port that was told stays the process's own. Nobody else can listen there 
 process is started again: who answers there is ours, and who asks too early waits in the kernel's queue.
 """
 
+import os
 import socket
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Generator, Iterable, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 
 from api.listening import CannotListen, PortRefused, bind
+from contracts.handed_sockets import SETTING
 from ops import ports
 from ops.errors import LauncherError
+from ops.program import Program
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,19 @@ class Doors:
             self._open[name] = _first(ports.LOOPBACK if loopback else self._host, candidates, others)
         port, sockets = self._open[name]
         return Door(port, tuple(one.fileno() for one in sockets))
+
+    def all(self) -> dict[str, Door]:
+        """The open ones."""
+        return {
+            name: Door(port, tuple(one.fileno() for one in sockets)) for name, (port, sockets) in self._open.items()
+        }
+
+    def adopt(self, left: Mapping[str, Door]) -> None:
+        """Those that this process held open before it became another version of itself."""
+        for name, door in left.items():
+            for descriptor in door.descriptors:
+                os.set_inheritable(descriptor, False)
+            self._open[name] = (door.port, [socket.socket(fileno=descriptor) for descriptor in door.descriptors])
 
     def close(self, name: str) -> None:
         """Give the port up, as far as we are concerned: its process may still listen."""
@@ -67,3 +84,20 @@ def _listening(host: str, port: int) -> list[socket.socket]:
             one.close()
         return []
     return sockets
+
+
+@contextmanager
+def of_one_life(program: Program) -> Generator[tuple[Program, str | None]]:
+    """The program with a socket of this life's own, and the URL there: two lives of it may share a door, and only here
+    it is sure which of them answers.
+
+    The socket is the process's alone once it is started: nobody answers there when it has ended.
+    """
+    if program.ready_path is None:
+        yield program, None
+        return
+    with socket.create_server((ports.LOOPBACK, 0)) as own:
+        asked = f"http://{ports.LOOPBACK}:{own.getsockname()[1]}{program.ready_path}"
+        descriptors = (*program.descriptors, own.fileno())
+        env = {**program.env, SETTING: ",".join(map(str, descriptors))}
+        yield replace(program, env=env, descriptors=descriptors), asked

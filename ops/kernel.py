@@ -9,6 +9,7 @@ from typing import Self
 import msgspec
 
 _START_FIELD = 22 - 3  # field 22 of /proc/PID/stat (proc(5)), counted from the third
+_PARENT_FIELD = 4 - 3
 _ENDED = ("Z", "X")
 
 
@@ -41,6 +42,15 @@ class ProcessId(msgspec.Struct, frozen=True):
         """Whether this very process still runs."""
         return ProcessId.of(self.pid) == self
 
+    def environment(self) -> dict[str, str]:
+        """What it was started with: our own, or seen as root."""
+        words = Path(f"/proc/{self.pid}/environ").read_bytes().split(b"\0")
+        return dict(os.fsdecode(word).split("=", 1) for word in words if b"=" in word)
+
+    def arguments(self) -> list[str]:
+        """Its command and what follows."""
+        return [os.fsdecode(word) for word in Path(f"/proc/{self.pid}/cmdline").read_bytes().split(b"\0")[:-1]]
+
     def terminate(self) -> None:
         """Ask it to end, in order."""
         self.send(signal.SIGTERM)
@@ -50,6 +60,16 @@ class ProcessId(msgspec.Struct, frozen=True):
         if self.is_alive():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, number)
+
+
+def children() -> set[int]:
+    """The ids of the processes that are ours to wait for."""
+    found = set[int]()
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            if int(_stat(int(entry.name))[_PARENT_FIELD]) == os.getpid():
+                found.add(int(entry.name))
+    return found
 
 
 def working_in(folder: Path, command: str) -> list[ProcessId]:

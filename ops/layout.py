@@ -1,5 +1,6 @@
 """Chooses, at each start, what the instance's servers are: given ones, or private ones on free ports."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -9,6 +10,7 @@ from ops.addresses import DATABASE, Addresses
 from ops.errors import LauncherError
 from ops.identity import Identity
 from ops.place import REACHABLE, Place, new_data_outside
+from ops.program import Program
 from ops.servers.pgbouncer import PgBouncer
 from ops.servers.postgres import Postgres
 from ops.servers.prometheus import Prometheus, Targets
@@ -18,6 +20,7 @@ from ops.settings import Settings
 from ops.state import DatabaseRole, PortName, State
 
 _SERVER_USERS = ("postgres", "rabbitmq", "redis")
+_BROKERS_PORTS: tuple[PortName, ...] = ("amqp", "management", "prometheus", "stream", "dist", "epmd")
 
 
 POOLED_ROLES: tuple[DatabaseRole, ...] = ("mana_api",)
@@ -86,6 +89,13 @@ def lay_out(state: State, settings: Settings, database: str = DATABASE, *, pooli
 
     `pooling`: fronts reach the database through a pooler.
     """
+    for name in _private_ports(settings, pooling):
+        choose_port(state, name)
+    return laid_out(state, settings, database, pooling=pooling)
+
+
+def laid_out(state: State, settings: Settings, database: str = DATABASE, *, pooling: Pooling | None = None) -> Layout:
+    """What `lay_out` decided: its ports stand in `state`, and the servers may be running there."""
     data = Path(state.data)
     postgres, database_url = _database(data, state, settings, database)
     rabbitmq, amqp, management = _broker(data, state, settings)
@@ -97,10 +107,24 @@ def lay_out(state: State, settings: Settings, database: str = DATABASE, *, pooli
     return Layout(postgres, pooler, rabbitmq, redis, addresses, management)
 
 
+async def programs(plan: Layout) -> list[tuple[str, Program]]:
+    """The private servers, by the stages that they go down in: their files written, and how they are started."""
+    found: list[tuple[str, Program]] = []
+    if plan.postgres:
+        found.append(("servers", await plan.postgres.prepare()))
+    if plan.pgbouncer:
+        found.append(("pooler", await plan.pgbouncer.prepare()))
+    if plan.rabbitmq:
+        found += zip(("epmd", "servers"), await plan.rabbitmq.prepare(), strict=True)
+    if plan.redis:
+        found.append(("servers", await plan.redis.prepare()))
+    return found
+
+
 def _pooler(data: Path, state: State, addresses: Addresses, pooling: Pooling) -> PgBouncer:
     return PgBouncer(
         data / "pgbouncer",
-        _port(state, "pgbouncer"),
+        state.ports["pgbouncer"],
         urls.with_database(addresses.database, addresses.database_name),
         {role: state.secrets.roles[role] for role in POOLED_ROLES},
         pooling.server_connections,
@@ -112,15 +136,20 @@ def _database(data: Path, state: State, settings: Settings, name: str) -> tuple[
         if isinstance(settings.backup_wal_dir, Path):
             raise LauncherError("BACKUP_WAL_DIR is for a server of our own, and DATABASE_URL names another.")
         return None, settings.database_url
-    server = private_postgres(data, state, settings)
+    server = _postgres(data, state, settings)
     return server, urls.with_database(server.url, name)
 
 
 def private_postgres(data: Path, state: State, settings: Settings) -> Postgres:
     """The place's own server, on a port that is free; it is remembered in `state`."""
+    choose_port(state, "postgres")
+    return _postgres(data, state, settings)
+
+
+def _postgres(data: Path, state: State, settings: Settings) -> Postgres:
     return Postgres(
         data / "postgres",
-        _port(state, "postgres"),
+        state.ports["postgres"],
         state.secrets.postgres_admin,
         _wal_archive(state, settings),
         state.mark,
@@ -142,14 +171,14 @@ def remembered_postgres(state: State) -> Postgres:
 def _cache(data: Path, state: State, given: str | None) -> tuple[Redis | None, str]:
     if given:
         return None, given
-    server = Redis(data / "redis", _port(state, "redis"), state.secrets.redis)
+    server = Redis(data / "redis", state.ports["redis"], state.secrets.redis)
     return server, server.url
 
 
 def _broker(data: Path, state: State, settings: Settings) -> tuple[RabbitMQ | None, str, list[str]]:
     """The server, its administrator's address, and where its management API may be."""
     if settings.amqp_url is None:
-        server = _rabbitmq(data, state)
+        server = remembered_rabbitmq(data, state)
         return server, server.url, [server.management_url]
     if settings.rabbitmq_management_url:
         return None, settings.amqp_url, [settings.rabbitmq_management_url.rstrip("/")]
@@ -157,20 +186,26 @@ def _broker(data: Path, state: State, settings: Settings) -> tuple[RabbitMQ | No
 
 
 def monitoring(state: State, targets: Targets, every: timedelta) -> Prometheus:
-    """The private Prometheus; its port is remembered in `state`."""
-    return Prometheus(Path(state.data) / "prometheus", _port(state, "monitoring"), targets, every)
+    """The private Prometheus, on the port that stands in `state`."""
+    return Prometheus(Path(state.data) / "prometheus", state.ports["monitoring"], targets, every)
 
 
-def _port(state: State, name: PortName) -> int:
+def choose_port(state: State, name: PortName) -> None:
+    """The one of before if it is free, else another; it is remembered in `state`."""
     others = {port for owner, port in state.ports.items() if owner != name}
     state.ports[name] = ports.choose(state.ports.get(name), others)
-    return state.ports[name]
 
 
-def _rabbitmq(data: Path, state: State) -> RabbitMQ:
-    for name in ("amqp", "management", "prometheus", "stream", "dist", "epmd"):
-        _port(state, name)
-    return remembered_rabbitmq(data, state)
+def _private_ports(settings: Settings, pooling: Pooling | None) -> Iterator[PortName]:
+    """Those of the servers that are not given."""
+    if not settings.database_url:
+        yield "postgres"
+    if settings.amqp_url is None:
+        yield from _BROKERS_PORTS
+    if not settings.given_redis:
+        yield "redis"
+    if pooling:
+        yield "pgbouncer"
 
 
 def remembered_rabbitmq(data: Path, state: State) -> RabbitMQ:

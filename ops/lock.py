@@ -20,19 +20,25 @@ class PlaceTakenError(LauncherError):
 
 
 @contextlib.contextmanager
-def held(path: Path) -> Generator[None]:
-    """Hold the place's lock. Raises PlaceTakenError when another start holds it.
+def held(path: Path, inherited: int | None = None) -> Generator[int]:
+    """Hold the place's lock; its descriptor. Raises PlaceTakenError when another start holds it.
+
+    `inherited`: the descriptor that holds it already, from before this process became another version of itself.
 
     The descriptor is not inherited by the processes that are started meanwhile (Python's default), so the lock is
     free the moment its holder is gone, whatever it left behind.
     """
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    if inherited is None:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    else:
+        descriptor = inherited
+        os.set_inheritable(descriptor, False)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(descriptor)
         raise PlaceTakenError(path.parent) from None
     try:
-        yield
+        yield descriptor
     finally:
         os.close(descriptor)

@@ -49,6 +49,21 @@ class Place:
         return self.home / "rotation.json"
 
     @property
+    def upgrade(self) -> Path:
+        """To which version the supervisor is asked to go."""
+        return self.home / "upgrade.json"
+
+    @property
+    def upgrading(self) -> Path:
+        """Held by the one `./mana up` that upgrades."""
+        return self.home / "upgrading"
+
+    @property
+    def handover(self) -> Path:
+        """What a supervisor leaves to the version of itself that it becomes."""
+        return self.home / "handover.json"
+
+    @property
     def logs(self) -> Path:
         """One file for each process."""
         return self.home / "logs"

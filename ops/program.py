@@ -18,7 +18,8 @@ class Program:
     """How a process is started, known to be ready, and stopped.
 
     `make_way` is awaited before each start: it ends what an earlier life may have left. `descriptors` are ours, and are
-    handed to it.
+    handed to it. `ready_path`: where each life is asked whether it is ready, on a socket of its own that it is handed
+    besides; `probe` may be answered by another life, at the door that they share.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Program:
     cwd: Path
     probe: Probe
     url: str | None = None
+    ready_path: str | None = None
     identity: Identity = field(default_factory=Identity)
     stop_signal: str = "TERM"
     stop_seconds: float = 20.0

@@ -52,6 +52,7 @@ _GUARDED = (
 )
 FRONTS_OWN = ("JWT_", "STRIPE_")
 MAILS_OWN = ("SMTP_", "MAIL_")
+_READY = "/health/ready"
 PAYMENTS_OWN = ("STRIPE_SECRET_KEY", "STRIPE_API_URL", "STRIPE_RECONCILE_EVERY")
 _IN_DEVELOPMENT = {
     "RATE_LIMIT_REGISTER": "100000/1h",
@@ -322,8 +323,9 @@ class Programs:
             argv=python(module),
             env=environment,
             cwd=CHECKOUT,
-            probe=probes.http(f"{url}/health/ready"),
+            probe=probes.http(f"{url}{_READY}"),
             url=url,
+            ready_path=_READY if door.descriptors else None,
             identity=Identity(confined=True),
             descriptors=door.descriptors,
         )

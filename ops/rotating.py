@@ -1,22 +1,17 @@
 """`./mana secrets`: asks the supervisor to change passwords, and waits for what becomes of it."""
 
 import secrets
-import signal
-import time
 from collections.abc import Callable, Sequence
 from enum import StrEnum
 from typing import Annotated
 
-import msgspec
 import typer
 
-from ops import private_file, screen, status
+from ops import asking, screen
 from ops.errors import LauncherError
 from ops.place import Place
 from ops.rotation import PARTS, Part, Wish
 from ops.status import Status
-
-_LOOK_EVERY = 0.1
 
 commands = typer.Typer(help="Passwords of roles and logins.", no_args_is_help=True)
 
@@ -39,7 +34,7 @@ def _several() -> None:
 def rotate(whose: Annotated[Whose, typer.Argument()] = Whose.ALL) -> None:
     """Change the passwords that our processes log in with, while everything runs; no request fails by it."""
     place = Place.from_environment()
-    told = _running(place)
+    told = asking.running(place)
     parts = _changeable(told) if whose is Whose.ALL else _only(whose)
     with screen.steps("changing passwords") as show:
         change(place, parts, show)
@@ -48,30 +43,10 @@ def rotate(whose: Annotated[Whose, typer.Argument()] = Whose.ALL) -> None:
 
 def change(place: Place, parts: Sequence[Part], watch: Callable[[str], None]) -> None:
     """Returns when all processes run with new passwords. Raises LauncherError where nothing runs, and when it fails."""
-    told = _running(place)
-    before = told.rotation
-    if before is not None and not before.ended:
-        raise LauncherError("Passwords are being changed already: ask again when that has ended.")
     wish = Wish(secrets.token_hex(8), list(parts))
-    private_file.write(place.rotation, msgspec.json.encode(wish).decode())
-    told.supervisor.send(signal.SIGUSR1)
-    while not (told.rotation and told.rotation.number == wish.number and told.rotation.ended):
-        time.sleep(_LOOK_EVERY)
-        told = status.living(place.status)
-        if told is None:
-            raise LauncherError(f"The supervisor ended meanwhile: see {place.logs}/supervisor.log, and ./mana up.")
-        if told.rotation not in (None, before) and told.rotation.number != wish.number:
-            raise LauncherError(f"Another change of passwords came before this one: see {place.logs}/supervisor.log.")
-        watch(told.step)
-    if told.rotation.failure:
-        raise LauncherError(f"Not all passwords were changed: {told.rotation.failure}")
-
-
-def _running(place: Place) -> Status:
-    told = status.living(place.status)
-    if told is None or told.phase != "ready":
-        raise LauncherError(f"Nothing runs in {place.home}: start it with ./mana up first.")
-    return told
+    told = asking.ask(place, place.rotation, wish, lambda told: told.rotation, watch)
+    if told.failure:
+        raise LauncherError(f"Not all passwords were changed: {told.failure}")
 
 
 def _only(whose: Whose) -> list[Part]:

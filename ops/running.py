@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-from ops import lock, orphans, removal, state, status
+from ops import lock, orphans, removal, state, status, upgrading
 from ops.errors import LauncherError
 from ops.place import Place
 from ops.servers import prometheus
@@ -73,6 +73,14 @@ def unmonitored(told: Status, *, asked: bool) -> str | None:
     if not asked or any(entry.name == prometheus.NAME for entry in told.processes):
         return None
     return "--monitoring was ignored: ./mana down, then ./mana up --monitoring starts it."
+
+
+def unheard(told: Status) -> str | None:
+    """What to say to somebody whose settings are others than those of a running instance; None where there are none."""
+    names = upgrading.differing_settings(told)
+    if not names:
+        return None
+    return f"It keeps the settings that it was started with: ./mana down, then ./mana up changes {', '.join(names)}."
 
 
 def _stop_supervisor(place: Place, told: Status, watch: Callable[[str], None]) -> None:

@@ -6,11 +6,18 @@ from ops.errors import LauncherError
 from ops.place import CHECKOUT
 from ops.programs import python, run_environment
 
+NOTHING = "nothing to apply"
+"""What it says then."""
 
-async def migrate(owner_url: str, partitions: int) -> str:
-    """Apply what is missing; answer what the program said. Raises LauncherError with its last words."""
+
+async def migrate(owner_url: str, partitions: int, *, beside: int | None = None) -> str:
+    """Apply what is missing; answer what the program said. Raises LauncherError with its last words.
+
+    `beside`: no more than what programs of before survive, who run; those to come need the schema of that number.
+    """
     process = await asyncio.create_subprocess_exec(
         *python("migrations"),
+        *(["--beside", str(beside)] if beside is not None else []),
         cwd=CHECKOUT,
         env=run_environment({"DATABASE_URL": owner_url, "MANA_PARTITIONS": str(partitions)}),
         stdin=asyncio.subprocess.DEVNULL,

@@ -8,6 +8,7 @@ import msgspec
 from ops import private_file
 from ops.kernel import ProcessId
 from ops.program import Program
+from ops.version import Version
 
 Phase = Literal["starting", "ready", "stopping", "failed"]
 ProcessState = Literal["starting", "ready", "unready", "waiting", "stopping", "stopped"]
@@ -22,6 +23,8 @@ class ProcessStatus(msgspec.Struct):
     process: ProcessId | None = None
     restarts: int = 0
     stop_signal: str = "TERM"
+    asked: str | None = None
+    """Where this life of it, and no other process, says whether it is ready: its URL, where it has one."""
 
     @property
     def pid(self) -> int | None:
@@ -29,8 +32,8 @@ class ProcessStatus(msgspec.Struct):
         return self.process.pid if self.process else None
 
 
-class Rotation(msgspec.Struct):
-    """The change of passwords that was asked for last."""
+class Asked(msgspec.Struct):
+    """What the supervisor was asked for last, of one kind."""
 
     number: str
     ended: bool = False
@@ -47,7 +50,12 @@ class Status(msgspec.Struct):
     stripe_settings: list[str] = msgspec.field(default_factory=list[str])
     """The names of those that it was started with."""
     processes: list[ProcessStatus] = msgspec.field(default_factory=list[ProcessStatus])
-    rotation: Rotation | None = None
+    rotation: Asked | None = None
+    upgrade: Asked | None = None
+    version: Version | None = None
+    """The supervisor's."""
+    mixed: bool = False
+    """Whether some of our processes may be of another version: an upgrade has not come to its end."""
 
 
 def load(path: Path) -> Status | None:
@@ -67,9 +75,10 @@ def living(path: Path) -> Status | None:
 class Board:
     """The supervisor's side: change it, then `publish`."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, told: Status | None = None) -> None:
+        """`told`: what was told until now, by this very process, while it was another version of itself."""
         self._path = path
-        self.status = Status(supervisor=ProcessId.own())
+        self.status = told or Status(supervisor=ProcessId.own())
 
     def publish(self) -> None:
         """Write the file."""
@@ -90,3 +99,8 @@ class Board:
         entry = ProcessStatus(name=program.name, url=program.url, stop_signal=program.stop_signal)
         self.status.processes.append(entry)
         return entry
+
+    def remove(self, entry: ProcessStatus) -> None:
+        """A process that will not come back."""
+        self.status.processes = [other for other in self.status.processes if other is not entry]
+        self.publish()

@@ -12,17 +12,18 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Coroutine
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-import msgspec
-
-from ops import lock, logfiles, orphans, rotation, settings, status
+from ops import handover, lock, logfiles, orphans, settings, status, trying, version
 from ops.boot import Boot, Wish
 from ops.errors import LauncherError, sentence
+from ops.handover import Handover
 from ops.layout import Pooling
-from ops.place import Place
-from ops.status import Board
+from ops.place import CHECKOUT, Place
+from ops.requests import Requests
+from ops.status import Asked, Board
 
 # Exit status of a supervisor that found another one in its place (sysexits.h: try again later).
 TAKEN = os.EX_TEMPFAIL
@@ -30,61 +31,64 @@ TAKEN = os.EX_TEMPFAIL
 log = logging.getLogger(__name__)
 
 
-async def supervise(place: Place, wish: Wish, board: Board) -> None:
-    """Bring everything up, keep it up until SIGTERM or SIGINT, take it down.
+async def supervise(place: Place, wish: Wish, board: Board, held: int, left: Handover | None = None) -> None:
+    """Bring everything up, or take over what is `left`; keep it up until SIGTERM or SIGINT, take it down.
 
-    Raises LauncherError when it cannot come up.
+    `held` is the descriptor of the place's lock. Raises LauncherError when it cannot come up.
     """
-    told_to_stop = asyncio.Event()
+    told_to_stop, asked = asyncio.Event(), asyncio.Event()
+    loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, told_to_stop.set)
-    asked = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, asked.set)
+        loop.add_signal_handler(number, told_to_stop.set)
+    loop.add_signal_handler(signal.SIGUSR1, asked.set)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, handover.SIGNALS)
     boot = Boot(place, wish, settings.read(), board)
-    starting = asyncio.create_task(boot.run())
     stopping = asyncio.create_task(told_to_stop.wait())
     bounding = asyncio.create_task(logfiles.keep_bounded(place.logs))
     try:
-        await asyncio.wait([starting, stopping], return_when=asyncio.FIRST_COMPLETED)
-        if starting.done():
-            starting.result()
-            await _rotate_when_asked(place, boot, asked, stopping)
+        if left is None:
+            await _unless(stopping, boot.run())
+        else:
+            await boot.take_over(left)  # whole: only what was taken over is taken down in order
+            await _unless(stopping, boot.roll(board.status.upgrade or Asked("")))
+        await _until_stopped(Requests(place, boot, board, held), asked, stopping)
     finally:
         board.phase("stopping")
-        for task in (starting, bounding):
+        for task in (stopping, bounding):
             task.cancel()
-        await asyncio.gather(starting, bounding, return_exceptions=True)
+        await asyncio.gather(stopping, bounding, return_exceptions=True)
         place.env.unlink(missing_ok=True)
         await boot.drain()
 
 
-async def _rotate_when_asked(
-    place: Place, boot: Boot, asked: asyncio.Event, stopping: asyncio.Task[Literal[True]]
-) -> None:
-    """Until it is to stop. A change of passwords that has begun is ended first."""
+async def _unless(stopping: asyncio.Task[Literal[True]], work: Coroutine[Any, Any, None]) -> None:
+    """Do it, but no further than until it is to stop."""
+    doing = asyncio.create_task(work)
+    await asyncio.wait([doing, stopping], return_when=asyncio.FIRST_COMPLETED)
+    if not doing.done():
+        doing.cancel()
+        await asyncio.gather(doing, return_exceptions=True)
+    else:
+        doing.result()
+
+
+async def _until_stopped(requests: Requests, asked: asyncio.Event, stopping: asyncio.Task[Literal[True]]) -> None:
     while not stopping.done():
         asking = asyncio.create_task(asked.wait())
         await asyncio.wait([asking, stopping], return_when=asyncio.FIRST_COMPLETED)
         asking.cancel()
         if asked.is_set() and not stopping.done():
             asked.clear()
-            try:
-                wished = msgspec.json.decode(place.rotation.read_bytes(), type=rotation.Wish)
-            except (OSError, msgspec.MsgspecError) as error:
-                boot.refuse_rotation(f"it could not be read which passwords are meant ({error})")
-                continue
-            await boot.rotate(wished)
+            await requests.obey(lambda work: _unless(stopping, work))
 
 
-def run(place: Place, wish: Wish) -> str | None:
+def run(place: Place, wish: Wish, left: Handover | None = None) -> str | None:
     """Hold the place and supervise in it; the sentence that ended it, None after a regular stop."""
-    with lock.held(place.lock):
-        orphans.stop(status.load(place.status))
-        place.env.unlink(missing_ok=True)
-        board = Board(place.status)
+    with lock.held(place.lock, left.lock if left else None) as held:
+        board = _board(place, left)
         board.publish()
         try:
-            asyncio.run(supervise(place, wish, board))
+            asyncio.run(supervise(place, wish, board, held, left))
         except LauncherError as refusal:
             failure = str(refusal)
         except OSError as error:
@@ -101,6 +105,18 @@ def run(place: Place, wish: Wish) -> str | None:
         return failure
 
 
+def _board(place: Place, left: Handover | None) -> Board:
+    """An empty one, once what a killed supervisor left has ended; or that of the version of before, which goes on."""
+    told = status.load(place.status)
+    if left is None:
+        orphans.stop(told)
+        place.env.unlink(missing_ok=True)
+    board = Board(place.status, told if left else None)
+    board.status.version = version.of(CHECKOUT)
+    board.status.mixed = left is not None
+    return board
+
+
 def main() -> int:
     """The program; its exit status is 1 when what it was asked for could not be had."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -112,6 +128,8 @@ def main() -> int:
     parser.add_argument("--with-stand-in", action="store_true")
     parser.add_argument("--monitored", action="store_true")
     parser.add_argument("--pgbouncer", type=int, metavar="CONNECTIONS", help="0: as many as its configuration says")
+    parser.add_argument(handover.CHECK, action="store_true", help="only say whether this version could take over")
+    parser.add_argument(handover.TAKING_OVER, action="store_true", help="from the version that this process was before")
     asked = parser.parse_args()
     logging.basicConfig(format="%(asctime)sZ %(levelname)s %(name)s %(message)s", level=logging.INFO, stream=sys.stdout)
     logging.Formatter.converter = time.gmtime
@@ -125,11 +143,16 @@ def main() -> int:
         monitored=asked.monitored,
         pooling=None if asked.pgbouncer is None else Pooling(asked.pgbouncer or None),
     )
+    place = Place(asked.home)
     try:
-        failure = run(Place(asked.home), wish)
+        if asked.check:
+            return trying.main(place)
+        failure = run(place, wish, handover.take(place) if asked.taking_over else None)
     except lock.PlaceTakenError as taken:
         log.error("%s", taken)  # noqa: TRY400 - no trace: the sentence says it all
         return TAKEN
+    except LauncherError as refusal:
+        failure = str(refusal)
     if failure:
         log.error("%s", failure)
     return 1 if failure else 0

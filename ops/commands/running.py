@@ -43,14 +43,17 @@ def up(
     monitored: Annotated[bool, typer.Option("--monitoring", help="Prometheus too, with our alerts.")] = False,
     pgbouncer: Annotated[bool, typer.Option("--pgbouncer", help="The front reaches PostgreSQL through it.")] = False,
 ) -> None:
-    """Start everything: servers, migrations, front, workers."""
+    """Start everything: servers, migrations, front, workers. What runs is brought to this version while it serves."""
     place = Place.from_environment()
     running.refuse_other_partitions(place, partitions)
     if told := running.find(place):
-        screen.results.print(f"Already running in {place.home}: nothing was changed.", markup=False)
-        for hint in (running.ignored(told, workers), running.unmonitored(told, asked=monitored)):
-            if hint:
-                screen.results.print(hint, markup=False)
+        with screen.steps(f"Already running in {place.home}") as show:
+            upgraded = upgrading.upgrade(place, show)
+        done = f"it runs version {upgraded} now" if upgraded else "nothing was changed"
+        screen.results.print(f"Already running in {place.home}: {done}.", markup=False)
+        hints = (running.ignored(told, workers), running.unmonitored(told, asked=monitored), running.unheard(told))
+        for hint in filter(None, hints):
+            screen.results.print(hint, markup=False)
         _show_addresses(place)
         _demonstrate(place, with_demo)
         return
@@ -154,7 +157,7 @@ def monitoring(context: typer.Context) -> None:
 def migrate() -> None:
     """Make the roles that are missing, apply the migrations, and say what was applied."""
     there = instance.of(Place.from_environment())
-    asyncio.run(upgrading.establish_roles(there, settings.read()))
+    asyncio.run(upgrading.establish_roles(there, settings.read().database_url))
     become("migrations", [], {"DATABASE_URL": there.env["MANA_DATABASE_OWNER_URL"]})
 
 

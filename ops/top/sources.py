@@ -1,4 +1,4 @@
-"""Where to ask: at the instance that runs in our place; where none does, wherever the environment says."""
+"""Where to ask: at an instance that runs in our place, or wherever the environment says."""
 
 import os
 from collections.abc import Mapping
@@ -30,21 +30,19 @@ class Sources(msgspec.Struct, frozen=True):
 
 
 def find(place: Place, environment: Mapping[str, str] = os.environ) -> Sources | None:
-    """The instance that runs in the place, else what the environment names; None where there is neither.
+    """What the environment names goes before what `.mana/env` says; None where nothing runs and nothing is named.
 
-    What was exported once, from some `.mana/env`, may be of another place: it says nothing of one that runs here.
     Looked up anew each time: an instance that starts again has other processes, and perhaps other ports.
     """
-    told = status.living(place.status)
-    known = {name: value for name in NAMES if (value := environment.get(name))}
-    if told is not None:
-        known = envfile.read(place.env)
-    elif _METRICS not in known:
+    named = {name: value for name in NAMES if (value := environment.get(name))}
+    told = None if _METRICS in named else status.living(place.status)
+    if told is None and _METRICS not in named:
         return None
+    known = {**(envfile.read(place.env) if told is not None else {}), **named}
     addresses = [address for address in known.get(_METRICS, "").split(",") if address]
     processes = None if told is None else told.processes
     return Sources(
-        where=str(place.home) if told is not None else f"{_METRICS}, for nothing runs in {place.home}",
+        where=str(place.home) if told is not None else _METRICS,
         metrics={_name(address, processes or []): address for address in addresses},
         management=known.get(_MANAGEMENT),
         amqp=known.get(_AMQP),

@@ -39,6 +39,24 @@ while True:
     client.sendall(b"HTTP/1.1 200 OK\\r\\n\\r\\n" + str(os.getpid()).encode())
     client.close()
 """
+# The same at each of its doors.
+ANSWERS_EVERYWHERE = """
+import os, select, sys, time
+from contracts.handed_sockets import handed
+listening = handed()
+while not os.path.exists(sys.argv[1]):
+    time.sleep(0.01)
+while True:
+    for one in select.select(listening, [], [])[0]:
+        one.setblocking(False)
+        try:
+            client, _ = one.accept()
+        except BlockingIOError:
+            continue
+        client.recv(4096)
+        client.sendall(b"HTTP/1.1 200 OK\\r\\n\\r\\n")
+        client.close()
+"""
 
 
 @pytest.fixture
@@ -162,3 +180,29 @@ async def _asked(port: int) -> int:
     answer = await reader.read()
     writer.close()
     return int(answer.split(b"\r\n\r\n")[1])
+
+
+async def test_of_two_lives_at_one_door_each_is_asked_by_itself(doors: Doors, tmp_path: Path) -> None:
+    """The first would answer for the second, which is not ready yet."""
+    door = doors.open("api", ports.anywhere(None), ())
+    children: list[Child] = []
+    board = Board(tmp_path / "status.json")
+    for number in (1, 2):
+        program = Program(
+            "child",
+            [sys.executable, "-c", ANSWERS_EVERYWHERE, str(tmp_path / f"begin-{number}")],
+            {**os.environ, "PYTHONPATH": str(CHECKOUT)},
+            tmp_path,
+            probe=probes.http(f"http://127.0.0.1:{door.port}/"),
+            ready_path="/",
+            descriptors=door.descriptors,
+        )
+        children.append(Child(lambda program=program: program, tmp_path, board))
+    (tmp_path / "begin-1").touch()
+    await children[0].ready(20)
+    assert board.status.processes[1].asked != board.status.processes[0].asked
+    with pytest.raises(LauncherError, match="not ready"):
+        await children[1].ready(0.5)
+    (tmp_path / "begin-2").touch()
+    await children[1].ready(20)
+    await asyncio.gather(*(child.stop() for child in children))

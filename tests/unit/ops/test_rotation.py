@@ -55,24 +55,24 @@ def board(tmp_path: Path) -> status.Board:
 
 
 def test_who_asks_while_passwords_change_is_refused(tmp_path: Path, board: status.Board) -> None:
-    board.status.rotation = status.Rotation("first")
+    board.status.rotation = status.Asked("first")
     board.publish()
-    with pytest.raises(LauncherError, match="being changed already"):
+    with pytest.raises(LauncherError, match="being done already"):
         rotating.change(Place(tmp_path), rotation.PARTS, lambda _step: None)
     assert not Place(tmp_path).rotation.exists()
 
 
 def test_of_two_who_ask_at_once_one_waits_for_nothing(tmp_path: Path, board: status.Board) -> None:
-    board.status.rotation = status.Rotation("earlier", ended=True)
+    board.status.rotation = status.Asked("earlier", ended=True)
     board.publish()
 
     def take_another(*_: object) -> None:
-        board.status.rotation = status.Rotation("another", ended=True)
+        board.status.rotation = status.Asked("another", ended=True)
         board.publish()
 
     before = signal.signal(signal.SIGUSR1, take_another)
     try:
-        with pytest.raises(LauncherError, match="Another change of passwords came before"):
+        with pytest.raises(LauncherError, match="Somebody else asked for the same before"):
             rotating.change(Place(tmp_path), rotation.PARTS, lambda _step: None)
     finally:
         signal.signal(signal.SIGUSR1, before)

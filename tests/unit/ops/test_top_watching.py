@@ -6,10 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from ops import envfile
 from ops.errors import LauncherError
 from ops.place import Place
-from ops.status import Board
 from ops.top import sources, watching
 
 
@@ -31,24 +29,9 @@ def test_a_screen_needs_a_terminal(nowhere: Place) -> None:
         watching.watch(nowhere, 1.0)
 
 
-def test_a_place_that_runs_goes_before_addresses_that_were_exported(
-    nowhere: Place, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """As after `. .mana/env` of another place: no figure of the two is mixed."""
-    for name in sources.NAMES:
-        monkeypatch.setenv(name, "http://another:1/metrics")
-    Board(nowhere.status).publish()
-    envfile.write(nowhere.env, {"MANA_METRICS_URLS": "http://here:1/metrics", "MANA_AMQP_URL": "amqp://here/"})
-    found = sources.find(nowhere)
-    assert found is not None
-    assert (found.where, found.metrics) == (str(nowhere.home), {"here:1": "http://here:1/metrics"})
-    assert (found.amqp, found.management, found.database) == ("amqp://here/", None, None)
-
-
 def test_what_was_not_named_is_said(nowhere: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MANA_METRICS_URLS", "http://h:1/metrics,http://h:2/metrics")
     found = sources.find(nowhere)
     assert found is not None
     assert found.metrics == {"h:1": "http://h:1/metrics", "h:2": "http://h:2/metrics"}
     assert (found.database, found.amqp, found.processes) == (None, None, None)
-    assert found.where == f"MANA_METRICS_URLS, for nothing runs in {nowhere.home}"
