@@ -25,10 +25,3 @@ async def stage(servers: Instance, tmp_path_factory: pytest.TempPathFactory) -> 
     """All processes, healthy again after each test."""
     async with staged(servers, Path(tmp_path_factory.mktemp("payments"))) as everything:
         yield everything
-
-
-@pytest.fixture(scope="module")
-def apart() -> Generator[Instance]:
-    """Such servers for stages besides the package's: workers of two at one queue would ask each the other's Stripe."""
-    with private_servers(partitions=PARTITIONS, name="payments-apart") as instance:
-        yield instance

@@ -73,9 +73,9 @@ async def test_the_judge_names_what_was_spoilt(stage: Stage, played: Played, cas
 @pytest.mark.timeout(3_600)
 @pytest.mark.parametrize(("policy", "seeds"), [("debt", range(101, 105)), ("write_off", range(201, 205))])
 async def test_a_thousand_histories(
-    apart: Instance, tmp_path: Path, policy: RefundPolicy, seeds: Iterable[int]
+    servers: Instance, tmp_path: Path, policy: RefundPolicy, seeds: Iterable[int]
 ) -> None:
-    async with staged(apart, tmp_path, policy=policy) as stage:
+    async with staged(servers, tmp_path, policy=policy) as stage:
         for seed in seeds:
             twice = [
                 (0.2, stage.kill_payments),
