@@ -20,7 +20,9 @@ _EPMD_PORT_BYTES = 4
 
 async def _in_time(question: Awaitable[bool]) -> bool:
     try:
-        return await asyncio.wait_for(question, _PATIENCE)
+        # wait_for could swallow a cancellation, and who asks all the time would go on after the process has ended.
+        async with asyncio.timeout(_PATIENCE):
+            return await question
     except (
         TimeoutError,
         OSError,
