@@ -9,6 +9,10 @@ from typing import Final
 TRACEPARENT: Final = "traceparent"
 """The header's name, in HTTP and in AMQP."""
 
+SENT_AT: Final = "timestamp_in_ms"
+"""A header of AMQP: when a command was sent, in milliseconds since 1970. RabbitMQ sets it by itself where
+it is told to (``message_interceptors.incoming.set_header_timestamp.overwrite``)."""
+
 _SHAPE: Final = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
 current: ContextVar[str | None] = ContextVar("traceparent", default=None)

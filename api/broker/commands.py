@@ -19,6 +19,7 @@ class OutgoingCommand:
 
     ``on_behalf`` is the app that asks, where it is not the user. ``message_id`` tells this try from every other: sent
     again with it, the command is a repeat of the same message. ``traceparent`` is that of what is being done.
+    ``sent_at``, in milliseconds since 1970, is told where somebody wants to know how long it waits.
     """
 
     type: str
@@ -27,6 +28,7 @@ class OutgoingCommand:
     on_behalf: str | None = None
     message_id: str = field(default_factory=lambda: str(uuid_utils.uuid7()))
     traceparent: str | None = field(default_factory=trace_context.current.get)
+    sent_at: int | None = None
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from api.broker.dialling import AnyNode
 from contracts.apps import ON_BEHALF_HEADER
 from contracts.replies import CONTENT_TYPE
 from contracts.topology import COMMANDS_EXCHANGE, DIRECT_REPLY_TO
-from contracts.trace_context import TRACEPARENT
+from contracts.trace_context import SENT_AT, TRACEPARENT
 
 HEARTBEAT_SECONDS: Final = 5
 CONNECT_SECONDS_MAX: Final = 5.0
@@ -121,6 +121,8 @@ def _headers(command: OutgoingCommand) -> FieldTable | None:
         headers[ON_BEHALF_HEADER] = command.on_behalf
     if command.traceparent is not None:
         headers[TRACEPARENT] = command.traceparent
+    if command.sent_at is not None:
+        headers[SENT_AT] = command.sent_at
     return headers or None
 
 

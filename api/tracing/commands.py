@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -16,7 +17,7 @@ from contracts.topology import COMMANDS_EXCHANGE
 
 
 class TracedBrokerClient(BrokerClient):
-    """Sends as the other does. The command carries the span's context instead of the request's."""
+    """Sends as the other does. The command carries the span's context instead of the request's, and its own time."""
 
     def __init__(self, url: str, metrics: BrokerMetrics, spans: Spans) -> None:
         super().__init__(url, metrics)
@@ -43,7 +44,8 @@ class TracedBrokerClient(BrokerClient):
         }
         span = self._spans.begin(f"{how} {command.type}", kind, command.traceparent, attributes)
         try:
-            yield replace(command, traceparent=traceparent(span))
+            sent_at = time.time_ns() // 1_000_000 if span.is_recording() else None
+            yield replace(command, traceparent=traceparent(span), sent_at=sent_at)
         except BaseException as error:
             fail(span, type(error).__name__)
             raise

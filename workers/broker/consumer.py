@@ -15,6 +15,7 @@ from contracts.apps import ON_BEHALF_HEADER
 from contracts.dead_letters import SENDER_HEADER, SINCE_HEADER
 from contracts.decoding import Envelope
 from contracts.replies import CONTENT_TYPE, REPLY_TYPE
+from contracts.trace_context import SENT_AT
 from workers.broker import lenient, methods
 from workers.broker.channel import Channel, Listener, unexpected
 from workers.broker.errors import BrokerLostError, ProtocolError
@@ -30,7 +31,8 @@ _TAG: Final = Layout(">QB")
 class Delivery(Struct, frozen=True):
     """A message as it came. ``returns``: how often it went back to the queue before, by the broker's own count.
     ``damaged``: a property of it that could not be read as its sender meant it. ``timestamp`` is its sender's, by AMQP
-    in seconds; ``arrived_at`` the time at which it came, in seconds since 1970."""
+    in seconds; ``arrived_at`` the time at which it came, in seconds since 1970. ``sent_at`` is a header: milliseconds
+    since 1970, or whatever its sender made of it."""
 
     tag: int
     envelope: Envelope
@@ -39,6 +41,7 @@ class Delivery(Struct, frozen=True):
     damaged: str | None
     timestamp: int | None = None
     arrived_at: float = 0.0
+    sent_at: object = None
 
 
 class Reply(Struct, frozen=True):
@@ -165,7 +168,8 @@ def _delivery(deliver: bytes, header: bytes, body: bytes) -> Delivery:
     if routing_key.__class__ is lenient.Damaged:
         damaged = "routing_key"
     counted = returns if isinstance(returns, int) else 0
-    return Delivery(tag, envelope, body, counted, damaged, given[lenient.TIMESTAMP], time.time())
+    sent_at = headers.get(SENT_AT)
+    return Delivery(tag, envelope, body, counted, damaged, given[lenient.TIMESTAMP], time.time(), sent_at)
 
 
 def _header(reply: Reply) -> bytes:

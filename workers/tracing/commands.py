@@ -21,6 +21,9 @@ from workers.intake.reading import Item, Read, read
 from workers.intake.settling import Poison, Settled
 from workers.ledger.model import Request
 
+_MS_IN_NS: Final = 1_000_000
+_WAITS_MAX: Final = 7 * 86_400 * 1_000_000_000
+"""Nanoseconds: whoever says that it was sent longer ago means another unit, or has no clock."""
 _FAULTS: Final = frozenset({"internal", "overloaded"})
 """Results that are ours to mend; every other one is an answer, and no failure."""
 
@@ -51,6 +54,11 @@ def reading(spans: Spans) -> Read:
         carried = traceparent(span)
         request = None if item.request is None else replace(item.request, traceparent=carried)
         rejected = None if item.rejected is None else replace(item.rejected, traceparent=carried)
+        sent = _sent(delivery, arrived)
+        if sent is not None:
+            spans.begin(
+                "wait in queue", SpanKind.INTERNAL, item.traceparent or carried, _queue(partition), at=sent
+            ).end(arrived)
         trace = CommandTrace(span, arrived)
         return replace(item, traceparent=carried, request=request, rejected=rejected, trace=trace)
 
@@ -83,6 +91,21 @@ def _end(item: Item, trace: CommandTrace, result: str, spans: Spans, now: int) -
     if result in _FAULTS:
         fail(span, result)
     span.end(now)
+
+
+def _sent(delivery: Delivery, arrived: int) -> int | None:
+    """When it was sent, in nanoseconds since 1970, where that was said and can be."""
+    said = delivery.sent_at
+    sent = said * _MS_IN_NS if isinstance(said, int) else 0
+    return sent if arrived - _WAITS_MAX < sent <= arrived else None
+
+
+def _queue(partition: int) -> dict[str, str]:
+    return {
+        "messaging.system": "rabbitmq",
+        "messaging.destination.name": COMMANDS_EXCHANGE,
+        "messaging.destination.partition.id": str(partition),
+    }
 
 
 def _result(item: Item, settled: Settled) -> str:

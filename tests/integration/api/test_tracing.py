@@ -20,6 +20,8 @@ from tests.integration.workers.running import running, until
 
 CALLER = "b7ad6b7169203331"
 """The span of whoever asks us."""
+MILLISECOND = 1_000_000
+"""In nanoseconds, of which spans tell; when a command was sent is told in whole milliseconds."""
 OURS = ("process credits.use", "wait for batch", "transaction", "reply", "publish credits.used")
 
 
@@ -105,9 +107,12 @@ async def test_from_rest_to_the_event(
     assert answer.status_code == 200, answer.text
     event = await traced_event(events, key)
 
-    spans = await collector.has(trace, f"POST {BASE}/credits/use", "ask credits.use", *OURS)
+    spans = await collector.has(trace, f"POST {BASE}/credits/use", "ask credits.use", "wait in queue", *OURS)
     request, ask, command = (spans[name] for name in (f"POST {BASE}/credits/use", "ask credits.use", OURS[0]))
     assert (request.parent, ask.parent, command.parent) == (CALLER, request.id, ask.id)
+    queued = spans["wait in queue"]
+    assert (queued.parent, queued.service, queued.ended) == (ask.id, "mana-worker", command.began)
+    assert ask.began - MILLISECOND < queued.began <= queued.ended < ask.ended
     assert request.attributes["mana.request_id"] == answer.headers["x-request-id"]
     assert (request.attributes["http.route"], request.attributes["http.response.status_code"]) == (
         f"{BASE}/credits/use",
@@ -127,6 +132,7 @@ async def test_from_amqp_to_the_reply_and_the_event(
     carried = {"traceparent": f"00-{trace}-{CALLER}-01"}
     reply = await client.exchange(json.dumps(use).encode(), user.id, type="credits.use", headers=carried)
     spans = await collector.has(trace, *OURS)
+    assert "wait in queue" not in spans, "nobody said when it was sent"
     assert spans[OURS[0]].parent == CALLER
     assert reply.headers["traceparent"] == f"00-{trace}-{spans[OURS[0]].id}-01" == await traced_event(events, key)
     is_whole(spans, collector)

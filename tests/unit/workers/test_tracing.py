@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import cast
 
 import pytest
+from msgspec import structs
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
@@ -110,6 +112,23 @@ def _shared(kept: InMemorySpanExporter, commands: int) -> list[ReadableSpan]:
     """The transactions of batches, in order."""
     transactions = [span for span in kept.get_finished_spans() if span.name == "transaction"]
     return [span for span in transactions if _trace_of(span) > commands]
+
+
+def test_the_time_in_the_queue_is_told_where_its_sender_said_when_it_began(
+    kept: InMemorySpanExporter, spans: Spans
+) -> None:
+    """Whatever else stands in that header is no time: of another unit, in the future, or no number at all."""
+    now = time.time_ns() // 1_000_000
+    for number, said in enumerate([now - 40, now // 1000, now + 60_000, now - 10**9, -1, True, "now", None], start=1):
+        delivery = Delivery(
+            number, Envelope(routing_key=USER, traceparent=f"00-{number:032x}-{1:016x}-01"), b"", 0, None
+        )
+        reading(spans)(structs.replace(delivery, sent_at=said), 3, Logins(), None, {})
+    (queued,) = kept.get_finished_spans()
+    assert (queued.name, _trace_of(queued), queued.start_time) == ("wait in queue", 1, (now - 40) * 1_000_000)
+    assert (queued.attributes or {})["messaging.destination.partition.id"] == "3"
+    assert queued.parent is not None
+    assert queued.parent.span_id == 1, "whose sender's it is"
 
 
 async def test_of_a_batch_that_was_halved_each_command_shows_the_transaction_that_did_it(
