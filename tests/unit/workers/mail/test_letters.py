@@ -82,7 +82,7 @@ def test_an_english_letter() -> None:
     assert written.text == (
         "Hello Ada,\n\n"
         "The password of your account at Mana was changed on 2026-11-25 at 23:05 UTC. Devices that were signed in with"
-        " the old one have been signed out.\n\n"
+        " the old one have been signed out, and all API keys of the account have been revoked.\n\n"
         "If it was not you, reset your password at once, by the way for those who have forgotten it.\n"
     )
 
