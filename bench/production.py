@@ -22,7 +22,6 @@ import asyncpg
 import uvloop
 from rich.console import Console
 
-from api.credits.tries import CONNECTIONS_MAX
 from api.settings import Settings
 from bench.accounts import furnish, new_users, read_balances
 from bench.books import check_invariants, read_books
@@ -57,10 +56,10 @@ _GROWTH_FILES: Final = 4
 """A worker has up to three connections to PostgreSQL and one for late replies, and opens most of them when needed."""
 _OWN_FILES: Final = 16
 """The event loop's, the log, pipes, the socket that is listened on: 14 in each of our processes, and two to spare."""
-_FRONTS_FILES: Final = _OWN_FILES + Settings.model_fields["database_pool_size"].default + CONNECTIONS_MAX + 4
-"""What the front's pools may hold, beside a connection that hears announcements, one to RabbitMQ, and two that limits
-are counted by. Pools fill when many requests come at once, and give nothing back: of connections to a Redis that died
-those stay, closed by half, whose turn does not come. So its files grow up to this and no further, whoever is killed."""
+_FRONTS_FILES: Final = _OWN_FILES + Settings.model_fields["database_pool_size"].default + 6
+"""What the front's pool may hold, beside a connection that hears announcements, one to RabbitMQ, and two each by which
+limits are counted and tries are noted. The pool fills when many requests come at once, and gives nothing back. So its
+files grow up to this and no further, whoever is killed."""
 _GROWTH_CONNECTIONS: Final = 12
 _NOT_OURS: Final = frozenset({"postgres", "rabbitmq", "epmd", "redis", "pgbouncer", "prometheus", "stripe"})
 _MADE: Final = """

@@ -11,11 +11,11 @@ from typing import Any, Final, Literal
 
 import msgspec
 
+from api.redis_line import SECONDS_MAX, RedisLine
 from api.throttle import buckets, verdicts
 from api.throttle.classes import Backoff, LimitClass
 from api.throttle.counters import CounterNames
 from api.throttle.limiter import Charge, Verdict
-from api.throttle.redis_line import SECONDS_MAX, RedisLine
 
 SCRIPT: Final = (Path(__file__).parent / "counters.lua").read_text(encoding="utf-8")
 
@@ -26,7 +26,7 @@ def _rule(limit: LimitClass | Backoff) -> bytes:
 
 
 class RedisLimiter:
-    """Every method raises ``CountersAway``, and may then have been carried out all the same."""
+    """Every method raises ``RedisAway``, and may then have been carried out all the same."""
 
     def __init__(self, line: RedisLine, names: CounterNames, script: str) -> None:
         self._line = line
@@ -39,7 +39,7 @@ class RedisLimiter:
         cls, url: str, names: CounterNames, *, script: str = SCRIPT, patience: float = SECONDS_MAX
     ) -> AsyncGenerator[RedisLimiter]:
         """Connects when it is first needed, so a Redis that is away stops no start."""
-        async with RedisLine.connected(url, script, patience) as line:
+        async with RedisLine.connected(url, script, "mana-api-limits", patience) as line:
             yield cls(line, names, script)
 
     async def take(self, *charges: Charge) -> Verdict:

@@ -8,11 +8,11 @@ from typing import TypeVar
 
 import structlog
 
+from api.redis_line import RedisAway
 from api.throttle.circuit import Circuit
 from api.throttle.limiter import Charge, Limiter, Verdict
 from api.throttle.metrics import LimitMetrics
 from api.throttle.redis_limiter import RedisLimiter
-from api.throttle.redis_line import CountersAway
 
 Result = TypeVar("Result")
 
@@ -58,14 +58,14 @@ class TwoPlaces:
         if self._circuit.admits():
             try:
                 result = await shared(*charges)
-            except CountersAway as error:
+            except RedisAway as error:
                 self._lost(error)
             else:
                 self._found()
                 return result
         return await own(*charges)
 
-    def _lost(self, error: CountersAway) -> None:
+    def _lost(self, error: RedisAway) -> None:
         if not self._circuit.is_open:
             _log.warning("limits are counted in this process alone", reason=repr(error.__cause__))
         self._circuit.failed()

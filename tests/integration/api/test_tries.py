@@ -9,17 +9,21 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import aio_pika
 import httpx
 import msgspec
 import pytest
+from redis.asyncio import Redis
 
 from api.credits.tries import Noted, Tries
+from api.errors import Unavailable
+from api.redis_line import SECONDS_MAX
 from contracts.topology import COMMANDS_EXCHANGE
 from ops import ports
 from ops.instance import Instance
+from ops.urls import with_database
 from tests.faults.tools.proxy import Proxy
 from tests.integration.api.process import Process, front, until_ready
 from tests.integration.api.users import BASE, SignedIn, assert_problem, sign_up
@@ -136,6 +140,37 @@ async def test_a_try_that_is_taken_back_gives_way_to_the_one_before_it(servers: 
         assert await tries.newest(user, "k") == "third"
         await tries.take_back(user, "k", "third", Noted(""))
         assert await tries.newest(user, "k") is None
+
+
+async def test_connecting_may_take_longer_than_a_note_waits(servers: Instance) -> None:
+    """As by TLS on a busy machine: notes go without a connection until it is there, and it comes."""
+    own = with_database(servers.addresses.redis, "9")
+    user = uuid4()
+    async with (
+        Redis.from_url(servers.addresses.redis, decode_responses=True) as redis,
+        Proxy.before(own) as proxy,
+        Tries.connected(proxy.url(own)) as tries,
+    ):
+        proxy.delay(2 * SECONDS_MAX, direction="down")
+        assert await tries.note(user, "k", "early") is None
+        async with asyncio.timeout(20):
+            while ("9", "ping") not in {(client["db"], client["cmd"]) for client in await redis.client_list()}:
+                await asyncio.sleep(0.02)
+        proxy.delay(0.0)
+        async with asyncio.timeout(20):
+            while await tries.note(user, "k", "first") is None:
+                await asyncio.sleep(0.02)
+            while (newest := await _newest(tries, user)) is None:
+                await asyncio.sleep(0.02)
+    assert newest == "first"
+
+
+async def _newest(tries: Tries, user: UUID) -> str | None:
+    """``None`` also where Redis was late."""
+    try:
+        return await tries.newest(user, "k")
+    except Unavailable:
+        return None
 
 
 async def _assert_lives_without_redis(client: httpx.AsyncClient, user: SignedIn) -> None:

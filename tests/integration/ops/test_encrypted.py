@@ -17,7 +17,7 @@ from api.broker.link import Lost
 from api.credits.tries import Tries
 from api.database import Database
 from api.errors import Unavailable
-from api.throttle.redis_line import CountersAway, RedisLine
+from api.redis_line import RedisAway, RedisLine
 from migrations import runner
 from migrations.errors import MigrationError
 from ops.program import Program
@@ -119,13 +119,13 @@ async def _is_noted(tries: Tries) -> bool:
 
 
 async def test_redis(encrypted_redis: str, trusted: Authority, stranger: Authority) -> None:
-    script = "return 1"
-    async with RedisLine.connected(f"{encrypted_redis}?ssl_ca_certs={trusted.file}", script, _PATIENCE) as line:
+    known, unknown = (f"{encrypted_redis}?ssl_ca_certs={one.file}" for one in (trusted, stranger))
+    async with RedisLine.connected(known, "return 1", "a-test", _PATIENCE) as line:
         assert await line.ask("PING")
-    async with Tries.connected(f"{encrypted_redis}?ssl_ca_certs={trusted.file}") as tries, asyncio.timeout(_PATIENCE):
-        # Whoever asks first waits for the handshake too, and not longer than for a Redis that is away.
+    async with Tries.connected(known) as tries, asyncio.timeout(_PATIENCE):
+        # The handshake may take longer than anybody waits: until it is done, tries go without a note.
         while not await _is_noted(tries):
             await asyncio.sleep(0)
-    async with RedisLine.connected(f"{encrypted_redis}?ssl_ca_certs={stranger.file}", script, _PATIENCE) as line:
-        with pytest.raises(CountersAway):
+    async with RedisLine.connected(unknown, "return 1", "a-test", _PATIENCE) as line:
+        with pytest.raises(RedisAway):
             await line.ask("PING")

@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from redis.asyncio import Redis
 
+from api.redis_line import RedisAway
 from api.throttle.limiter import Charge, Verdict
 from api.throttle.local_limiter import LocalLimiter
 from api.throttle.redis_limiter import SCRIPT, RedisLimiter
-from api.throttle.redis_line import CountersAway
 from tests.faults.tools.proxy import Proxy
 from tests.unit.api.throttle.subjects import NAMES, StandingClock, five, guess, two
 
@@ -123,7 +123,7 @@ async def test_a_redis_that_is_full_is_away(redis: Redis, redis_url: str) -> Non
     async with _limiter(redis_url) as limiter:
         await limiter.take(five())
         await redis.config_set("maxmemory", "1")
-        with pytest.raises(CountersAway):
+        with pytest.raises(RedisAway):
             await limiter.take(five())
         await redis.config_set("maxmemory", "0")
         assert (await limiter.take(five())).remaining == 3
@@ -145,7 +145,7 @@ async def test_a_redis_that_does_not_answer_is_away_in_bounded_time(redis: Redis
             case _:
                 await proxy.cut("up")
                 proxy.freeze("down")
-        with pytest.raises(CountersAway):
+        with pytest.raises(RedisAway):
             async with asyncio.timeout(1.0):
                 await limiter.take(five())
         await proxy.restore()
@@ -157,7 +157,7 @@ async def _until_it_takes(limiter: RedisLimiter) -> None:
         while True:
             try:
                 await limiter.take(five())
-            except CountersAway:
+            except RedisAway:
                 await asyncio.sleep(0.02)
             else:
                 return
@@ -183,7 +183,7 @@ async def test_connecting_may_take_longer_than_anybody_waits(redis: Redis, redis
     assert await redis.ping()
     async with Proxy.before(redis_url) as proxy, RedisLimiter.connected(proxy.url(redis_url), NAMES) as limiter:
         proxy.delay(0.06, direction="down")
-        with pytest.raises(CountersAway):
+        with pytest.raises(RedisAway):
             await limiter.take(five())
         await asyncio.sleep(2)
         proxy.delay(0.0)

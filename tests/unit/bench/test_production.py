@@ -34,9 +34,9 @@ def _look(megabytes: float = 50.0, files: float = 20.0, connections: float = 11.
     ("end", "missed"),
     [
         (_look(), []),
-        (_look(megabytes=69.0, files=60.0, connections=20.0, of_a_worker=21.0), []),
+        (_look(megabytes=69.0, files=30.0, connections=20.0, of_a_worker=21.0), []),
         (_look(megabytes=71.0), ["api: MB"]),
-        (_look(files=61.0), ["api: open files"]),
+        (_look(files=31.0), ["api: open files"]),
         (_look(of_a_worker=22.0), ["worker-0: open files"]),
         (_look(connections=24.0), ["RabbitMQ: connections"]),
         (

@@ -17,20 +17,21 @@ from typing import Any, Final
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import NoScriptError
-
-from api.redis_away import AWAY
+from redis.exceptions import NoScriptError, RedisError
 
 SECONDS_MAX: Final = 0.05
-"""No request waits longer than this for its counters."""
+"""No request waits longer than this for Redis, connecting included."""
 _TOGETHER_MAX: Final = 256
 _CONNECT_SECONDS_MAX: Final = 2.0
 _TURNS: Final = 10
 """Turns of the event loop in which an answer that came in time is read, decoded and handed on."""
+_AWAY: Final = (RedisError, OSError, RuntimeError)
+"""What a Redis that cannot be used raises; ``RuntimeError`` is what uvloop says of a connection that was closed while
+nobody used it."""
 
 
-class CountersAway(Exception):  # noqa: N818 - says what is the matter
-    """Redis did not answer in time, or could not count: it is away, full, or loading its data."""
+class RedisAway(Exception):  # noqa: N818 - says what is the matter
+    """Redis did not answer in time, or could not do it: it is away, full, or loading its data."""
 
 
 @dataclass(frozen=True)
@@ -52,12 +53,14 @@ class RedisLine:
 
     @classmethod
     @asynccontextmanager
-    async def connected(cls, url: str, script: str, patience: float = SECONDS_MAX) -> AsyncGenerator[RedisLine]:
+    async def connected(
+        cls, url: str, script: str, client_name: str, patience: float = SECONDS_MAX
+    ) -> AsyncGenerator[RedisLine]:
         """Connects when it is first needed, so a Redis that is away stops no start."""
         redis = Redis.from_url(
             url,
             decode_responses=True,
-            client_name="mana-api-limits",
+            client_name=client_name,
             socket_connect_timeout=_CONNECT_SECONDS_MAX,
             socket_timeout=_CONNECT_SECONDS_MAX,
             # Once more at once, for a connection that died while nobody used it.
@@ -70,8 +73,13 @@ class RedisLine:
             finally:
                 await line._close()
 
+    @property
+    def connections(self) -> int:
+        """Connections to Redis that there are, used or not."""
+        return sum(number for number, _ in self._redis.connection_pool.get_connection_count())
+
     async def ask(self, *command: str | bytes) -> Any:
-        """The answer. Raises ``CountersAway``; the command may have been carried out all the same."""
+        """The answer. Raises ``RedisAway``; the command may have been carried out all the same."""
         asked = _Asked(command, asyncio.get_running_loop().create_future())
         self._waiting.append(asked)
         if self._sending is None or self._sending.done():
@@ -132,8 +140,8 @@ def _hand_on(together: Sequence[_Asked], answers: Sequence[Any]) -> None:
     for asked, answer in zip(together, answers, strict=True):
         if asked.answer.done():  # whoever asked is gone
             continue
-        if isinstance(answer, AWAY):
-            away = CountersAway("limits could not be counted in Redis")
+        if isinstance(answer, _AWAY):
+            away = RedisAway("Redis did not do it in time")
             away.__cause__ = answer
             asked.answer.set_exception(away)
         elif isinstance(answer, Exception):
