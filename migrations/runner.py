@@ -23,9 +23,10 @@ _LOCK: Final = 0x6D616E61
 _LOCK_PATIENCE_S: Final = 60.0
 _LOCK_TIMEOUT: Final = "2s"
 """So long a file waits for a lock: whoever comes behind it to the same table waits as long."""
-_TRIES: Final = 10
+_TRIES: Final = 15
 """How often a file is tried that has waited so long, or waits for who waits for it."""
-_PAUSE_S: Final = 0.5
+_PAUSE_S: Final = 2.0
+"""As long as it waited: who can do twice the load has worked off by then what came to a stop behind it."""
 _UNFINISHED: Final = r"""
 SELECT indexrelid::regclass::text AS name
 FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid
@@ -125,7 +126,7 @@ async def _apply_patiently(connection: asyncpg.Connection, migration: Migration,
             if attempt == _TRIES:
                 raise
             tell(f"{migration.label} waits for a lock, try {attempt} of {_TRIES}")
-            await asyncio.sleep(_PAUSE_S * attempt)
+            await asyncio.sleep(_PAUSE_S)
         else:
             return
 
