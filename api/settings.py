@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, Literal
 from urllib.parse import quote
 
 from pydantic import Field, ValidationError, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from api.database import STATEMENTS_KEPT
 from api.setting_fields import AmqpUrl, Duration, Origins, Port, PostgresUrl, PublicUrl, RedisUrl
@@ -16,6 +16,7 @@ from api.settings_abuse import AbuseSettings
 from api.settings_payments import PaymentsSettings
 from api.settings_sign_in import SignInSettings
 from contracts.logs import Format, Level
+from contracts.settings_file import FileSettings
 
 _CRASH_SETTINGS: Final = "MANA_CRASH_"
 
@@ -27,7 +28,7 @@ def _refuse_crash_settings(values: Any) -> Any:
     return values
 
 
-class Settings(SignInSettings, AbuseSettings, PaymentsSettings):
+class Settings(FileSettings, SignInSettings, AbuseSettings, PaymentsSettings):
     """What the HTTP front needs to know; times are durations such as ``15m``, credits are whole numbers."""
 
     model_config = SettingsConfigDict(extra="ignore", frozen=True, env_ignore_empty=True, validate_default=False)
@@ -84,7 +85,7 @@ class Settings(SignInSettings, AbuseSettings, PaymentsSettings):
         return f"redis://{password}{self.redis_host}:{self.redis_port}/0"
 
 
-class RelaySettings(BaseSettings):
+class RelaySettings(FileSettings):
     """What the relay needs to know; ``METRICS_PORT`` is where its health and metrics are."""
 
     model_config = SettingsConfigDict(extra="ignore", frozen=True, env_ignore_empty=True, validate_default=False)

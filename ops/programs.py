@@ -40,7 +40,7 @@ _GUARDED = (
     "MAIL_",
     "MANA_HOME",
     "MANA_TAKE_OVER",
-    "MANA_SECRET_KEY",
+    "MANA_SECRET",
     "MANA_API_URL",
     "MANA_AMQP_URL",
     "MANA_DATABASE_",

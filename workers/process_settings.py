@@ -7,9 +7,10 @@ from ipaddress import IPv4Address
 from typing import Final, TypeVar
 
 from pydantic import Field, IPvAnyAddress, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from contracts.logs import Format, Level
+from contracts.settings_file import FileSettings
 
 _CRASH_SETTINGS: Final = "MANA_CRASH_"
 
@@ -18,7 +19,7 @@ class SettingsError(Exception):
     """A setting is missing or wrong; the message names it and says what is wrong."""
 
 
-class ProcessSettings(BaseSettings):
+class ProcessSettings(FileSettings):
     """Where the servers are, and where health and metrics are; names are those of the environment, in any case."""
 
     model_config = SettingsConfigDict(frozen=True, hide_input_in_errors=True, env_ignore_empty=True)

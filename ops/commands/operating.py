@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from contracts import settings_file
 from ops import rotating, stand_in
 from ops.commands.becoming import PASS_ON, addresses, become, instance_here, operate, own_settings
 from ops.programs import PAYMENTS_OWN
@@ -111,7 +112,7 @@ def rebuild_usage(context: typer.Context) -> None:
 
 def _as_payments() -> dict[str, str]:
     """The payments worker's environment: at the stand-in, where an instance here has one."""
-    told = {name: value for name in PAYMENTS_OWN if (value := os.environ.get(name))}
+    told = {name: value for name in (*PAYMENTS_OWN, settings_file.SETTING) if (value := os.environ.get(name))}
     here = instance_here()
     if here and (url := stand_in.url_of(here.status)):
         told |= {"STRIPE_SECRET_KEY": here.addresses.secrets.stripe_key, "STRIPE_API_URL": url}

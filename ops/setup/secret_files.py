@@ -1,12 +1,18 @@
-"""Secrets as files: one for each process and each server of docker-compose.yml, which gives each its own alone."""
+"""Secrets as files: one for each process and each server of docker-compose.yml, which gives each its own alone.
+
+A process's file is JSON, which `contracts.settings_file` reads: no shell reads it, so no sign in it means anything.
+"""
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 from contracts.topology import LOGINS
 from ops import broker_logins, layout, private_file, state
+from ops.errors import LauncherError
 from ops.programs import ProcessSettings
 from ops.servers import pgbouncer
 from ops.settings import Settings
@@ -16,22 +22,41 @@ from ops.state import Secrets, State
 _READABLE = 0o444
 """Containers' users read them through mounts of single files; the folder is what keeps others out."""
 _CLOSED = 0o700
+OWN = "own.json"
+"""Where whoever runs the service writes the secrets that others gave."""
+_OWN_NAMES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "api": ("STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET", "JWT_PRIVATE_KEY", "JWT_PUBLIC_KEY"),
+        "mail": ("SMTP_URL",),
+        "payments": ("STRIPE_SECRET_KEY",),
+    }
+)
+"""Which process is told which of them."""
+_NONE_OF_OWN: Mapping[str, str] = MappingProxyType(
+    dict.fromkeys((name for names in _OWN_NAMES.values() for name in names), "")
+)
 
 
 def write(folder: Path, partitions: int, chosen: Settings) -> None:
-    """Make the folder hold a file for each; what it remembers stays. Raises LauncherError where that is damaged."""
+    """Make the folder hold a file for each; what it remembers stays. Raises LauncherError where that, or what was
+    written by hand, is damaged."""
     folder.mkdir(mode=_CLOSED, parents=True, exist_ok=True)
     folder.chmod(_CLOSED)
     remembered = state.load(folder / "state.json") or State(data="")
-    made = files(remembered, partitions, chosen)
+    if not (folder / OWN).exists():
+        private_file.write(folder / OWN, _text(_NONE_OF_OWN))
+    made = files(remembered, partitions, chosen, _own(folder / OWN))
     # First what the others are made from: broken off behind it, the next run makes the same ones.
     private_file.write(folder / "state.json", state.text(remembered), _READABLE)
     for name, text in made.items():
         private_file.write(folder / name, text, _READABLE)
 
 
-def files(remembered: State, partitions: int, chosen: Settings) -> dict[str, str]:
-    """Each file's text by its name. Passwords that are asked for the first time are made in `remembered`."""
+def files(
+    remembered: State, partitions: int, chosen: Settings, own: Mapping[str, str] = _NONE_OF_OWN
+) -> dict[str, str]:
+    """Each file's text by its name; `own` is what others gave. Passwords that are asked for the first time are made in
+    `remembered`."""
     secrets = remembered.secrets
     plan = layout.lay_out(remembered, composed.servers(secrets, chosen))
     pooled = plan.addresses if chosen.database_url else replace(plan.addresses, pooler=composed.POOLER)
@@ -46,7 +71,10 @@ def files(remembered: State, partitions: int, chosen: Settings) -> dict[str, str
         "worker": told.worker(),
     }
     return {
-        **{f"{name}.env": _lines(values) for name, values in processes.items()},
+        **{
+            f"{name}.json": _text({**values, **{key: own[key] for key in _OWN_NAMES.get(name, ()) if own[key]}})
+            for name, values in processes.items()
+        },
         "postgres_password": secrets.postgres_admin,
         "pgbouncer_userlist": pgbouncer.userlist({role: secrets.roles[role] for role in layout.POOLED_ROLES}),
         "rabbitmq_logins.json": _logins(secrets),
@@ -56,8 +84,20 @@ def files(remembered: State, partitions: int, chosen: Settings) -> dict[str, str
     }
 
 
-def _lines(values: dict[str, str]) -> str:
-    return "".join(f"{name}={value}\n" for name, value in values.items())
+def _own(path: Path) -> dict[str, str]:
+    try:
+        told = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise LauncherError(f"{path} is no JSON ({error}).") from error
+    if not isinstance(told, dict) or not all(isinstance(value, str) for value in told.values()):
+        raise LauncherError(f"{path} holds something else than names and texts.")
+    if unknown := sorted(told.keys() - _NONE_OF_OWN.keys()):
+        raise LauncherError(f"{path} holds {unknown[0]}: known are {', '.join(_NONE_OF_OWN)}.")
+    return {**_NONE_OF_OWN, **told}
+
+
+def _text(values: Mapping[str, str]) -> str:
+    return json.dumps(dict(values), indent=1) + "\n"
 
 
 def _logins(secrets: Secrets) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,8 +58,7 @@ class Starter:
 
     def env(self) -> dict[str, str]:
         """``.mana/env``."""
-        lines = (self.home / "env").read_text().splitlines()
-        return dict(line.split("=", 1) for line in lines)
+        return dict(word.split("=", 1) for word in shlex.split((self.home / "env").read_text()))
 
     def supervisor(self) -> int:
         """Its process id."""

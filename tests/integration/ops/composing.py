@@ -178,7 +178,7 @@ class Composed:
     def ours(self, service: str) -> Program:
         """One of our own processes, by the service's command and environment, and its health check as the probe."""
         home = self.give(service)
-        told = environment_of(service, self.env)
+        told = {name: self.placed(service, value) for name, value in environment_of(service, self.env).items()}
         command = [self.placed(service, filled(word, self.env)) for word in SERVICES[service]["command"]]
         port = self.port(service, 0)
         told |= {name: str(port) for name in ("PORT", "METRICS_PORT") if name in told}

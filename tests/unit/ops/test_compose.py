@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -18,6 +19,8 @@ import workers.mail.settings
 import workers.payments.settings
 import workers.settings
 import workers.usage.settings
+from contracts import settings_file
+from ops.errors import LauncherError
 from ops.place import CHECKOUT
 from ops.settings import Settings as LauncherSettings
 from ops.setup import definitions, secret_files
@@ -30,6 +33,7 @@ ELSEWHERE = {
     *("REDIS_PORT", "REDIS_PASSWORD", "MANA_SECRET_KEY"),
     *("MANA_PARTITIONS", "MANA_ADMIN_LOGINS", "MANA_FRONT_LOGINS", "MANA_SYSTEM_LOGINS", "MANA_BIND_HOST"),
     *("MANA_PAYMENTS_LOGINS", "RABBITMQ_MANAGEMENT_URL"),
+    *("STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET", "JWT_PRIVATE_KEY", "JWT_PUBLIC_KEY"),
 }
 PROCESSES: dict[str, type[BaseSettings]] = {
     "api-1": api.settings.Settings,
@@ -114,6 +118,41 @@ def test_no_secret_is_in_an_environment_or_a_command() -> None:
     for name, service in SERVICES.items():
         text = str(service.get("environment")) + str(service.get("command"))
         assert not re.search(r"(?i)(password|secret)[^/]*[:=] ?['\"]?(?!None|/run/secrets)[a-z0-9]{6}", text), name
+        assert "set -a" not in text, f"{name} exports a file"
+
+
+@pytest.mark.parametrize("service", PROCESSES)
+def test_a_process_reads_its_secrets_from_its_file_and_finds_none_in_its_environment(service: str) -> None:
+    environment = environment_of(service, {})
+    [secret] = SERVICES[service]["secrets"]
+    assert environment[settings_file.SETTING] == f"/run/secrets/{secret}"
+    listed = {name for name in SERVICES[service]["environment"] if name.endswith(("_URL", "_KEY", "_SECRET"))}
+    assert listed <= {"PUBLIC_URL", "STRIPE_API_URL", "MAIL_LINKS_URL", "SMTP_URL"}
+
+
+def test_what_others_gave_is_written_once_and_told_to_those_who_need_it(tmp_path: Path) -> None:
+    chosen = LauncherSettings.model_construct()
+    secret_files.write(tmp_path, 32, chosen)
+    own = tmp_path / secret_files.OWN
+    assert own.stat().st_mode & 0o777 == 0o600
+    assert set(json.loads(own.read_text()).values()) == {""}
+    own.write_text(json.dumps({"STRIPE_SECRET_KEY": "sk_test_1", "SMTP_URL": "smtp://l:p'$x y@h"}))
+    secret_files.write(tmp_path, 32, chosen)
+    told = {path.stem: json.loads(path.read_bytes()) for path in tmp_path.glob("*.json")}
+    assert {name for name in told if "STRIPE_SECRET_KEY" in told[name]} == {"api", "payments", "own"}
+    assert {name for name in told if "SMTP_URL" in told[name]} == {"mail", "own"}
+    assert told["mail"]["SMTP_URL"] == "smtp://l:p'$x y@h"
+    assert "JWT_PRIVATE_KEY" not in told["api"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("{", "is no JSON"), ("[]", "something else"), ('{"SMTP_URL": 1}', "something else"), ('{"X": ""}', "holds X")],
+)
+def test_what_was_written_wrongly_by_hand_is_said(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / secret_files.OWN).write_text(text)
+    with pytest.raises(LauncherError, match=said):
+        secret_files.write(tmp_path, 32, LauncherSettings.model_construct())
 
 
 def test_every_secret_is_made_and_read_by_somebody() -> None:
@@ -223,16 +262,16 @@ def test_prometheus_asks_services_that_it_reaches() -> None:
         assert set(SERVICES[name]["networks"]) & set(SERVICES["prometheus"]["networks"]), name
 
 
-def test_development_has_settings_that_every_process_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_development_has_settings_that_every_process_takes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     dev = dict(re.findall(r"^([A-Z_]+)=(.*)$", text_of("ops", "dev.env"), flags=re.MULTILINE))
     assert dev["COMPOSE_PROFILES"] == "dev"
     for service, kind in PROCESSES.items():
         with monkeypatch.context() as surroundings:
             for name, value in {**environment_of(service, dev), "MANA_PROCESS_NAME": service}.items():
                 surroundings.setenv(name, value)
-            for line in "".join(secrets_of(service).values()).splitlines():
-                name, _, value = line.partition("=")
-                surroundings.setenv(name, value)
+            [(file, text)] = secrets_of(service).items()
+            (tmp_path / file).write_text(text)
+            surroundings.setenv(settings_file.SETTING, str(tmp_path / file))
             kind()
 
 
@@ -261,7 +300,7 @@ def test_the_script_makes_all_secrets_and_shows_them_to_their_owner_alone(tmp_pa
     assert version == "compose version --short"
     assert build == "compose build setup"
     assert f"-v {tmp_path}/secrets:/secrets mana:local python -m ops.setup secrets /secrets" in run
-    assert {file.name for file in (tmp_path / "secrets").iterdir()} == {*SECRETS, "state.json"}
+    assert {file.name for file in (tmp_path / "secrets").iterdir()} == {*SECRETS, "state.json", secret_files.OWN}
     assert (tmp_path / "secrets").stat().st_mode & 0o777 == 0o700
 
 
