@@ -1,4 +1,7 @@
-"""docker-compose.yml by the compose specification's own schema, and by a linter's rules of good practice (dclint)."""
+"""docker-compose.yml by a linter's rules of good practice (dclint), where npm's registry can be reached.
+
+It looks at the specification's schema too; that is looked at everywhere by tests/unit/ops/test_compose_schema.py.
+"""
 
 from __future__ import annotations
 
