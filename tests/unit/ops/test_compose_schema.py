@@ -12,7 +12,7 @@ import yaml
 from ops.place import CHECKOUT
 from tests.composed import FILE
 
-_WORKER = "  worker:\n    <<: *mana\n"
+_RELAY = "  relay:\n    <<: *mana\n"
 
 
 def _checked(file: Path) -> subprocess.CompletedProcess[str]:
@@ -28,7 +28,7 @@ def test_it_fits_the_schema() -> None:
 @pytest.mark.parametrize(
     ("right", "wrong", "said"),
     [
-        (_WORKER, f"{_WORKER}    healthchek: {{}}\n", "'healthchek' was unexpected"),
+        (_RELAY, f"{_RELAY}    healthchek: {{}}\n", "'healthchek' was unexpected"),
         ("condition: service_healthy", "condition: service_is_healthy", "is not one of"),
         ("name: mana\n", "name: mana\nservces: {}\n", "'servces'"),
     ],
@@ -66,4 +66,4 @@ def test_no_key_stands_twice(file: Path) -> None:
 
 def test_a_key_that_stands_twice_is_found_beside_what_is_merged_too() -> None:
     text = FILE.read_text(encoding="utf-8")
-    assert _twice(text.replace(_WORKER, f"{_WORKER}    image: other\n    image: another\n", 1)) == ["image"]
+    assert _twice(text.replace(_RELAY, f"{_RELAY}    image: other\n    image: another\n", 1)) == ["image"]
