@@ -100,6 +100,8 @@ class Boot:
             self._database(plan, partitions), self._broker(plan, remembered, partitions), self._cache(plan)
         )
         remembered.partitions = partitions
+        wish = self._wish
+        remembered.chosen = state.Chosen(wish.workers, wish.monitored, pooled=wish.pooling is not None)
         programs = self._programs(plan, remembered, partitions)
         if self._wish.processes:
             self._board.step("starting the front and the workers")

@@ -84,6 +84,14 @@ class Secrets(msgspec.Struct):
         return self.logins.setdefault(name, new_password())
 
 
+class Chosen(msgspec.Struct):
+    """What the last start was asked for, and the next one does that is not asked otherwise."""
+
+    workers: int = 1
+    monitored: bool = False
+    pooled: bool = False
+
+
 class State(msgspec.Struct):
     """The content of `state.json`."""
 
@@ -97,6 +105,7 @@ class State(msgspec.Struct):
     given: list[str] = msgspec.field(default_factory=list[str])
     # Where its PostgreSQL archives its WAL: a start that does not say so must not end it.
     wal_archive: str | None = None
+    chosen: Chosen = msgspec.field(default_factory=Chosen)
 
 
 def load(path: Path) -> State | None:
@@ -107,6 +116,12 @@ def load(path: Path) -> State | None:
         return None
     except msgspec.DecodeError as error:
         raise LauncherError(f"{path} is damaged ({error}): restore it, or remove the whole folder.") from error
+
+
+def chosen(path: Path) -> Chosen:
+    """Of the last start, else what a first one has. Raises LauncherError as ``load`` does."""
+    remembered = load(path)
+    return remembered.chosen if remembered else Chosen()
 
 
 def save(path: Path, state: State) -> None:

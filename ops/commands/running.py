@@ -18,6 +18,7 @@ from ops import (
     screen,
     settings,
     stand_in,
+    state,
     status,
     upgrading,
 )
@@ -38,10 +39,18 @@ def up(
     detach: Annotated[bool, typer.Option("--detach", "-d", help="Return when everything is ready.")] = False,
     with_demo: Annotated[bool, typer.Option("--demo", help="Spend first credits and buy more, step by step.")] = False,
     servers_only: Annotated[bool, typer.Option("--servers-only", help="No front and no workers.")] = False,
-    workers: Annotated[int | None, typer.Option(min=1, max=64, help="Ledger workers, 1 by default.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, max=64, help="Ledger workers; as many as at the last start, 1 at the first.")
+    ] = None,
     partitions: Annotated[int | None, typer.Option(min=1, max=1024, help="Command queues; fixed once made.")] = None,
-    monitored: Annotated[bool, typer.Option("--monitoring", help="Prometheus too, with our alerts.")] = False,
-    pgbouncer: Annotated[bool, typer.Option("--pgbouncer", help="The front reaches PostgreSQL through it.")] = False,
+    monitored: Annotated[
+        bool | None,
+        typer.Option("--monitoring/--no-monitoring", help="Prometheus too, with our alerts; as at the last start."),
+    ] = None,
+    pgbouncer: Annotated[
+        bool | None,
+        typer.Option("--pgbouncer/--no-pgbouncer", help="The front reaches PostgreSQL through it; as at the last."),
+    ] = None,
 ) -> None:
     """Start everything: servers, migrations, front, workers. What runs is brought to this version while it serves."""
     place = Place.from_environment()
@@ -51,19 +60,24 @@ def up(
             upgraded = upgrading.upgrade(place, show)
         done = f"it runs version {upgraded} now" if upgraded else "nothing was changed"
         screen.results.print(f"Already running in {place.home}: {done}.", markup=False)
-        hints = (running.ignored(told, workers), running.unmonitored(told, asked=monitored), running.unheard(told))
+        hints = (
+            running.ignored(told, workers),
+            running.unmonitored(told, asked=bool(monitored)),
+            running.unheard(told),
+        )
         for hint in filter(None, hints):
             screen.results.print(hint, markup=False)
         _show_addresses(place)
         _demonstrate(place, with_demo)
         return
+    last = state.chosen(place.state)
     wish = Wish(
-        workers=workers or 1,
+        workers=workers or last.workers,
         partitions=partitions,
         processes=not servers_only,
         with_stand_in=with_demo and stand_in.may_start(),
-        monitored=monitored,
-        pooling=Pooling() if pgbouncer else None,
+        monitored=last.monitored if monitored is None else monitored,
+        pooling=Pooling() if (last.pooled if pgbouncer is None else pgbouncer) else None,
     )
     launched = foreground.start(place, wish, attached=not detach)
     _show_addresses(place)

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from ops import bootstrap, checks, cli, running
+from ops import bootstrap, checks, cli, foreground, running, state
+from ops.boot import Wish
 from ops.commands import developing
-from ops.errors import sentence
+from ops.errors import LauncherError, sentence
 from ops.kernel import ProcessId
+from ops.place import Place
 from ops.status import ProcessStatus, Status
 
 
@@ -124,3 +126,31 @@ def test_tests_on_containers_are_run_alone_and_end_with_a_status_of_their_own(mo
     with pytest.raises(SystemExit) as end:
         developing.check(None, containers=True)
     assert end.value.code == 3
+
+
+@pytest.mark.parametrize(
+    ("words", "wished"),
+    [
+        ([], (3, True, True)),
+        (["--workers", "2", "--no-monitoring"], (2, False, True)),
+        (["--no-pgbouncer"], (3, True, False)),
+    ],
+)
+def test_a_start_is_as_the_last_one_where_nothing_else_is_asked(
+    words: list[str], wished: tuple[int, bool, bool], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A plain `up` after `down` must not end who watches."""
+    state.save(Place(tmp_path).state, state.State(data="", chosen=state.Chosen(3, monitored=True, pooled=True)))
+    seen: list[tuple[int, bool, bool]] = []
+
+    def note(_place: Place, wish: Wish, *, attached: bool) -> None:
+        assert not attached
+        seen.append((wish.workers, wish.monitored, wish.pooling is not None))
+        raise LauncherError("far enough")
+
+    monkeypatch.setattr(foreground, "start", note)
+    monkeypatch.setenv("MANA_HOME", str(tmp_path))
+    monkeypatch.setattr("sys.argv", ["mana", "up", "--detach", *words])
+    with pytest.raises(SystemExit, match="far enough"):
+        cli.main()
+    assert seen == [wished]
