@@ -18,6 +18,8 @@ KEPT_AT: Final = "kept-at"
 """When the copy was made, RFC 3339."""
 KEPT_SINCE: Final = "kept-since"
 """When the first copy of the command was made: earlier than ``kept-at`` where it was redriven and failed again."""
+GIVEN_UP: Final = "given-up"
+"""Of what came back from a backup: why the broker had taken it out of a queue of commands by itself."""
 
 SENDER_HEADER: Final = "mana-sender"
 """On a redriven command: the login that sent it first. Believed of the redriving login alone, and not of

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final
@@ -13,6 +13,14 @@ from contracts.apps import Permission, own_names
 COMMANDS_EXCHANGE: Final = "credits.commands"
 EVENTS_EXCHANGE: Final = "credits.events"
 DEAD_QUEUE: Final = "credits.dead"
+DEAD_EXCHANGE: Final = "credits.dead"
+"""Where the broker itself puts what it takes out of a queue of commands, such as what has expired."""
+GIVEN_UP_QUEUE: Final = "credits.dead.broker"
+"""What came to that exchange. Apart from ``DEAD_QUEUE``: its senders alone say how much comes, and must neither take
+the room of what workers keep there nor have it wait."""
+DEAD_QUEUES: Final = (DEAD_QUEUE, GIVEN_UP_QUEUE)
+DEAD_LOOK: Final = "mana.dead.look"
+"""A queue that nothing comes into: whoever looks through dead letters has it alone, so that one does at a time."""
 EVENTS_LOG: Final = "credits.events.log"
 MAIL_EXCHANGE: Final = "mana.mail"
 MAIL_QUEUE: Final = "mana.mail"
@@ -38,6 +46,8 @@ COMMAND_QUEUE_BYTES: Final = 256 * 1024 * 1024
 """So many bytes of bodies, however few commands they are: large ones must not fill the broker's disk."""
 DEAD_QUEUE_LENGTH: Final = 1_000_000
 DEAD_QUEUE_BYTES: Final = 2 * 1024 * 1024 * 1024
+GIVEN_UP_LENGTH: Final = 100_000
+GIVEN_UP_BYTES: Final = 256 * 1024 * 1024
 EVENTS_LOG_SEGMENT_BYTES: Final = 100_000_000
 """The log forgets by whole segments, and never the last one."""
 MAIL_QUEUE_LENGTH: Final = 100_000
@@ -56,12 +66,18 @@ COMMAND_QUEUE_ARGUMENTS: Final[dict[str, Any]] = {
     "x-queue-type": "quorum",
     "x-single-active-consumer": True,
     "x-overflow": "reject-publish",
-    "x-dead-letter-exchange": "",
+    "x-dead-letter-exchange": DEAD_EXCHANGE,
     "x-dead-letter-routing-key": DEAD_QUEUE,
     "x-dead-letter-strategy": "at-least-once",
     "x-delivery-limit": DELIVERY_LIMIT,
 }
+COMMAND_QUEUE_ARGUMENTS_BEFORE: Final[dict[str, Any]] = {**COMMAND_QUEUE_ARGUMENTS, "x-dead-letter-exchange": ""}
+"""As versions made them that had no exchange for it: their queues go on so, since no argument can be changed. What
+expires there lies among what workers keep."""
 DEAD_QUEUE_ARGUMENTS: Final[dict[str, Any]] = {"x-queue-type": "quorum", "x-overflow": "reject-publish"}
+GIVEN_UP_QUEUE_ARGUMENTS: Final[dict[str, Any]] = {"x-queue-type": "quorum", "x-overflow": "drop-head"}
+"""The oldest goes where it is full. One that refused would make it wait where it was, and count there: then a queue of
+commands would take none for what had expired in it."""
 MAIL_QUEUE_ARGUMENTS: Final[dict[str, Any]] = {"x-queue-type": "quorum", "x-overflow": "reject-publish"}
 """A bell that is refused, or given up after too many deliveries, is rung again: the order's row is what counts."""
 STRIPE_QUEUE_ARGUMENTS: Final[dict[str, Any]] = {
@@ -143,12 +159,18 @@ class Bounds:
         }
 
     def dead_letters(self) -> dict[str, Any]:
-        """Of ``credits.dead``. Each look at it counts as a delivery of all that it holds, and RabbitMQ 4 would drop a
-        message at the twentieth."""
+        """Of ``credits.dead``."""
+        return {"max-length": DEAD_QUEUE_LENGTH, "max-length-bytes": DEAD_QUEUE_BYTES, **self._letters()}
+
+    def given_up(self) -> dict[str, Any]:
+        """Of what the broker itself gave up."""
+        return {"max-length": GIVEN_UP_LENGTH, "max-length-bytes": GIVEN_UP_BYTES, **self._letters()}
+
+    def _letters(self) -> dict[str, Any]:
+        """Each look at a queue counts as a delivery of all that it holds, and RabbitMQ 4 would drop a message at the
+        twentieth."""
         age = self.dead_letters_age
         return {
-            "max-length": DEAD_QUEUE_LENGTH,
-            "max-length-bytes": DEAD_QUEUE_BYTES,
             "delivery-limit": DELIVERY_LIMIT,
             **({} if age is None else {"message-ttl": round(age.total_seconds() * 1000)}),
         }
@@ -194,7 +216,7 @@ REDRIVE_LOGIN: Final = "mana-redrive"
 
 _COMMAND_QUEUES: Final = r"credits\.commands\.[0-9]+"
 _KEEPING_QUEUES: Final = r"credits\.dead|credits\.events\.log"
-_BOUNDED: Final = rf"{_COMMAND_QUEUES}|{_KEEPING_QUEUES}|mana\.mail|stripe\.events"
+_BOUNDED: Final = rf"{_COMMAND_QUEUES}|{_KEEPING_QUEUES}|credits\.dead\.broker|mana\.mail|stripe\.events"
 """Our queues, which have bounds of their own."""
 
 LOGINS: Final = (
@@ -208,7 +230,12 @@ LOGINS: Final = (
     # A subscriber like any other, but that it counts for all apps.
     BrokerLogin(USAGE_LOGIN, configure="^$", write="^$", read=r"^credits\.events\.log$"),
     # An operator's: it sends dead letters again, in the name of who sent them first (contracts.permissions).
-    BrokerLogin(REDRIVE_LOGIN, configure="^$", write=r"^credits\.commands$", read=r"^credits\.dead$"),
+    BrokerLogin(
+        REDRIVE_LOGIN,
+        configure=r"^mana\.dead\.look$",
+        write=r"^credits\.commands$",
+        read=r"^credits\.dead(\.broker)?$",
+    ),
     BrokerLogin(MAIL_LOGIN, configure="^$", write="^$", read=r"^mana\.mail$"),
     # It tells the ledger what Stripe told, tells subscribers of top-ups that failed, and feeds what never arrived.
     BrokerLogin(
@@ -218,12 +245,12 @@ LOGINS: Final = (
         read=r"^stripe\.events$",
     ),
     # A worker declares its own queues again (which checks their arguments, and brings a deleted one back with its
-    # binding) and those that keep what nothing else remembers, replies and keeps dead copies by the default exchange,
-    # and sends the clock's commands.
+    # binding: for one that hands its dead on it must be allowed to write to where they go) and those that keep what
+    # nothing else remembers, replies and keeps dead copies by the default exchange, and sends the clock's commands.
     BrokerLogin(
         WORKER_LOGIN,
         configure=rf"^({_KEEPING_QUEUES}|{_COMMAND_QUEUES})$",
-        write=rf"^(amq\.default|credits\.events|credits\.commands|{_COMMAND_QUEUES})$",
+        write=rf"^(amq\.default|credits\.dead|credits\.events|credits\.commands|{_COMMAND_QUEUES})$",
         read=rf"^(amq\.default|credits\.commands|{_COMMAND_QUEUES})$",
     ),
 )
@@ -280,6 +307,12 @@ def is_ours(name: str) -> bool:
     return name.startswith(_OUR_QUEUES)
 
 
+def may_stay(queue: Queue, arguments: Mapping[str, Any]) -> bool:
+    """Whether one that exists with these arguments may go on as it is: as it should be, or as it was made before."""
+    before = arguments == COMMAND_QUEUE_ARGUMENTS_BEFORE and queue.arguments == COMMAND_QUEUE_ARGUMENTS
+    return before or arguments == queue.arguments
+
+
 def in_ring_order(partitions: Iterable[int]) -> list[int]:
     """Partitions in the order in which their queues are to be bound: by the queue's name, 10 before 2.
 
@@ -300,6 +333,7 @@ def broker_topology(
     return BrokerTopology(
         exchanges=(
             Exchange(COMMANDS_EXCHANGE, "x-consistent-hash"),
+            Exchange(DEAD_EXCHANGE, "direct"),
             Exchange(EVENTS_EXCHANGE, "topic"),
             Exchange(MAIL_EXCHANGE, "fanout"),
             Exchange(STRIPE_EXCHANGE, "fanout"),
@@ -307,12 +341,14 @@ def broker_topology(
         queues=(
             *queues,
             Queue(DEAD_QUEUE, DEAD_QUEUE_ARGUMENTS),
+            Queue(GIVEN_UP_QUEUE, GIVEN_UP_QUEUE_ARGUMENTS),
             Queue(EVENTS_LOG, EVENTS_LOG_ARGUMENTS),
             Queue(MAIL_QUEUE, MAIL_QUEUE_ARGUMENTS),
             Queue(STRIPE_QUEUE, STRIPE_QUEUE_ARGUMENTS),
         ),
         bindings=(
             *bindings,
+            Binding(DEAD_EXCHANGE, GIVEN_UP_QUEUE, routing_key=DEAD_QUEUE),
             Binding(EVENTS_EXCHANGE, EVENTS_LOG, routing_key="#"),
             Binding(MAIL_EXCHANGE, MAIL_QUEUE, routing_key=""),
             Binding(STRIPE_EXCHANGE, STRIPE_QUEUE, routing_key=""),
@@ -324,6 +360,7 @@ def broker_topology(
                 {"max-length": queue_length, "max-length-bytes": COMMAND_QUEUE_BYTES},
             ),
             Policy("mana-dead", r"^credits\.dead$", bounds.dead_letters()),
+            Policy("mana-given-up", r"^credits\.dead\.broker$", bounds.given_up()),
             Policy("mana-events-log", r"^credits\.events\.log$", bounds.events_log()),
             Policy(
                 "mana-mail",

@@ -3,6 +3,7 @@
 import msgspec
 
 from ops import broker_logins, state, taken, topology, urls
+from ops.backup import letters
 from ops.layout import Layout
 from ops.management import Management
 from ops.place import Place
@@ -24,6 +25,9 @@ async def declare(place: Place, plan: Layout, remembered: State, partitions: int
         if place.definitions.exists():
             await broker.post("definitions", body=msgspec.json.decode(place.definitions.read_bytes()))
             place.definitions.unlink()
+    if place.dead_letters.exists():
+        await letters.put_back(plan.addresses, place.dead_letters)
+        place.dead_letters.unlink()
 
 
 def owns(server: object) -> bool:

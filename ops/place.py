@@ -74,6 +74,11 @@ class Place:
         return self.home / "definitions.json"
 
     @property
+    def dead_letters(self) -> Path:
+        """Those that a restored place's broker has yet to be given."""
+        return self.home / "dead_letters.jsonl"
+
+    @property
     def mails(self) -> Path:
         """Where mails lie that no server was named for."""
         return self.home / "mail"

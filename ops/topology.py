@@ -18,6 +18,7 @@ from contracts.topology import (
     OperatorPolicy,
     Policy,
     broker_topology,
+    may_stay,
 )
 from ops import broker_logins
 from ops.errors import LauncherError
@@ -97,7 +98,7 @@ def _agree(asked: int, present: int) -> None:
 def _compare(wanted: BrokerTopology, existing: Existing) -> None:
     for queue in wanted.queues:
         held = existing.queues.get(queue.name)
-        if held is not None and held != queue.arguments:
+        if held is not None and not may_stay(queue, held):
             raise LauncherError(_differs("queue", queue.name, held, queue.arguments))
     for exchange in wanted.exchanges:
         found = existing.exchanges.get(exchange.name)

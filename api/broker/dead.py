@@ -1,58 +1,41 @@
-"""The queue ``credits.dead``, looked through and put back: what is not removed stays where it was.
+"""The queues of dead letters, looked through and put back, and commands of them sent again.
 
-Everything that is looked at is held unacknowledged until the end, on one consumer's channel: the broker puts what comes
-back from a channel that closes in its old order. Nobody else sees it meanwhile, so two who redrive share it out.
+One looks at a time: a second one would miss what the first holds.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from hashlib import sha256
 from typing import Any, Final
 
 import aiormq
 import uuid_utils
-from aiormq.abc import AbstractChannel, DeliveredMessage
-from aiormq.exceptions import AMQPError, ChannelInvalidStateError
+from aiormq.abc import AbstractChannel, AbstractConnection, DeliveredMessage
+from aiormq.exceptions import AMQPError, ChannelInvalidStateError, ChannelLockedResource, ChannelNotFoundEntity
 from pamqp.commands import Basic
 from yarl import URL
 
 from api.broker.dialling import AnyNode
+from api.broker.lenient import read_whatever_comes
 from api.broker.link import CONNECT_SECONDS_MAX, HEARTBEAT_SECONDS, Lost, login_of, translated
+from api.broker.walk import Kept, Walk
 from contracts.apps import ON_BEHALF_HEADER
 from contracts.dead_letters import DEADLINE, SENDER_HEADER, SINCE_HEADER, TRACEPARENT
-from contracts.fields import COMMAND_BYTES_MAX
 from contracts.replies import CONTENT_TYPE
-from contracts.topology import COMMANDS_EXCHANGE, DEAD_QUEUE, DIRECT_REPLY_TO
+from contracts.topology import COMMANDS_EXCHANGE, DEAD_LOOK, DEAD_QUEUES, DIRECT_REPLY_TO
 
-HELD_MAX: Final = 65_535
-"""As many as a channel may hold (AMQP's own bound of a prefetch)."""
 CONFIRM_SECONDS: Final = 10.0
-_QUIET_SECONDS: Final = 3.0
-"""What is there comes at once; a pause of so long means that somebody else has the rest."""
+_TURN_TRIES: Final = 10
+_TURN_SECONDS: Final = 0.1
+"""Between two tries: whoever has just ended or died is out of the way in no time."""
 
 
-@dataclass(frozen=True)
-class Kept:
-    """A message as it lies in the queue; ``tag`` names it on the channel that holds it.
-
-    ``body`` is cut where it is too long for any command; ``body_bytes`` and ``digest`` (SHA-256) are of the whole one.
-    """
-
-    tag: int
-    type: str | None
-    user_id: str | None
-    reply_to: str | None
-    message_id: str | None
-    content_encoding: str | None
-    headers: Mapping[str, Any]
-    body: bytes
-    body_bytes: int
-    digest: bytes
+class Busy(Exception):  # noqa: N818 - says what the queue is
+    """Somebody else looks through the letters."""
 
 
 @dataclass(frozen=True)
@@ -84,27 +67,33 @@ class Again:
 
 
 class DeadQueue:
-    """An open look at the queue, by a login that may read it, and may publish commands."""
+    """An open look at the queues, by a login that may read them, and may publish commands."""
 
-    def __init__(self, looking: AbstractChannel, sending: AbstractChannel, login: str) -> None:
-        self._looking = looking
+    def __init__(self, walk: Walk, sending: AbstractChannel, login: str, queues: list[str]) -> None:
+        self._walk = walk
         self._sending = sending
         self._login = login
+        self._queues = queues
         self._replies: dict[str, asyncio.Future[bytes]] = {}
 
     @classmethod
     @asynccontextmanager
     async def opened(cls, url: str) -> AsyncGenerator[DeadQueue]:
-        """Puts back, at the end, all that was not removed. Raises ``Lost``, also later."""
+        """Puts back, at the end, all that was not removed. Raises ``Busy`` at once, ``Lost`` also later."""
+        read_whatever_comes()
         address = URL(url).update_query(heartbeat=str(HEARTBEAT_SECONDS), name="mana-dead")
         connection = aiormq.Connection(address, transport_factory=AnyNode())
         try:
             async with asyncio.timeout(CONNECT_SECONDS_MAX):
                 await connection.connect()
+                await _have_turn(connection)
                 looking = await connection.channel(publisher_confirms=False)
                 sending = await connection.channel(publisher_confirms=True, on_return_raises=True)
-                queue = cls(looking, sending, login_of(url))
+                queue = cls(Walk(looking), sending, login_of(url), await _there(connection))
                 await sending.basic_consume(DIRECT_REPLY_TO, queue._hear, no_ack=True)
+        except Busy:
+            await connection.close()
+            raise
         except (AMQPError, ChannelInvalidStateError, OSError, RuntimeError, TimeoutError) as error:
             await connection.close()
             raise Lost(f"{type(error).__name__}: {error}") from error
@@ -112,37 +101,23 @@ class DeadQueue:
             yield queue
         finally:
             if not looking.is_closed:
+                await queue._walk.put_back()
                 await looking.close()
             await connection.close()
 
     async def waiting(self) -> int:
         """How many messages lie there that nobody holds."""
-        with translated():
-            declared = await self._looking.queue_declare(DEAD_QUEUE, passive=True)
-        return declared.message_count or 0
+        return sum([await self._walk.waiting(queue) for queue in self._queues])
 
     async def each(self) -> AsyncGenerator[Kept]:
-        """What lies there now, in order; at most ``HELD_MAX`` that are not removed on the way. For once."""
-        left, arrived = await self.waiting(), asyncio.Queue[Kept]()
-
-        async def take(message: DeliveredMessage) -> None:
-            arrived.put_nowait(_kept(message))  # at once, so that no long body is held
-
-        with translated():
-            await self._looking.basic_qos(prefetch_count=HELD_MAX)
-            await self._looking.basic_consume(DEAD_QUEUE, take)
-        for _ in range(left):
-            try:
-                async with asyncio.timeout(_QUIET_SECONDS):
-                    kept = await arrived.get()
-            except TimeoutError:
-                return
-            yield kept
+        """What lies there now: what workers kept, in order, then what the broker gave up (``Walk.each``). For once."""
+        for queue in self._queues:
+            async for kept in self._walk.each(queue):
+                yield kept
 
     async def remove(self, kept: Kept) -> None:
-        """Takes it out of the queue."""
-        with translated():
-            await self._looking.basic_ack(kept.tag)
+        """Takes the one that was looked at last out of its queue."""
+        await self._walk.remove(kept)
 
     async def send_again(self, command: Again) -> None:
         """Returns once the broker has confirmed it. Raises ``Rejected``; ``Lost`` where nobody knows."""
@@ -182,17 +157,28 @@ class DeadQueue:
             reply.set_result(message.body)
 
 
-def _kept(message: DeliveredMessage) -> Kept:
-    properties = message.header.properties
-    return Kept(
-        message.delivery_tag or 0,
-        properties.message_type,
-        properties.user_id,
-        properties.reply_to,
-        properties.message_id,
-        properties.content_encoding,
-        properties.headers or {},
-        message.body[: COMMAND_BYTES_MAX + 1],
-        len(message.body),
-        sha256(message.body).digest(),
-    )
+async def _have_turn(connection: AbstractConnection) -> None:
+    """The turn is over with the connection. Raises ``Busy``."""
+    for _ in range(_TURN_TRIES):
+        channel = await connection.channel(publisher_confirms=False)
+        try:
+            await channel.queue_declare(DEAD_LOOK, exclusive=True)
+        except ChannelLockedResource:
+            await asyncio.sleep(_TURN_SECONDS)
+        else:
+            return
+    raise Busy
+
+
+async def _there(connection: AbstractConnection) -> list[str]:
+    """Those of the queues that there are: a place that was started by a version before has one alone."""
+    there: list[str] = []
+    for queue in DEAD_QUEUES:
+        channel = await connection.channel(publisher_confirms=False)
+        try:
+            await channel.queue_declare(queue, passive=True)
+        except ChannelNotFoundEntity:
+            continue
+        there.append(queue)
+        await channel.close()
+    return there

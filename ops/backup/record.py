@@ -14,13 +14,15 @@ _MODE = 0o700
 BASE = "base"
 STATE = "state.json"
 DEFINITIONS = "definitions.json"
+LETTERS = "dead_letters.jsonl"
 
 
 class Record(msgspec.Struct):
     """`began` and `ended` by the database's clock; restoring to a time needs one that is not before `ended`.
 
     `postgres`: the server's major version. `wal_from`: the first segment that it needs. `wal_archive`: where the place
-    archived its WAL then, if it did. `dead_letters`: how many were at the broker, and are not in the backup.
+    archived its WAL then, if it did. `dead_letters`: how many are in it, `dead_letters_left`: how many are not; in a
+    backup without the file `LETTERS`, which a version before made, none is.
     """
 
     began: datetime
@@ -31,6 +33,7 @@ class Record(msgspec.Struct):
     wal_from: str
     wal_archive: str | None = None
     dead_letters: int = 0
+    dead_letters_left: int = 0
     format: int = _FORMAT
 
 

@@ -84,6 +84,8 @@ async def restore(place: Place, wish: Wish, settings: Settings, watch: Watch) ->
             shutil.rmtree(kept.data)
             raise
         private_file.write(place.definitions, (wish.backup / record.DEFINITIONS).read_text(encoding="utf-8"))
+        if (wish.backup / record.LETTERS).exists():
+            _keep(wish.backup / record.LETTERS, place.dead_letters)
         kept.wal_archive = None  # the other place's
         state.save(place.state, kept)
     return restored
@@ -238,6 +240,12 @@ def _hand_over(source: Path | None, target: Path, identity: Identity) -> None:
         shutil.copyfile(source, target)
     target.chmod(0o600)
     identity.own(target)
+
+
+def _keep(source: Path, target: Path) -> None:
+    """A copy for its owner's eyes."""
+    target.touch(mode=0o600)
+    shutil.copyfile(source, target)
 
 
 def _run(command: list[str], folder: Path, content: int | BinaryIO = subprocess.DEVNULL) -> None:

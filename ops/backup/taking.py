@@ -13,9 +13,8 @@ import asyncpg
 import msgspec
 
 from contracts.apps import app_login
-from contracts.topology import DEAD_QUEUE
 from ops import layout, private_file, scram, state, urls
-from ops.backup import archive, definitions, record
+from ops.backup import archive, definitions, letters, record
 from ops.backup.record import Record
 from ops.errors import LauncherError
 from ops.instance import Instance
@@ -41,7 +40,10 @@ async def take(there: Instance, folder: Path, watch: Watch) -> Record:
     server = layout.remembered_postgres(remembered).url
     administrator = await _connected(urls.with_database(server, there.addresses.database_name))
     try:
-        dead_letters = await _broker(there, administrator, folder)
+        await _definitions(there, administrator, folder)
+        watch("copying dead letters")
+        # Before the database: what is redriven meanwhile is in both, and a second time it answers as a replay.
+        kept = await letters.save(there.addresses, folder / record.LETTERS)
         began = await _now(administrator)
         watch("copying the database")
         async with _replicating(administrator) as (role, password):
@@ -54,7 +56,8 @@ async def take(there: Instance, folder: Path, watch: Watch) -> Record:
             partitions=remembered.partitions or 0,
             wal_from=_first_segment(folder / record.BASE),
             wal_archive=await administrator.fetchval("SELECT current_setting($1, true)", archive.SETTING),
-            dead_letters=dead_letters,
+            dead_letters=kept.done,
+            dead_letters_left=kept.left,
         )
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise LauncherError(f"PostgreSQL at {urls.where(server)} failed meanwhile ({error}): no backup.") from error
@@ -81,16 +84,14 @@ def _secrets(there: Instance, folder: Path) -> State:
     return remembered
 
 
-async def _broker(there: Instance, administrator: asyncpg.Connection, folder: Path) -> int:
-    """Others' definitions, into the folder; the number of dead letters, which stay where they are."""
+async def _definitions(there: Instance, administrator: asyncpg.Connection, folder: Path) -> None:
+    """Those of others, into the folder."""
     vhost = urls.vhost_of(there.addresses.amqp)
     async with Management.of(there.addresses.management, there.addresses.amqp) as broker:
         held = await broker.get("definitions")
-        dead = await broker.get("queues", vhost, DEAD_QUEUE)
     made = {there.addresses.administrator, *await _logins_of_apps(administrator)}
     others = definitions.of_others(held, vhost, made)
     private_file.write(folder / record.DEFINITIONS, msgspec.json.format(msgspec.json.encode(others)).decode() + "\n")
-    return dead.get("messages", 0)
 
 
 async def _logins_of_apps(administrator: asyncpg.Connection) -> list[str]:
@@ -126,7 +127,8 @@ async def _replicating(administrator: asyncpg.Connection) -> AsyncGenerator[tupl
         yield role, password
     finally:
         # Of a server that is gone: what was wrong is told by whoever noticed, and the next backup drops the role.
-        with contextlib.suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        # The library knows a session's end by several names: the last one where it comes between two statements.
+        with contextlib.suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError):
             await administrator.execute(f"DROP ROLE {role}")
 
 

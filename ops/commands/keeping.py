@@ -41,9 +41,9 @@ def backup(
     screen.results.print(f"{target} is a backup of {taken.ended:%Y-%m-%dT%H:%M:%SZ}. It holds secrets.", markup=False)
     if taken.wal_archive:
         screen.results.print(f"Later moments need {taken.wal_archive} from {taken.wal_from} on.", markup=False)
-    if taken.dead_letters:
-        kept = f"{taken.dead_letters} dead letters are not in it"
-        screen.results.print(f"{kept}: see ./mana dead list, and redrive or drop them.", markup=False)
+    if taken.dead_letters_left:
+        left = f"{taken.dead_letters_left} dead letters are not in it"
+        screen.results.print(f"{left}: redrive or drop the first (./mana dead), and take it anew.", markup=False)
 
 
 @commands.command()

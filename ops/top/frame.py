@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from contracts.topology import DEAD_QUEUE, command_queue
+from contracts.topology import DEAD_QUEUES, command_queue
 from ops.top import figures
 from ops.top.asking import Answers, Broker, Database, Queue
 from ops.top.figures import NONE, Figures
@@ -103,7 +103,9 @@ def make(before: Answers | None, now: Answers) -> Frame:
         times=[_time(name, histogram, grown, seconds) for name, histogram in _TIMES.items()],
         events_per_second=_rate(figures.total(grown, "mana_events_confirmed_total"), seconds),
         events_unconfirmed=_sum(row.unconfirmed for row in partitions),
-        dead_letters=None if isinstance(now.broker, str) else _waiting_in(now.broker.queues.get(DEAD_QUEUE)),
+        dead_letters=None
+        if isinstance(now.broker, str)
+        else _sum(_waiting_in(now.broker.queues.get(name)) for name in DEAD_QUEUES),
         dead_letters_per_second=_rate(figures.total(grown, "mana_dead_letters_total"), seconds),
         sessions=None if isinstance(now.database, str) else now.database.sessions,
         sign_ins=_rates(grown, "mana_sign_ins_total", "result", seconds),

@@ -10,6 +10,7 @@ import structlog
 
 from contracts.topology import (
     COMMAND_QUEUE_ARGUMENTS,
+    COMMAND_QUEUE_ARGUMENTS_BEFORE,
     COMMANDS_EXCHANGE,
     DEAD_QUEUE,
     DEAD_QUEUE_ARGUMENTS,
@@ -34,9 +35,12 @@ async def declare(link: Link, partitions: Iterable[int]) -> None:
 
     Raises ``QueueMismatchError`` where one exists with other arguments, ``BrokerLostError`` where no answer comes.
     """
-    async with _channel(link) as channel:
-        for partition in in_ring_order(partitions):
-            await _declare(channel, command_queue(partition))
+    for partition in in_ring_order(partitions):
+        queue = command_queue(partition)
+        try:
+            await _declare(link, queue, COMMAND_QUEUE_ARGUMENTS)
+        except QueueMismatchError:
+            await _declare(link, queue, COMMAND_QUEUE_ARGUMENTS_BEFORE)
 
 
 async def require_kept(link: Link) -> None:
@@ -61,9 +65,11 @@ async def waiting(link: Link, partition: int) -> int:
         channel.leave()
 
 
-async def _declare(channel: Channel, queue: str) -> None:
-    await _compare(channel, queue, COMMAND_QUEUE_ARGUMENTS)
-    await channel.call(methods.queue_bind(queue, COMMANDS_EXCHANGE, _WEIGHT), methods.QUEUE_BIND_OK)
+async def _declare(link: Link, queue: str, arguments: dict[str, Any]) -> None:
+    """On a channel of its own, which the broker closes where it has other arguments."""
+    async with _channel(link) as channel:
+        await _compare(channel, queue, arguments)
+        await channel.call(methods.queue_bind(queue, COMMANDS_EXCHANGE, _WEIGHT), methods.QUEUE_BIND_OK)
 
 
 async def _compare(channel: Channel, queue: str, arguments: dict[str, Any]) -> None:

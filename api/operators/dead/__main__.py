@@ -13,7 +13,7 @@ from typing import Final
 
 from pydantic import ValidationError
 
-from api.broker.dead import DeadQueue
+from api.broker.dead import Busy, DeadQueue
 from api.broker.link import Lost, Rejected
 from api.database import Database
 from api.errors import Unavailable
@@ -85,6 +85,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     except Rejected:
         sys.stderr.write("The ledger's queue is full: what is not said to be done was left where it was.\n")
+    except Busy:
+        sys.stderr.write("Somebody else looks through the dead letters now: try again when that has ended.\n")
     except Lost as error:
         sys.stderr.write(f"The broker is away ({error}): what is not said to be done may be done again.\n")
     except Unavailable as error:

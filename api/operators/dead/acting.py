@@ -6,7 +6,8 @@ import argparse
 from collections.abc import Callable
 from typing import Final
 
-from api.broker.dead import DeadQueue, Kept
+from api.broker.dead import DeadQueue
+from api.broker.walk import Kept
 from api.database import Database
 from api.operators.dead.asking import fits
 from api.operators.dead.letters import Letter, again, read, why_not

@@ -12,7 +12,8 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any, Final
 
-from api.broker.dead import Again, Kept
+from api.broker.dead import Again
+from api.broker.walk import Kept
 from contracts import dead_letters
 from contracts.apps import ON_BEHALF_HEADER, Apps, app_of
 from contracts.decoding import Envelope, Rejected, decode
@@ -31,7 +32,7 @@ class Letter:
     """``id`` is of what was sent, so copies of one message have one id. Times are ``None`` where the copy has none.
 
     ``user`` is whose it is: the body says so, or else the routing key. ``app`` asked, or the command is for it. ``key``
-    is its idempotency key. ``expired``: the broker gave it up for its sender's own property ``expiration``.
+    is its idempotency key. ``given_up``: why the broker itself did, if it did.
     """
 
     id: str
@@ -40,9 +41,8 @@ class Letter:
     last: datetime | None
     envelope: Envelope
     body: bytes
-    body_bytes: int
     proven: bool
-    expired: bool
+    given_up: str | None
     user: str | None
     app: str | None
     key: str | None
@@ -58,6 +58,11 @@ class Letter:
         return self.envelope.type or "unknown"
 
     @property
+    def expired(self) -> bool:
+        """The broker gave it up for its sender's own property ``expiration``."""
+        return self.given_up == _EXPIRED
+
+    @property
     def summary(self) -> Letter:
         """All but its body, for lists of many."""
         return replace(self, body=b"")
@@ -67,21 +72,20 @@ def read(kept: Kept, workers: Collection[str]) -> Letter:
     """Never raises. ``workers`` are the logins whose copies are believed."""
     copied = _BROKERS_OWN not in kept.headers
     envelope = _of_copy(kept) if copied else _of_message(kept)
-    died_of = None if copied else str(_first_death(kept).get("reason", "nobody knows why"))
-    reason = _text(kept.headers, dead_letters.REASON) if copied else f"the broker gave it up: {died_of}"
-    last = read_moment(_text(kept.headers, dead_letters.KEPT_AT)) if copied else None
+    given_up = _text(kept.headers, dead_letters.GIVEN_UP) if copied else _died_of(kept)
+    reason = _text(kept.headers, dead_letters.REASON) if given_up is None else f"the broker gave it up: {given_up}"
+    last = read_moment(_text(kept.headers, dead_letters.KEPT_AT)) if copied else _died_at(kept)
     first = read_moment(_text(kept.headers, dead_letters.KEPT_SINCE)) if copied else None
     fields = _fields(kept.body)
     return Letter(
-        id=_id(envelope, kept.digest),
+        id=_id(envelope, kept.body),
         reason=reason or "none was given",
         first=first or last,
         last=last,
         envelope=envelope,
         body=kept.body,
-        body_bytes=kept.body_bytes,
         proven=not copied or kept.user_id in workers,
-        expired=died_of == _EXPIRED,
+        given_up=given_up,
         user=valid_text(fields, "userId") or valid_text({"userId": envelope.routing_key}, "userId"),
         app=_app(envelope, fields),
         key=valid_text(fields, "idempotencyKey"),
@@ -151,6 +155,15 @@ def _text(headers: Any, name: str) -> str | None:
     return None if value is None else str(value)
 
 
+def _died_of(kept: Kept) -> str:
+    return str(_first_death(kept).get("reason", "nobody knows why"))
+
+
+def _died_at(kept: Kept) -> datetime | None:
+    at = _first_death(kept).get("time")
+    return at if isinstance(at, datetime) else None
+
+
 def _first_death(kept: Kept) -> dict[str, Any]:
     deaths: Any = kept.headers[_BROKERS_OWN]
     first: dict[str, Any] = deaths[0] if isinstance(deaths, list) and deaths and isinstance(deaths[0], dict) else {}
@@ -168,10 +181,10 @@ def _app(envelope: Envelope, fields: dict[str, Any]) -> str | None:
     return valid_text(fields, "appId") or (app_of(envelope.login) if envelope.login else None)
 
 
-def _id(envelope: Envelope, digest: bytes) -> str:
+def _id(envelope: Envelope, body: bytes) -> str:
     said = (envelope.login, envelope.on_behalf, envelope.type, envelope.routing_key, envelope.message_id)
     told = "\x1f".join("" if one is None else str(one) for one in said)
-    return sha256(told.encode(errors="replace") + b"\x1f" + digest).hexdigest()[:_ID_CHARACTERS]
+    return sha256(told.encode(errors="replace") + b"\x1f" + sha256(body).digest()).hexdigest()[:_ID_CHARACTERS]
 
 
 def _sentence(rejected: Rejected) -> str:

@@ -125,7 +125,7 @@ def _body(letter: Letter) -> str:
     if letter.fields:
         return json.dumps(letter.fields, indent=2, ensure_ascii=True)
     shown = letter.body[:_BODY_MAX]
-    return f"{letter.body_bytes} bytes that are no command: {shown!r}"
+    return f"{len(letter.body)} bytes that are no command: {shown!r}"
 
 
 def _time(moment: datetime | None) -> str:

@@ -15,6 +15,7 @@ from typing import Any, Final
 import aio_pika
 import asyncpg
 
+from contracts.topology import DEAD_QUEUE, WORKER_LOGIN
 from ops import layout, state, urls
 from ops.backup import restoring, taking
 from ops.boot import Wish
@@ -25,6 +26,7 @@ from ops.programs import ProcessSettings, python, run_environment
 from ops.settings import Settings
 from tests.faults.oracle.books import Books, Row, read_books
 from tests.faults.oracle.client import Client, in_flight
+from tests.faults.oracle.dead import read_dead
 from tests.faults.oracle.eventlog import read_log
 from tests.faults.oracle.events import Position, positions
 from tests.faults.oracle.journal import Attempt, Journal, Told
@@ -49,6 +51,9 @@ async def s43(stage: Stage) -> None:
     """The restored place is held against what clients were told by the first one, which goes on unharmed."""
     await stage.workers.start(_WORKERS)
     await _make_by_hand(stage.instance)
+    letter = f"{stage.run}:letter"
+    await _keep_letter(stage.instance, letter)
+    stage.dead.add(letter)
     with tempfile.TemporaryDirectory(prefix="mana-restored-") as name:
         folder = Path(name)
         folder.chmod(0o711)  # the servers' own users pass through it
@@ -69,6 +74,8 @@ async def s43(stage: Stage) -> None:
         stage.figure("seconds of the restore", time.monotonic() - began)
         async with _up(place, stage) as there:
             await _judge(stage, there, moment, began)
+            kept = await read_dead(there.env["MANA_AMQP_URL"])
+            stage.must([letter in copy.names for copy in kept] == [True], f"other letters than one came back: {kept}")
 
 
 async def _judge(stage: Stage, there: Instance, moment: datetime, began: float) -> None:
@@ -179,6 +186,13 @@ async def _up(place: Place, stage: Stage) -> AsyncGenerator[Instance]:
         there = await asyncio.to_thread(context.__enter__)
         stack.push_async_callback(asyncio.to_thread, context.__exit__, None, None, None)
         yield there
+
+
+async def _keep_letter(instance: Instance, id_: str) -> None:
+    async with await aio_pika.connect(instance.addresses.amqp_as(WORKER_LOGIN)) as connection:
+        channel = await connection.channel()
+        message = aio_pika.Message(b"{}", correlation_id=id_, user_id=WORKER_LOGIN, delivery_mode=2)
+        await channel.default_exchange.publish(message, DEAD_QUEUE)
 
 
 async def _make_by_hand(instance: Instance) -> None:

@@ -124,6 +124,7 @@ _OURS: Final = (
     Act("write a command past the exchange", _publish("", "credits.commands.0"), _refused("exchange", "amq.default")),
     Act("consume dead copies", _consume("credits.dead"), _refused("queue", "credits.dead")),
     Act("empty the queue of dead copies", lambda c: c.queue_purge("credits.dead"), _refused("queue", "credits.dead")),
+    Act("forge a dead copy", _publish("credits.dead", "credits.dead"), _refused("exchange", "credits.dead")),
     Act("read the log of all events", _consume("credits.events.log"), _refused("queue", "credits.events.log")),
     Act(
         "delete the log of all events",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import tempfile
 from collections.abc import AsyncGenerator, Generator
 from contextlib import contextmanager
@@ -10,10 +11,14 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from api.operators.dead.__main__ import main as dead_letters
+from contracts.topology import GIVEN_UP_QUEUE
 from ops.fakes.stripe.running import StandIn
 from ops.fakes.stripe.running import running as stripe_running
 from ops.instance import Instance, private
 from tests.e2e.client import Client
+from tests.integration.api.operators import Said
+from tests.integration.workers.dead import Mana, settings_of
 from tests.integration.workers.events import Subscriber, subscribed
 from tests.integration.workers.running import PARTITIONS, Running, running
 
@@ -113,3 +118,28 @@ async def rule(owner: asyncpg.Connection) -> AsyncGenerator[None]:
     await owner.execute(_RULE)
     yield
     await owner.execute(_NO_RULE)
+
+
+@pytest.fixture
+async def emptied(client: Client) -> AsyncGenerator[None]:
+    """No letters before, and none left behind."""
+    queues = [await client.dead(), await client.channel.get_queue(GIVEN_UP_QUEUE)]
+    for queue in queues:
+        await queue.purge()
+    yield
+    for queue in queues:
+        await queue.purge()
+
+
+@pytest.fixture
+def mana(servers: Instance, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Mana:
+    """What ``./mana dead`` says, as the program that it hands over to, in this process."""
+    for name, value in settings_of(servers).items():
+        monkeypatch.setenv(name, value)
+
+    async def say(*words: str) -> Said:
+        status = await asyncio.to_thread(dead_letters, words)
+        said = capsys.readouterr()
+        return Said(status, said.out, said.err)
+
+    return say

@@ -5,28 +5,29 @@ from __future__ import annotations
 import asyncio
 import shutil
 import signal
+import uuid
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import aio_pika
 import asyncpg
 import pytest
 
-from contracts.topology import DEAD_QUEUE
+from contracts.topology import WORKER_LOGIN
 from ops import layout, roles, state, urls
-from ops.backup import archive, restoring, taking
+from ops.backup import archive, letters, record, restoring, taking
 from ops.backup.record import Record
 from ops.commands import running
 from ops.errors import LauncherError
 from ops.identity import Identity
 from ops.instance import Instance
-from ops.management import Management
 from ops.place import Place
 from ops.settings import Settings
 from ops.state import DATABASE_ROLES, State
+from tests.e2e.client import Client
 from tests.integration.workers.conftest import passable
+from tests.integration.workers.dead import Mana, ids, keep, there_are, use
 from tests.integration.workers.running import PARTITIONS
 
 _ADD = "INSERT INTO credits.apps (id, name, permissions) VALUES ($1, $1, '{}')"
@@ -41,13 +42,13 @@ def folder() -> Generator[Path]:
 
 @pytest.fixture(scope="module")
 async def backup(servers: Instance, folder: Path) -> tuple[Path, Record]:
-    """A backup, with one app that was there before it, and a dead letter; the server's log has its statements."""
+    """A backup, with one app that was there before it, and two dead letters; the server's log has its statements."""
     owner = await asyncpg.connect(servers.addresses.database)
     await owner.execute(_ADD, "before-the-backup")
     await owner.close()
     administrator = await asyncpg.connect(layout.remembered_postgres(_state(servers.place)).url)
     await administrator.execute("ALTER ROLE CURRENT_USER SET log_statement = 'ddl'")
-    async with _dead_letter(servers):
+    async with _dead_letters(servers):
         taken = await taking.take(servers, folder / "whole", _watch)
     await administrator.execute("ALTER ROLE CURRENT_USER RESET log_statement")
     await administrator.close()
@@ -55,20 +56,16 @@ async def backup(servers: Instance, folder: Path) -> tuple[Path, Record]:
 
 
 @asynccontextmanager
-async def _dead_letter(servers: Instance) -> AsyncGenerator[None]:
-    """One is kept, and the broker says so; afterwards none is."""
-    vhost = urls.vhost_of(servers.addresses.amqp)
-    async with (
-        await aio_pika.connect(servers.addresses.amqp) as connection,
-        Management.of(servers.addresses.management, servers.addresses.amqp) as broker,
-    ):
-        channel = await connection.channel()
-        queue = await channel.get_queue(DEAD_QUEUE)
+async def _dead_letters(servers: Instance) -> AsyncGenerator[None]:
+    """One that a worker kept and one that nobody proves, both there while the block lasts."""
+    body = use(str(uuid.uuid4()))
+    async with Client.connected(servers.addresses.amqp) as client:
+        queue = await client.dead()
         await queue.purge()
-        await channel.default_exchange.publish(aio_pika.Message(b"a letter"), DEAD_QUEUE)
-        while (await broker.get("queues", vhost, DEAD_QUEUE)).get("messages") != 1:
-            await asyncio.sleep(0.1)
+        await keep(servers.addresses.amqp_as(WORKER_LOGIN), body, login="chat")
+        await keep(servers.addresses.amqp, body, login=WORKER_LOGIN)
         yield
+        await there_are(client, 2)
         await queue.purge()
 
 
@@ -118,6 +115,9 @@ async def test_a_place_comes_back_as_of_a_moment(
     assert restored.last is not None
     assert restored.last <= moment
     assert restored.gap is None
+    letters_of_then = place.dead_letters.read_bytes()
+    assert (taken.dead_letters, taken.dead_letters_left, letters_of_then.count(b"\n")) == (2, 0, 2)
+    assert place.dead_letters.stat().st_mode & 0o777 == 0o600
     kept, known = _state(place), _state(servers.place)
     assert (kept.secrets, kept.partitions) == (known.secrets, PARTITIONS)
     with pytest.raises(LauncherError, match="another place with the same data"):
@@ -149,8 +149,16 @@ def test_no_statement_of_a_backups_holds_a_password(servers: Instance, backup: t
     assert all("PASSWORD 'SCRAM-SHA-256$" in line for line in made)
 
 
-def test_a_backup_says_how_many_dead_letters_it_lacks(backup: tuple[Path, Record]) -> None:
-    assert backup[1].dead_letters == 1
+async def test_dead_letters_come_back_as_they_were(servers: Instance, backup: tuple[Path, Record], mana: Mana) -> None:
+    """What was proven is so again, and what was not is not."""
+    async with Client.connected(servers.addresses.amqp) as client:
+        await there_are(client, 0)
+        await letters.put_back(servers.addresses, backup[0] / record.LETTERS)
+        await there_are(client, 2)
+        shown = [(await mana("show", letter)).output for letter in ids(await mana("list"))]
+        assert ["not proven" in one for one in shown] == [False, True]
+        assert ["internal: by a test" in one for one in shown] == [True, True]
+        await (await client.dead()).purge()
 
 
 async def test_a_hole_in_the_archive_is_told(

@@ -10,30 +10,27 @@ import json
 import os
 import sys
 import uuid
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
-import aio_pika
 import asyncpg
 import pytest
-from aio_pika.abc import AbstractChannel
 
-from api.operators.dead.__main__ import main
+from api.broker.dead import DeadQueue
+from api.broker.walk import WINDOW
 from contracts import dead_letters
-from contracts.topology import DEAD_QUEUE, RELAY_LOGIN, WORKER_LOGIN, broker_topology
+from contracts.topology import DEAD_QUEUE, REDRIVE_LOGIN, RELAY_LOGIN, WORKER_LOGIN, broker_topology
 from ops import urls
 from ops.instance import Instance
 from ops.management import Management
-from ops.programs import ProcessSettings, run_environment
+from ops.programs import run_environment
 from tests.e2e.client import Client
-from tests.integration.api.operators import Said
 from tests.integration.workers.apps import registered, revoke
+from tests.integration.workers.dead import Mana, ids, keep, number_of_letters, settings_of, there_are, use
 from tests.integration.workers.flood import keys_in_order
 from tests.integration.workers.running import PARTITIONS, Running, until
 
-Mana = Callable[..., Awaitable[Said]]
 pytestmark = pytest.mark.usefixtures("worker", "emptied")
 
 _MISTAKES = 40
@@ -50,75 +47,11 @@ main(sys.argv[1:])
 
 
 @pytest.fixture
-async def emptied(client: Client) -> AsyncGenerator[None]:
-    """No letters before, and none left behind."""
-    await (await client.dead()).purge()
-    yield
-    await (await client.dead()).purge()
-
-
-@pytest.fixture
 async def not_yet(owner: asyncpg.Connection) -> AsyncGenerator[None]:
     """A fault of ours: the database refuses what the program would write, until a test mends it."""
     await owner.execute(_NOT_YET)
     yield
     await owner.execute(_NOW)
-
-
-@pytest.fixture
-def mana(servers: Instance, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Mana:
-    """What ``./mana dead`` says, as the program that it hands over to, in this process."""
-    for name, value in _settings(servers).items():
-        monkeypatch.setenv(name, value)
-
-    async def say(*words: str) -> Said:
-        status = await asyncio.to_thread(main, words)
-        said = capsys.readouterr()
-        return Said(status, said.out, said.err)
-
-    return say
-
-
-def _settings(servers: Instance) -> dict[str, str]:
-    return ProcessSettings(servers.addresses, PARTITIONS).dead_letters()
-
-
-def _use(user: str, key: str = "k", **fields: Any) -> dict[str, Any]:
-    return {"userId": user, "amount": 3, "appId": "chat", "description": "a use", "idempotencyKey": key, **fields}
-
-
-async def _letters(client: Client) -> int:
-    """How many lie there and are nobody's now."""
-    declared = await client.channel.declare_queue(DEAD_QUEUE, passive=True)
-    return declared.declaration_result.message_count or 0
-
-
-async def _there_are(client: Client, number: int) -> None:
-    async def look() -> bool:
-        return await _letters(client) == number
-
-    await until(look, f"{number} letters")
-
-
-async def _keep(url: str, *bodies: dict[str, Any], **told: Any) -> None:
-    """Copies such as a worker's, made with the login of that address."""
-    connection = await aio_pika.connect(url)
-    async with connection:
-        channel = await connection.channel()
-        for body in bodies:
-            await _publish(channel, unquote(urlsplit(url).username or ""), body, told)
-
-
-async def _publish(channel: AbstractChannel, login: str, body: dict[str, Any], told: dict[str, Any]) -> None:
-    headers = {dead_letters.REASON: "internal: by a test", dead_letters.ROUTING_KEY: body["userId"], **told}
-    message = aio_pika.Message(
-        json.dumps(body).encode(), type="credits.use", user_id=login, headers={**headers}, delivery_mode=2
-    )
-    await channel.default_exchange.publish(message, DEAD_QUEUE)
-
-
-def _ids(said: Said) -> list[str]:
-    return [line.split()[0] for line in said.output.splitlines()[1:]]
 
 
 async def _acts(owner: asyncpg.Connection, letter: str) -> list[dict[str, Any]]:
@@ -136,7 +69,7 @@ async def test_a_command_is_charged_once_when_its_cause_is_mended(
     async with registered(servers, owner, ["credits:use"]) as app, Client.connected(app.url) as as_app:
         asked = {"appId": app.id, "description": "not yet", "idempotencyKey": "k"}
         assert (await as_app.use(user, 3, **asked))["error"]["code"] == "internal"
-        (letter,) = _ids(await mana("list", "--user", user, "--app", app.id, "--reason", "NOT_YET"))
+        (letter,) = ids(await mana("list", "--user", user, "--app", app.id, "--reason", "NOT_YET"))
         shown = (await mana("show", letter)).output
         for words in (app.login, "credits.use", user, '"idempotencyKey": "k"', "internal", "possible"):
             assert words in shown
@@ -145,8 +78,8 @@ async def test_a_command_is_charged_once_when_its_cause_is_mended(
         assert again.status == 0
         assert again.output.startswith(f"{letter}: credits.use was refused: internal: ")
         assert again.output.endswith(": it is kept again.\n")
-        await _there_are(client, 1)
-        assert _ids(await mana("list")) == [letter], "a copy of the same message"
+        await there_are(client, 1)
+        assert ids(await mana("list")) == [letter], "a copy of the same message"
         kept = await (await client.dead()).get(no_ack=False)
         first, last = (str(kept.headers[name]) for name in (dead_letters.KEPT_SINCE, dead_letters.KEPT_AT))
         assert first < last, "the first time stays that of the first copy"
@@ -162,7 +95,7 @@ async def test_a_command_is_charged_once_when_its_cause_is_mended(
     )
     assert row is not None
     assert (row["app_id"], row["origin"]) == (app.id, "app")
-    assert await _letters(client) == 0
+    assert await number_of_letters(client) == 0
     acts = await _acts(owner, letter)
     assert [act["type"] for act in acts] == ["dead_letter.redriven"] * 2
     assert {(act["by"], act["user"], act["login"], act["key"]) for act in acts} == {("operator", user, app.login, "k")}
@@ -172,23 +105,23 @@ async def test_what_was_in_fact_done_answers_as_a_replay(
     mana: Mana, client: Client, servers: Instance, owner: asyncpg.Connection
 ) -> None:
     user = await client.open_user()
-    body = _use(user)
+    body = use(user)
     assert (await client.call("credits.use", user, **{name: body[name] for name in body if name != "userId"}))["ok"]
-    await _keep(servers.addresses.amqp_as(WORKER_LOGIN), body, login="chat")
+    await keep(servers.addresses.amqp_as(WORKER_LOGIN), body, login="chat")
     said = await mana("redrive", "--all", "--user", user)
     assert said.output.endswith("credits.use had been done before: nothing was done now.\n")
     assert await keys_in_order(owner, user) == ["k"]
-    assert await _letters(client) == 0
+    assert await number_of_letters(client) == 0
 
 
 async def test_killed_between_confirm_and_removal_it_charges_once(
     mana: Mana, client: Client, servers: Instance, owner: asyncpg.Connection
 ) -> None:
     user = await client.open_user()
-    await _keep(servers.addresses.amqp_as(WORKER_LOGIN), _use(user), login="chat")
+    await keep(servers.addresses.amqp_as(WORKER_LOGIN), use(user), login="chat")
     child = await asyncio.create_subprocess_exec(
         *(sys.executable, "-P", "-c", _DIES_BEFORE_REMOVING, "redrive", "--all"),
-        env={**run_environment({}), **_settings(servers)},
+        env={**run_environment({}), **settings_of(servers)},
     )
     assert await child.wait() == 9
 
@@ -196,10 +129,10 @@ async def test_killed_between_confirm_and_removal_it_charges_once(
         return await keys_in_order(owner, user) == ["k"]
 
     await until(charged, "the command was sent before the kill")
-    await _there_are(client, 1)
+    await there_are(client, 1)
     assert "had been done before" in (await mana("redrive", "--all")).output
     assert await keys_in_order(owner, user) == ["k"]
-    assert await _letters(client) == 0
+    assert await number_of_letters(client) == 0
 
 
 async def test_a_letter_gives_nobody_rights(
@@ -207,11 +140,11 @@ async def test_a_letter_gives_nobody_rights(
 ) -> None:
     """Neither one that no worker wrote, nor one whose sender has lost his."""
     user = await client.open_user()
-    await _keep(servers.addresses.amqp, _use(user, "forged"), login=WORKER_LOGIN)
+    await keep(servers.addresses.amqp, use(user, "forged"), login=WORKER_LOGIN)
     async with registered(servers, owner, ["credits:use"]) as app:
-        own = _use(user, "late", appId=app.id)
-        await _keep(servers.addresses.amqp_as(WORKER_LOGIN), own, login=app.login)
-        await _keep(servers.addresses.amqp_as(WORKER_LOGIN), _use(user, "another's"), login=app.login)
+        own = use(user, "late", appId=app.id)
+        await keep(servers.addresses.amqp_as(WORKER_LOGIN), own, login=app.login)
+        await keep(servers.addresses.amqp_as(WORKER_LOGIN), use(user, "another's"), login=app.login)
         await revoke(owner, app)
         said = await mana("redrive", "--all")
     assert said.status == 1
@@ -219,7 +152,7 @@ async def test_a_letter_gives_nobody_rights(
     assert ["not proven" in line for line in lines] == [True, False, False]
     assert ["revoked" in line for line in lines] == [False, True, True]
     assert await keys_in_order(owner, user) == []
-    await _there_are(client, 3)
+    await there_are(client, 3)
 
 
 async def test_only_the_redriving_login_is_believed_who_sent_a_command(
@@ -234,26 +167,26 @@ async def test_only_the_redriving_login_is_believed_who_sent_a_command(
     async with Client.connected(servers.addresses.amqp_as("mana-redrive")) as nobody:
         unbelieved = ("mana-redrive", WORKER_LOGIN, "mana-admin", 5)
         for unsaid in (None, *({dead_letters.SENDER_HEADER: one} for one in unbelieved)):
-            told = await nobody.send(json.dumps(_use(user)).encode(), user, type="credits.use", headers=unsaid)
+            told = await nobody.send(json.dumps(use(user)).encode(), user, type="credits.use", headers=unsaid)
             assert told["error"]["code"] == "forbidden"
 
 
 async def test_looking_puts_all_back_in_its_order(mana: Mana, client: Client, servers: Instance) -> None:
     user = await client.open_user()
     number = 70
-    bodies = [_use(user, f"k{key}") for key in range(number)]
-    await _keep(servers.addresses.amqp_as(WORKER_LOGIN), *bodies, login="chat")
-    first = _ids(await mana("list"))
+    bodies = [use(user, f"k{key}") for key in range(number)]
+    await keep(servers.addresses.amqp_as(WORKER_LOGIN), *bodies, login="chat")
+    first = ids(await mana("list"))
     assert len(first) == number
-    await _there_are(client, number)
+    await there_are(client, number)
     assert (await mana("show", first[40])).status == 0
-    await _there_are(client, number)
-    assert _ids(await mana("list")) == first
+    await there_are(client, number)
+    assert ids(await mana("list")) == first
     short = (await mana("list", "--limit", "3")).output
     assert short.endswith(f"and {number - 3} more messages: --limit shows more of them.\n")
     assert (await mana("drop", first[20], "--because", "it is in the midst")).status == 0
-    await _there_are(client, number - 1)
-    assert _ids(await mana("list")) == [*first[:20], *first[21:]]
+    await there_are(client, number - 1)
+    assert ids(await mana("list")) == [*first[:20], *first[21:]]
 
 
 async def test_what_its_senders_expiration_ended_is_only_redriven_by_name(
@@ -261,9 +194,9 @@ async def test_what_its_senders_expiration_ended_is_only_redriven_by_name(
 ) -> None:
     user = await client.open_user()
     deaths = [{"reason": "expired", "queue": "credits.commands.0", "routing-keys": [user]}]
-    await _keep(servers.addresses.amqp_as(RELAY_LOGIN), _use(user), **{"x-death": deaths})
+    await keep(servers.addresses.amqp_as(RELAY_LOGIN), use(user), **{"x-death": deaths})
     said = await mana("redrive", "--all")
-    (letter,) = _ids(await mana("list", "--reason", "expired"))
+    (letter,) = ids(await mana("list", "--reason", "expired"))
     assert (said.status, "it expired, as its sender wanted" in said.output) == (1, True)
     assert await keys_in_order(owner, user) == []
     assert (await mana("redrive", letter)).output.endswith("credits.use is done.\n")
@@ -274,15 +207,15 @@ async def test_what_cannot_be_read_is_dropped_with_a_reason(
 ) -> None:
     user = await client.open_user()
     await client.send(b"[1]", user, type="credits.use")
-    (letter,) = _ids(await mana("list"))
+    (letter,) = ids(await mana("list"))
     said = await mana("redrive", letter)
     assert (said.status, said.output) == (
         1,
         f"{letter}: left where it is: it would be refused: body is not an object.\n",
     )
-    await _there_are(client, 1)
+    await there_are(client, 1)
     assert (await mana("drop", letter[:8], "--because", "a client's mistake")).status == 0
-    assert await _letters(client) == 0
+    assert await number_of_letters(client) == 0
     (act,) = await _acts(owner, letter)
     assert (act["type"], act["because"], act["login"]) == ("dead_letter.dropped", "a client's mistake", client.login)
     gone = await mana("redrive", letter)
@@ -294,12 +227,12 @@ async def test_without_the_database_nothing_is_done(
 ) -> None:
     """No act goes without its entry."""
     user = await client.open_user()
-    await _keep(servers.addresses.amqp_as(WORKER_LOGIN), _use(user), login="chat")
+    await keep(servers.addresses.amqp_as(WORKER_LOGIN), use(user), login="chat")
     port = os.environ["DATABASE_URL"].rpartition(":")[2].partition("/")[0]
     monkeypatch.setenv("DATABASE_URL", os.environ["DATABASE_URL"].replace(f":{port}/", ":9/"))
     said = await mana("redrive", "--all")
     assert (said.status, "left where it was" in said.errors) == (1, True)
-    await _there_are(client, 1)
+    await there_are(client, 1)
 
 
 @asynccontextmanager
@@ -337,3 +270,40 @@ async def test_a_full_queue_of_dead_copies_stops_no_partition(
             answers = await asyncio.gather(*map(client.use, users))
         assert [answer["ok"] for answer in answers] == [True] * len(users)
         assert await worker.meter("mana_kept_refused") == 0
+
+
+async def test_no_more_is_on_its_way_than_a_window_however_many_lie_there(client: Client, servers: Instance) -> None:
+    number = 3 * WINDOW
+    await keep(servers.addresses.amqp_as(WORKER_LOGIN), *(use(str(uuid.uuid4())) for _ in range(number)), login="chat")
+    url = servers.addresses.amqp_as(REDRIVE_LOGIN)
+    seen = list[bytes]()
+    async with DeadQueue.opened(url) as queue:
+        async for kept in queue.each():
+            seen.append(kept.body)
+            windows = -(-len(seen) // WINDOW)
+            await there_are(client, number - windows * WINDOW)
+    await there_are(client, number)
+    async with DeadQueue.opened(url) as queue:
+        assert [kept.body async for kept in queue.each()] == seen
+    assert len(seen) == number
+
+
+async def test_one_looks_at_a_time(mana: Mana, client: Client, servers: Instance) -> None:
+    user = await client.open_user()
+    await keep(servers.addresses.amqp_as(WORKER_LOGIN), use(user), login="chat")
+    async with DeadQueue.opened(servers.addresses.amqp_as(REDRIVE_LOGIN)):
+        said = await mana("redrive", "--all")
+        assert (said.status, said.output) == (1, "")
+        assert "Somebody else looks" in said.errors
+    assert (await mana("redrive", "--all")).output.endswith("credits.use is done.\n")
+
+
+@pytest.mark.slow
+async def test_thousands_go_back_in_their_order(mana: Mana, client: Client, servers: Instance) -> None:
+    number = 80 * WINDOW
+    users = [str(uuid.uuid4()) for _ in range(number)]
+    await keep(servers.addresses.amqp_as(WORKER_LOGIN), *map(use, users), login="chat")
+    for limit in (number, number // 2, number):
+        listed = (await mana("list", "--limit", str(limit))).output.splitlines()[1 : limit + 1]
+        assert [user for line in listed if (user := line.split()[6])] == users[:limit]
+        await there_are(client, number)

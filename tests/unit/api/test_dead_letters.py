@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from hashlib import sha256
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from api.broker.dead import Kept
+from api.broker.walk import Kept
 from api.operators.dead.asking import asked, fits
+from api.operators.dead.copies import copy
 from api.operators.dead.letters import Letter, again, read, why_not
 from api.operators.dead.showing import Entries, outcome, table
 from contracts import dead_letters
@@ -29,10 +30,9 @@ DEATHS = [{"reason": "delivery_limit", "queue": "credits.commands.0", "routing-k
 
 
 def _kept(headers: dict[str, Any], user_id: str | None = WORKER, body: object = USE, **properties: Any) -> Kept:
-    known = {"reply_to": None, "message_id": None, "content_encoding": None, "type": "credits.use", **properties}
+    known = dict.fromkeys(("reply_to", "correlation_id", "message_id", "content_encoding")) | {"type": "credits.use"}
     told = json.dumps(body).encode()
-    digest = sha256(told).digest()
-    return Kept(tag=1, user_id=user_id, headers=headers, body=told, body_bytes=len(told), digest=digest, **known)
+    return Kept(tag=1, queue="credits.dead", user_id=user_id, headers=headers, body=told, **{**known, **properties})
 
 
 def _letter(headers: dict[str, Any], user_id: str | None = WORKER, **properties: Any) -> Letter:
@@ -91,6 +91,22 @@ def test_what_its_senders_expiration_ended_says_so() -> None:
     limited = _letter({"x-death": DEATHS}, "chat")
     assert (limited.reason, limited.expired) == ("the broker gave it up: delivery_limit", False)
     assert _letter({**COPIED, dead_letters.REASON: "expired"}).expired is False
+
+
+def _restored(headers: dict[str, Any], user_id: str | None = WORKER) -> Letter:
+    """What a letter is after a backup, and its way back by a worker's login."""
+    saved = copy(_kept(headers, user_id), Logins().system)
+    return _letter({**saved.headers}, WORKER if saved.proven else None)
+
+
+def test_what_comes_back_from_a_backup_is_the_letter_that_it_was() -> None:
+    deaths = [{**DEATHS[0], "reason": "expired", "time": datetime(2027, 1, 31, tzinfo=UTC)}]
+    for headers, user_id in (
+        (COPIED, WORKER),
+        (COPIED, "mana-admin"),
+        ({"x-death": deaths, dead_letters.DEADLINE: "2027-02-01T00:00:00Z", "x": b"\xff"}, "chat"),
+    ):
+        assert _restored(headers, user_id) == _letter(headers, user_id)
 
 
 def test_without_a_sender_it_is_left() -> None:

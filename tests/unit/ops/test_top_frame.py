@@ -83,7 +83,8 @@ def test_who_does_not_answer_is_down_unless_the_supervisor_knows_better() -> Non
 def test_partitions_are_known_by_whoever_can_tell() -> None:
     kept = [Partition(0, 5, "w"), Partition(1, 2, None)]
     database = Database(3, 100, 2**21, kept, None)
-    broker = Broker("3.10", 4, [], {"credits.commands.0": Queue(7, 1), "credits.dead": Queue(3, 0)})
+    dead = {"credits.dead": Queue(2, 0), "credits.dead.broker": Queue(1, 0)}
+    broker = Broker("3.10", 4, [], {"credits.commands.0": Queue(7, 1), **dead})
     made = frame.make(None, look(1, {"w": worker(1, lag=4)}, broker=broker, database=database))
     told = [(row.partition, row.owner, row.ready, row.unanswered, row.unconfirmed) for row in made.partitions]
     assert told == [(0, "w", 7, 1, 4), (1, None, None, None, 2)]
