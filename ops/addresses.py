@@ -47,7 +47,9 @@ class Addresses:
         """The broker's administrator: its name is what workers see as `user_id`."""
         return urls.login_of(self.amqp)[0] or "guest"
 
-    def public(self, api_url: str, metrics_urls: list[str], prometheus_url: str) -> dict[str, str]:
+    def public(
+        self, api_url: str, metrics_urls: list[str], prometheus_url: str, alertmanager_url: str
+    ) -> dict[str, str]:
         """What `.mana/env` says."""
         return {
             "MANA_API_URL": api_url,
@@ -58,4 +60,5 @@ class Addresses:
             "MANA_REDIS_URL": self.redis,
             "MANA_METRICS_URLS": ",".join(metrics_urls),
             "MANA_PROMETHEUS_URL": prometheus_url,
+            "MANA_ALERTMANAGER_URL": alertmanager_url,
         }

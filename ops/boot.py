@@ -36,7 +36,7 @@ from ops.place import Place
 from ops.program import Program
 from ops.programs import Programs
 from ops.rotation import Rotation
-from ops.servers import prometheus
+from ops.servers import alertmanager, prometheus
 from ops.settings import Settings
 from ops.stages import Stages
 from ops.status import Board
@@ -85,7 +85,7 @@ class Boot:
         self._new: list[tuple[str, Callable[[], Program]]] = []
         self._unknown: list[status.ProcessStatus] = []
         self._doors = Doors(os.environ.get("MANA_BIND_HOST") or "127.0.0.1")
-        names = (*OURS, stand_in.NAME, prometheus.NAME, "pooler", "servers", "epmd")
+        names = (*OURS, stand_in.NAME, prometheus.NAME, alertmanager.NAME, "pooler", "servers", "epmd")
         self._stages = Stages(names, place.logs, board)
 
     async def run(self) -> None:
@@ -107,9 +107,11 @@ class Boot:
             self._board.step("starting the front and the workers")
             await self._processes(programs)
         if self._wish.monitored:
-            self._board.step("starting Prometheus")
+            self._board.step("starting Prometheus and Alertmanager")
             layout.choose_port(remembered, "monitoring")
-            await self._serve(await self._prometheus(remembered), stage=prometheus.NAME)
+            layout.choose_port(remembered, "alertmanager")
+            for program in await self._watchers(remembered):
+                await self._serve(program, stage=program.name)
         state.save(self._place.state, remembered)
         envfile.write(self._place.env, self._public(plan.addresses))
         self._changing = self._rotation(plan, remembered, programs)
@@ -136,8 +138,13 @@ class Boot:
             else:
                 self._new.append((stage, recipe))
         if self._wish.monitored:
-            program = await self._prometheus(remembered)
-            self._stages.keep(prometheus.NAME, program, entries.pop(program.name, None))
+            if alertmanager.NAME not in remembered.ports:
+                layout.choose_port(remembered, "alertmanager")
+            for program in await self._watchers(remembered):
+                if entry := entries.pop(program.name, None):
+                    self._stages.keep(program.name, program, entry)
+                else:
+                    log.warning("the version of before had no %s: the next start brings it", program.name)
         self._unknown = list(entries.values())
         self._changing = self._rotation(plan, remembered, programs)
         self._rolling = partial(self._roll, plan, remembered)
@@ -169,7 +176,7 @@ class Boot:
         self._board.step("declaring the topology")
         partitions = remembered.partitions or PARTITIONS_DEFAULT
         await declaring.declare(self._place, plan, remembered, partitions, self._settings)
-        for child in (*self._stages["pooler"], *self._stages[prometheus.NAME]):
+        for child in (*self._stages["pooler"], *self._stages[alertmanager.NAME], *self._stages[prometheus.NAME]):
             child.renew(child.program, signal.SIGHUP)
         await rolling.roll(ROLLED, self._stages, self._new, _PROCESS_PATIENCE, self._board.step)
         for entry in self._unknown:
@@ -271,10 +278,14 @@ class Boot:
         children = [self._stages.start(stage, recipe) for stage, recipe in self._recipes(programs)]
         await asyncio.gather(*(child.ready(_PROCESS_PATIENCE) for child in children))
 
-    async def _prometheus(self, remembered: state.State) -> Program:
+    async def _watchers(self, remembered: state.State) -> list[Program]:
+        """Who is told first, then who tells."""
         broker = remembered.ports["prometheus"] if self._settings.amqp_url is None else None
-        watching = layout.monitoring(remembered, targets.of(self._ours, broker), self._settings.monitoring_interval)
-        return await watching.prepare()
+        alerting = layout.alerting(remembered, self._settings)
+        watching = layout.monitoring(
+            remembered, targets.of(self._ours, broker), self._settings.monitoring_interval, alerting.address
+        )
+        return [await alerting.prepare(), await watching.prepare()]
 
     @property
     def _ours(self) -> list[Program]:
@@ -282,5 +293,8 @@ class Boot:
 
     def _public(self, addresses: Addresses) -> dict[str, str]:
         api = next((program.url or "" for program in self._ours if program.name == "api"), "")
-        watching = next((child.program.url or "" for child in self._stages[prometheus.NAME]), "")
-        return addresses.public(api, [f"{program.url}/metrics" for program in self._ours], watching)
+        watching, alerting = (
+            next((child.program.url or "" for child in self._stages[stage]), "")
+            for stage in (prometheus.NAME, alertmanager.NAME)
+        )
+        return addresses.public(api, [f"{program.url}/metrics" for program in self._ours], watching, alerting)

@@ -18,7 +18,7 @@ def start(place: Place, wish: Wish, *, attached: bool) -> launch.Launched:
     with screen.steps("looking for the servers") as show:
         packages.ensure(given, watch=show)
         if wish.monitored:
-            packages.require("prometheus", "prometheus", watch=show)
+            packages.require_all(packages.MONITORING, watch=show)
         if wish.pooling:
             packages.require("pgbouncer", "pgbouncer", watch=show)
         launched = launch.launch(place, wish, os.environ, attached=attached)

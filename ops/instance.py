@@ -80,7 +80,7 @@ def private(
     """
     packages.ensure(Settings.model_construct(), watch=lambda _line: None)
     if monitored:
-        packages.require("prometheus", "prometheus", watch=lambda _line: None)
+        packages.require_all(packages.MONITORING, watch=lambda _line: None)
     if pooling:
         packages.require("pgbouncer", "pgbouncer", watch=lambda _line: None)
     with tempfile.TemporaryDirectory(prefix=f"mana-{name}-", ignore_cleanup_errors=True) as folder:

@@ -11,6 +11,7 @@ from ops.errors import LauncherError
 from ops.identity import Identity
 from ops.place import REACHABLE, Place, new_data_outside
 from ops.program import Program
+from ops.servers.alertmanager import Alertmanager
 from ops.servers.pgbouncer import PgBouncer
 from ops.servers.postgres import Postgres
 from ops.servers.prometheus import Prometheus, Targets
@@ -185,9 +186,14 @@ def _broker(data: Path, state: State, settings: Settings) -> tuple[RabbitMQ | No
     return None, settings.amqp_url, urls.management_candidates(settings.amqp_url)
 
 
-def monitoring(state: State, targets: Targets, every: timedelta) -> Prometheus:
-    """The private Prometheus, on the port that stands in `state`."""
-    return Prometheus(Path(state.data) / "prometheus", state.ports["monitoring"], targets, every)
+def alerting(state: State, settings: Settings) -> Alertmanager:
+    """The private Alertmanager, on the port that stands in `state`."""
+    return Alertmanager(Path(state.data) / "alertmanager", state.ports["alertmanager"], settings)
+
+
+def monitoring(state: State, targets: Targets, every: timedelta, alerts: str) -> Prometheus:
+    """The private Prometheus, on the port that stands in `state`. `alerts`: its Alertmanager's address."""
+    return Prometheus(Path(state.data) / "prometheus", state.ports["monitoring"], targets, alerts, every)
 
 
 def choose_port(state: State, name: PortName) -> None:

@@ -5,7 +5,7 @@ import fcntl
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 
 from ops import ports
@@ -20,12 +20,15 @@ _TELLING = ("Get:", "Unpacking ", "Setting up ")
 _POLICY = Path("/usr/sbin/policy-rc.d")
 _POLICY_TEXT = "#!/bin/sh\n# Put here by ./mana for as long as it installs packages: starts no service.\nexit 101\n"
 _LOCK = Path("/run/mana-packages.lock")
+MONITORING: Mapping[str, str] = {"prometheus": "prometheus", "prometheus-alertmanager": "prometheus-alertmanager"}
+"""What a monitored instance needs besides, each program with its package."""
 # The packages' services and their ports, for those that the machine's own policy lets start.
 _SERVICES = {
     "postgresql-15": ("postgresql", 5432),
     "rabbitmq-server": ("rabbitmq-server", 5672),
     "redis-server": ("redis-server", 6379),
     "prometheus": ("prometheus", 9090),
+    "prometheus-alertmanager": ("prometheus-alertmanager", 9093),
     "pgbouncer": ("pgbouncer", 6432),
 }
 
@@ -51,10 +54,19 @@ def ensure(settings: Settings, watch: Watch) -> None:
 
 def require(program: str, package: str, watch: Watch) -> None:
     """Install the package of a program that not every instance needs. Raises LauncherError when that cannot be."""
-    if shutil.which(program) is None:
-        _refuse_without_means(package)
+    require_all({program: package}, watch)
+
+
+def require_all(wanted: Mapping[str, str], watch: Watch) -> None:
+    """The same for several at once, each program with its package."""
+    if packages := _absent(wanted):
+        _refuse_without_means(" ".join(packages))
         with _one_at_a_time(watch):
-            _install([] if shutil.which(program) else [package], watch)
+            _install(_absent(wanted), watch)
+
+
+def _absent(wanted: Mapping[str, str]) -> list[str]:
+    return [package for program, package in wanted.items() if shutil.which(program) is None]
 
 
 def offer(program: str, package: str, watch: Watch) -> None:

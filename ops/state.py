@@ -31,6 +31,7 @@ PortName = Literal[
     "management",
     "prometheus",  # RabbitMQ's own page of metrics
     "monitoring",
+    "alertmanager",
     "stream",
     "dist",
     "epmd",

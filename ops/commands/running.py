@@ -9,6 +9,7 @@ import msgspec
 import typer
 
 from ops import (
+    alerting,
     demo,
     envfile,
     foreground,
@@ -45,7 +46,7 @@ def up(
     partitions: Annotated[int | None, typer.Option(min=1, max=1024, help="Command queues; fixed once made.")] = None,
     monitored: Annotated[
         bool | None,
-        typer.Option("--monitoring/--no-monitoring", help="Prometheus too, with our alerts; as at the last start."),
+        typer.Option("--monitoring/--no-monitoring", help="Prometheus, Alertmanager; as at the last start."),
     ] = None,
     pgbouncer: Annotated[
         bool | None,
@@ -81,6 +82,8 @@ def up(
     )
     launched = foreground.start(place, wish, attached=not detach)
     _show_addresses(place)
+    if monitored and (hint := alerting.untold(settings.read())):
+        screen.results.print(hint, markup=False)
     _demonstrate(place, with_demo)
     if not detach:
         foreground.stay(launched)

@@ -51,11 +51,13 @@ Targets = Mapping[str, list[Target]]
 """By job."""
 
 
-def configuration(every: timedelta) -> dict[str, Any]:
-    """Our configuration, with each job's targets in a file of its own; they are asked, and rules judged, so often."""
+def configuration(every: timedelta, alerts: str) -> dict[str, Any]:
+    """Our configuration, with each job's targets in a file of its own; they are asked, and rules judged, so often.
+    `alerts`: the address of the Alertmanager that is told."""
     interval = f"{every.total_seconds():.0f}s"
     told: dict[str, Any] = yaml.safe_load((FOLDER / "prometheus.yml").read_text(encoding="utf-8"))
     told["global"] = {"scrape_interval": interval, "scrape_timeout": interval, "evaluation_interval": interval}
+    told["alerting"] = {"alertmanagers": [{"static_configs": [{"targets": [alerts]}]}]}
     for job in told["scrape_configs"]:
         for way in _BY_NAME:
             job.pop(way, None)
@@ -65,11 +67,12 @@ def configuration(every: timedelta) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Prometheus:
-    """One private server: its folder and port, whom it asks, and how often."""
+    """One private server: its folder and port, whom it asks, the address of its Alertmanager, and how often it asks."""
 
     folder: Path
     port: int
     targets: Targets
+    alerts: str
     interval: timedelta = timedelta(seconds=15)
 
     @property
@@ -104,11 +107,12 @@ class Prometheus:
         )
 
     def _write(self, identity: Identity) -> None:
-        told = configuration(self.interval)
+        told = configuration(self.interval, self.alerts)
         give_file(self.folder / "prometheus.yml", yaml.safe_dump(told, sort_keys=False), identity)
         for rules in sorted((FOLDER / "rules").glob("*.yml")):
             give_file(self.folder / "rules" / rules.name, rules.read_text(encoding="utf-8"), identity)
-        asked = {**self.targets, NAME: [Target(NAME, f"127.0.0.1:{self.port}")]}
+        own = {NAME: [Target(NAME, f"127.0.0.1:{self.port}")], "alertmanager": [Target("alertmanager", self.alerts)]}
+        asked = {**self.targets, **own}
         for job in told["scrape_configs"]:
             found = [
                 {"targets": [one.address], "labels": {"instance": one.instance}}

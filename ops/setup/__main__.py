@@ -34,7 +34,8 @@ def main() -> int:
     asked = parser.parse_args()
     try:
         if asked.command == "secrets":
-            secret_files.write(asked.folder, asked.partitions, settings.read())
+            if hint := secret_files.write(asked.folder, asked.partitions, settings.read()):
+                sys.stdout.write(f"{hint}\n")
         elif asked.command == "operator":
             operator.run(asked.state, asked.words, settings.read())
         else:

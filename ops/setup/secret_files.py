@@ -11,7 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from contracts.topology import LOGINS
-from ops import broker_logins, layout, private_file, state
+from ops import alerting, broker_logins, layout, private_file, settings, state
 from ops.errors import LauncherError
 from ops.programs import ProcessSettings
 from ops.servers import pgbouncer
@@ -32,24 +32,30 @@ _OWN_NAMES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     }
 )
 """Which process is told which of them."""
+_ALERTS = ("ALERTS_EMAIL_TO", "ALERTS_EMAIL_FROM", "ALERTS_SMTP_URL", "ALERTS_WEBHOOK_URL", "SMTP_URL")
+"""Who is told of alerts, and how."""
 _NONE_OF_OWN: Mapping[str, str] = MappingProxyType(
-    dict.fromkeys((name for names in _OWN_NAMES.values() for name in names), "")
+    dict.fromkeys((*(name for names in _OWN_NAMES.values() for name in names), *_ALERTS), "")
 )
 
 
-def write(folder: Path, partitions: int, chosen: Settings) -> None:
-    """Make the folder hold a file for each; what it remembers stays. Raises LauncherError where that, or what was
-    written by hand, is damaged."""
+def write(folder: Path, partitions: int, chosen: Settings) -> str | None:
+    """Make the folder hold a file for each; what it remembers stays. Answers what whoever does it should know.
+
+    Raises LauncherError where what is remembered, or what was written by hand, is damaged.
+    """
     folder.mkdir(mode=_CLOSED, parents=True, exist_ok=True)
     folder.chmod(_CLOSED)
     remembered = state.load(folder / "state.json") or State(data="")
     if not (folder / OWN).exists():
         private_file.write(folder / OWN, _text(_NONE_OF_OWN))
-    made = files(remembered, partitions, chosen, _own(folder / OWN))
+    own = _own(folder / OWN)
+    made = files(remembered, partitions, chosen, own)
     # First what the others are made from: broken off behind it, the next run makes the same ones.
     private_file.write(folder / "state.json", state.text(remembered), _READABLE)
     for name, text in made.items():
         private_file.write(folder / name, text, _READABLE)
+    return alerting.untold(_alerting(own))
 
 
 def files(
@@ -81,6 +87,7 @@ def files(
         "redis_password": secrets.redis,
         "redis_users": f"user default on #{hashlib.sha256(secrets.redis.encode()).hexdigest()} ~* &* +@all\n",
         "grafana_password": secrets.grafana,
+        "alertmanager.yml": alerting.text(_alerting(own)),
     }
 
 
@@ -94,6 +101,10 @@ def _own(path: Path) -> dict[str, str]:
     if unknown := sorted(told.keys() - _NONE_OF_OWN.keys()):
         raise LauncherError(f"{path} holds {unknown[0]}: known are {', '.join(_NONE_OF_OWN)}.")
     return {**_NONE_OF_OWN, **told}
+
+
+def _alerting(own: Mapping[str, str]) -> Settings:
+    return settings.read(**{name.lower(): own[name] for name in _ALERTS if own[name]})
 
 
 def _text(values: Mapping[str, str]) -> str:

@@ -27,7 +27,7 @@ from tests.integration.api.users import sign_up
 pytestmark = pytest.mark.timeout(240)
 
 OURS = ("api", "relay", "clock", "mail", "apps", "payments", "worker-0", "worker-1", "usage")
-NAMES = {"epmd", "postgres", "rabbitmq", "redis", "stripe", "prometheus", *OURS}
+NAMES = {"epmd", "postgres", "rabbitmq", "redis", "stripe", "prometheus", "alertmanager", *OURS}
 OTHERS = ("api", "relay", "clock", "mail", "apps", "payments", "usage", "rabbitmq", "postgres")
 
 

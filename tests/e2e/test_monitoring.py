@@ -26,6 +26,7 @@ from ops.monitoring.targets import job_of
 from ops.place import CHECKOUT
 from ops.programs import ProcessSettings, python, run_environment
 from tests.e2e.watching import Watching, eventually
+from tests.integration.monitoring.hook import Hook, hearing, make_impatient
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -41,7 +42,14 @@ EMPTY = {
 
 
 @pytest.fixture(scope="module")
-def instance() -> Generator[Instance]:
+def hook() -> Generator[Hook]:
+    """Who is told of alerts."""
+    with hearing() as told:
+        yield told
+
+
+@pytest.fixture(scope="module")
+def instance(hook: Hook) -> Generator[Instance]:
     """Two workers, everything else once; asked each second."""
     with private(
         name="monitored",
@@ -49,7 +57,7 @@ def instance() -> Generator[Instance]:
         partitions=PARTITIONS,
         with_stand_in=True,
         monitored=True,
-        environment={"MONITORING_INTERVAL": "1s"},
+        environment={"MONITORING_INTERVAL": "1s", "ALERTS_WEBHOOK_URL": hook.url},
     ) as running:
         yield running
 
@@ -58,7 +66,7 @@ def instance() -> Generator[Instance]:
 def watching(instance: Instance) -> Generator[Watching]:
     with httpx.Client(base_url=instance.env["MANA_PROMETHEUS_URL"], trust_env=False) as client:
         found = Watching(client)
-        eventually(lambda: found.answering() == PROCESSES | {"rabbitmq", "prometheus"})
+        eventually(lambda: found.answering() == PROCESSES | {"rabbitmq", "prometheus", "alertmanager"})
         yield found
 
 
@@ -71,8 +79,8 @@ def load(instance: Instance, watching: Watching) -> None:
 
 
 def test_every_process_and_the_broker_are_asked_and_answer(watching: Watching) -> None:
-    """The broker on two pages, and Prometheus by itself."""
-    eventually(lambda: watching.value("sum(up)") == len(PROCESSES) + 3)
+    """The broker on two pages, Alertmanager, and Prometheus by itself."""
+    eventually(lambda: watching.value("sum(up)") == len(PROCESSES) + 4)
 
 
 @pytest.mark.usefixtures("load")
@@ -132,8 +140,8 @@ def test_nothing_fires_while_all_is_well(watching: Watching) -> None:
     assert watching.alerts() == set()
 
 
-def test_an_alert_fires_when_a_worker_dies_and_clears_when_it_is_back(
-    instance: Instance, watching: Watching, tmp_path: Path
+def test_an_alert_fires_when_a_worker_dies_and_clears_when_it_is_back_and_somebody_is_told_of_both(
+    instance: Instance, watching: Watching, hook: Hook, tmp_path: Path
 ) -> None:
     """A worker of the test's own: nobody starts it again but the test."""
     _make_impatient(instance)
@@ -144,20 +152,26 @@ def test_an_alert_fires_when_a_worker_dies_and_clears_when_it_is_back(
         eventually(lambda: "ProcessGone" not in watching.alerts())
         worker.kill()
         eventually(lambda: "ProcessGone" in watching.alerts())
+        eventually(lambda: hook.told("ProcessGone") == ["firing"])
     with _worker(instance, port, tmp_path / "second.log"):
         eventually(lambda: "ProcessGone" not in watching.alerts())
         assert "worker-9" in watching.answering()
+        eventually(lambda: hook.told("ProcessGone") == ["firing", "resolved"])
+    assert {alert["labels"]["instance"] for alert in hook.alerts} == {"worker-9"}, "and of nothing else"
 
 
 def _make_impatient(instance: Instance) -> None:
-    """The same rules, but what holds for a second is enough."""
+    """The same rules and the same ways to tell, but what holds for a second is enough, and is told within another."""
     rules = instance.data / "prometheus" / "rules" / "processes.yml"
     told = rules.read_text(encoding="utf-8")
     assert "for: 1m" in told
     rules.write_text(told.replace("for: 1m", "for: 1s"), encoding="utf-8")
-    (prometheus,) = [entry.pid for entry in instance.status.processes if entry.name == "prometheus"]
-    assert prometheus is not None
-    os.kill(prometheus, signal.SIGHUP)
+    ways = instance.data / "alertmanager" / "alertmanager.yml"
+    make_impatient(ways)
+    for entry in instance.status.processes:
+        if entry.name in {"prometheus", "alertmanager"}:
+            assert entry.pid is not None
+            os.kill(entry.pid, signal.SIGHUP)
 
 
 def _watch_also(instance: Instance, name: str, port: int) -> None:

@@ -1,4 +1,4 @@
-"""Debian's promtool, installed where it is missing."""
+"""Debian's promtool and amtool, installed where they are missing."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Promtool = Callable[..., str]
 @pytest.fixture(scope="session")
 def promtool() -> Promtool:
     """Runs it with some words; what it said, and an assertion where it found a fault."""
-    packages.require("promtool", "prometheus", watch=lambda _line: None)
+    packages.require_all(packages.MONITORING, watch=lambda _line: None)
 
     def run(*words: str) -> str:
         done = subprocess.run(["promtool", *words], check=False, capture_output=True, text=True)

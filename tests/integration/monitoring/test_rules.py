@@ -19,6 +19,7 @@ from ops.servers.prometheus import FOLDER, configuration
 RULES = sorted((FOLDER / "rules").glob("*.yml"))
 TESTS = sorted((FOLDER / "tests").glob("*.yml"))
 RUNBOOKS = CHECKOUT / "docs" / "operations" / "runbooks"
+ALERTS = "127.0.0.1:9093"
 SECTIONS = ["What it means", "What users see", "How to look", "What to do", "How you know that it is over"]
 
 
@@ -30,7 +31,7 @@ def _alerts() -> dict[str, dict[str, Any]]:
     return named
 
 
-ALERTS = _alerts()
+RULED = _alerts()
 
 
 @functools.cache
@@ -42,17 +43,17 @@ def _squeezed(text: str) -> str:
     return " ".join(text.split())
 
 
-@pytest.mark.parametrize("name", ALERTS)
+@pytest.mark.parametrize("name", RULED)
 def test_an_alert_says_how_grave_it_is_what_is_wrong_and_where_to_read_on(name: str) -> None:
-    alert = ALERTS[name]
+    alert = RULED[name]
     assert alert["labels"]["severity"] in {"critical", "warning", "info"}
     assert alert["annotations"]["summary"]
     assert CHECKOUT / alert["annotations"]["runbook"] == RUNBOOKS / f"{name}.md"
 
 
-@pytest.mark.parametrize("name", ALERTS)
+@pytest.mark.parametrize("name", RULED)
 def test_its_page_tells_the_rule_as_it_is_and_what_to_do(name: str) -> None:
-    alert, page = ALERTS[name], (RUNBOOKS / f"{name}.md").read_text(encoding="utf-8")
+    alert, page = RULED[name], (RUNBOOKS / f"{name}.md").read_text(encoding="utf-8")
     assert page.startswith(f"# {name}\n")
     assert f"Severity `{alert['labels']['severity']}`" in page
     (shown,) = re.findall(r"```promql\n(.*?)```", page, flags=re.DOTALL)
@@ -64,10 +65,10 @@ def test_its_page_tells_the_rule_as_it_is_and_what_to_do(name: str) -> None:
 
 
 def test_there_is_no_page_without_its_alert() -> None:
-    assert {path.stem for path in RUNBOOKS.glob("*.md")} - {"README"} == set(ALERTS)
+    assert {path.stem for path in RUNBOOKS.glob("*.md")} - {"README"} == set(RULED)
 
 
-@pytest.mark.parametrize("name", ALERTS)
+@pytest.mark.parametrize("name", RULED)
 def test_each_alert_is_seen_to_fire_and_to_stay_silent(name: str) -> None:
     """By cases that promtool plays, below; each asks for this alert alone, and healthy series are not none at all."""
     cases = _cases()
@@ -101,7 +102,7 @@ def test_the_configuration_for_containers_finds_every_service_of_ours() -> None:
     environments = {name: service.get("environment") or {} for name, service in services.items()}
     ports = {name: told.get("METRICS_PORT") or told.get("PORT") for name, told in environments.items()}
     ours = {name: int(port) for name, port in ports.items() if port}
-    assert found == {**ours, "rabbitmq": 15692, "traefik": 8082, "localhost": 9090}
+    assert found == {**ours, "rabbitmq": 15692, "traefik": 8082, "alertmanager": 9093, "localhost": 9090}
     for name in found.keys() - {"localhost"}:
         assert {*services[name]["networks"]} & {*services["prometheus"]["networks"]}, name
 
@@ -109,11 +110,15 @@ def test_the_configuration_for_containers_finds_every_service_of_ours() -> None:
 def test_the_configuration_for_this_machine_has_the_same_jobs_and_rules(
     promtool: Callable[..., str], tmp_path: Path
 ) -> None:
-    contained, ours = yaml.safe_load((FOLDER / "prometheus.yml").read_text()), configuration(timedelta(seconds=15))
+    contained, ours = (
+        yaml.safe_load((FOLDER / "prometheus.yml").read_text()),
+        configuration(timedelta(seconds=15), ALERTS),
+    )
     assert [job["job_name"] for job in ours["scrape_configs"]] == [
         job["job_name"] for job in contained["scrape_configs"]
     ]
     assert ours["rule_files"] == contained["rule_files"]
+    assert ours["alerting"]["alertmanagers"] == [{"static_configs": [{"targets": [ALERTS]}]}]
     assert ours["global"] == {**contained["global"], "scrape_timeout": "15s"}
     (tmp_path / "rules").symlink_to(FOLDER / "rules")
     (tmp_path / "targets").mkdir()
@@ -125,5 +130,5 @@ def test_the_configuration_for_this_machine_has_the_same_jobs_and_rules(
 
 def test_every_process_of_ours_has_its_job() -> None:
     """All of which the launcher starts; what has none would be asked by nobody."""
-    jobs = {job["job_name"] for job in configuration(timedelta(seconds=15))["scrape_configs"]}
+    jobs = {job["job_name"] for job in configuration(timedelta(seconds=15), ALERTS)["scrape_configs"]}
     assert {job_of(name) for name in ("api", "relay", "clock", "mail", "apps", "payments", "worker-0", "usage")} <= jobs

@@ -23,6 +23,7 @@ NOT_HERE = {
     "grafana": "no package of it",
     "catcher": "no package of it",
     "prometheus": "by tests/integration/monitoring, on the same files",
+    "alertmanager": "the same",
 }
 """What no test starts, and why."""
 _ENV = {

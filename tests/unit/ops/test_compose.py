@@ -227,7 +227,7 @@ def test_the_world_reaches_traefik_and_traefik_reaches_no_store() -> None:
     closed = {name for name, network in COMPOSED["networks"].items() if network.get("internal")}
     assert closed == {"inside", "behind"}
     assert {name for name in SERVICES if "edge" in networks[name]} == {"traefik", "doors", "api-1", "api-2"}
-    assert {name for name in SERVICES if "outward" in networks[name]} == {"mana", "mail", "payments"}
+    assert {name for name in SERVICES if "outward" in networks[name]} == {"mana", "mail", "payments", "alertmanager"}
     assert {name for name in SERVICES if networks[name] & networks["traefik"]} - {"traefik"} == {
         *("api-1", "api-2", "doors", "rabbitmq", "grafana", "prometheus")
     }
@@ -292,18 +292,28 @@ def test_the_script_makes_all_secrets_and_shows_them_to_their_owner_alone(tmp_pa
     """With a docker that runs what it is told here, in the place of the container."""
     docker = tmp_path / "bin" / "docker"
     docker.parent.mkdir()
-    program = f'PYTHONPATH="{CHECKOUT}" exec "{sys.executable}" -m ops.setup secrets secrets'
+    own = tmp_path / "secrets" / secret_files.OWN
+    program = f'PYTHONPATH="{CHECKOUT}" "{sys.executable}" -m ops.setup secrets secrets'
     docker.write_text(f'#!/bin/sh\necho "$*" >> asked\ncase "$*" in run*) {program};; *version*) echo 2.35.0;; esac\n')
     docker.chmod(0o755)
     environment = {**os.environ, "PATH": f"{docker.parent}{os.pathsep}{os.environ['PATH']}"}
+    said: list[str] = []
     for _ in range(2):
-        subprocess.run(["sh", CHECKOUT / "ops" / "secrets.sh"], cwd=tmp_path, env=environment, check=True)
+        command = ["sh", CHECKOUT / "ops" / "secrets.sh"]
+        said.append(subprocess.check_output(command, cwd=tmp_path, env=environment, text=True))
+        own.write_text(
+            '{"SMTP_URL": "smtps://login:password@mail.example.com", "ALERTS_EMAIL_TO": "oncall@example.com"}'
+        )
+    assert ["Nobody is told" in one for one in said] == [True, False]
     version, build, run, *_ = (tmp_path / "asked").read_text().splitlines()
     assert version == "compose version --short"
     assert build == "compose build setup"
     assert f"-v {tmp_path}/secrets:/secrets mana:local python -m ops.setup secrets /secrets" in run
     assert {file.name for file in (tmp_path / "secrets").iterdir()} == {*SECRETS, "state.json", secret_files.OWN}
     assert (tmp_path / "secrets").stat().st_mode & 0o777 == 0o700
+    told = yaml.safe_load((tmp_path / "secrets" / "alertmanager.yml").read_text())
+    (mail,) = told["receivers"][0]["email_configs"]
+    assert (mail["to"], mail["smarthost"]) == ("oncall@example.com", "mail.example.com:465")
 
 
 @pytest.mark.parametrize(
@@ -324,3 +334,19 @@ def test_the_script_refuses_a_compose_that_would_stop_traefik_with_a_front(
     done = subprocess.run(script, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert (done.returncode == 0) == goes
     assert ("2.35 or later" in done.stderr) != goes
+
+
+def test_traces_can_be_switched_on_where_they_are_made() -> None:
+    """By every variable that the page on them names, in an image that has what they need."""
+    page = text_of("docs", "operations", "tracing.md")
+    (table,) = re.findall(r"\| variable \|.*?\n\n", page, flags=re.DOTALL)
+    named = set(re.findall(r"OTEL_[A-Z_]+", table))
+    assert len(named) > 10
+    for service in ("api-1", "api-2", "worker-1", "worker-2"):
+        assert named <= set(SERVICES[service]["environment"]), service
+    assert environment_of("worker-1", {"OTEL_TRACES_SAMPLER": "always_on"})["OTEL_TRACES_SAMPLER"] == "always_on"
+    assert not any(name.startswith("OTEL_") for name in environment_of("worker-1", {})), "off where nothing is said"
+    installed = re.findall(r"-r (\S+)", text_of("ops", "Dockerfile"))
+    assert installed == ["runtime.txt", "otel.txt"]
+    assert "mana_inside" in page, "where a collector is to be"
+    assert "inside" in SERVICES["worker-1"]["networks"]

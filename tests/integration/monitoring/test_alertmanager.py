@@ -1,0 +1,149 @@
+"""Who is told of which alert: our configuration, as the real Alertmanager takes it, and whom it then tells."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import yaml
+
+from ops import alerting, packages, ports
+from ops.identity import Identity
+from ops.place import CHECKOUT
+from ops.servers.alertmanager import Alertmanager
+from ops.settings import Settings
+from tests.integration.mail.server import receiving
+from tests.integration.monitoring.hook import hearing, make_impatient
+from tests.integration.running import served
+
+RULES = sorted((CHECKOUT / "ops" / "prometheus" / "rules").glob("*.yml"))
+GRAVITY = ("info", "warning", "critical")
+TOLD = {
+    "nobody": {},
+    "people by mail": {
+        "ALERTS_EMAIL_TO": "oncall@example.com, Ada <ada@example.com>",
+        "SMTP_URL": "smtps://mana:p%40ss@mail.example.com",
+        "MAIL_FROM": "Mana <mana@example.com>",
+    },
+    "a program": {"ALERTS_WEBHOOK_URL": "https://hooks.example.com/secret"},
+}
+
+Amtool = Callable[..., str]
+
+
+@pytest.fixture(scope="module")
+def amtool() -> Amtool:
+    """Runs it with some words; what it said, and an assertion where it found a fault."""
+    packages.require_all(packages.MONITORING, watch=lambda _line: None)
+
+    def run(*words: str) -> str:
+        done = subprocess.run(["amtool", *words], check=False, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    return run
+
+
+def settings_of(given: Mapping[str, str], monkeypatch: pytest.MonkeyPatch) -> Settings:
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    return Settings()
+
+
+def severities() -> dict[str, str]:
+    files = (yaml.safe_load(path.read_text(encoding="utf-8")) for path in RULES)
+    rules = [rule for file in files for group in file["groups"] for rule in group["rules"] if "alert" in rule]
+    return {rule["alert"]: rule["labels"]["severity"] for rule in rules}
+
+
+def hidden() -> list[tuple[str, str]]:
+    """Each cause with each alert that it hides, by their names."""
+    pairs = list[tuple[str, str]]()
+    for rule in yaml.safe_load(alerting.FILE.read_text(encoding="utf-8"))["inhibit_rules"]:
+        causes, effects = (_names(rule[f"{side}_matchers"]) for side in ("source", "target"))
+        pairs += [(cause, effect) for cause in causes for effect in effects]
+    return pairs
+
+
+def _names(matchers: list[str]) -> list[str]:
+    (by_name,) = [matcher for matcher in matchers if matcher.startswith("alertname")]
+    return by_name.partition("=")[2].lstrip("~").strip('"').split("|")
+
+
+@pytest.mark.parametrize("who", TOLD)
+def test_the_configuration_is_sound(who: str, amtool: Amtool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = settings_of(TOLD[who], monkeypatch)
+    file = tmp_path / "alertmanager.yml"
+    file.write_text(alerting.text(settings))
+    assert "SUCCESS" in amtool("check-config", str(file))
+    ways = {severity: amtool("config", "routes", "test", f"--config.file={file}", f"severity={severity}").strip()
+            for severity in GRAVITY}  # fmt: skip
+    assert ways == {"critical": "people", "warning": "people", "info": "nobody"}
+    assert (alerting.untold(settings) is None) == (who != "nobody")
+
+
+def test_a_cause_hides_what_is_there_and_is_no_less_grave_than_that() -> None:
+    """And nothing is hidden by what it hides itself."""
+    known, pairs = severities(), hidden()
+    assert pairs
+    for cause, effect in pairs:
+        assert GRAVITY.index(known[cause]) >= GRAVITY.index(known[effect]), (cause, effect)
+    assert not {pair for pair in pairs if pair[::-1] in pairs and pair[0] != pair[1]}
+
+
+async def test_people_are_told_by_mail_and_programs_by_http_but_not_of_what_follows(
+    amtool: Amtool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a real Alertmanager, without its patience: a cause, and another alert that it explains."""
+    async with receiving() as mail:
+        with hearing() as hook:
+            given = {"ALERTS_EMAIL_TO": "oncall@example.com", "ALERTS_SMTP_URL": mail.url,
+                     "ALERTS_WEBHOOK_URL": hook.url}  # fmt: skip
+            settings = settings_of(given, monkeypatch)
+            server = Alertmanager(tmp_path, ports.choose(None, ()), settings)
+            program = replace(await server.prepare(), identity=Identity())
+            make_impatient(tmp_path / "alertmanager.yml")
+            async with served(program), httpx.AsyncClient(base_url=server.url, trust_env=False) as asked:
+                await _fire(asked, NoLedgerWorker="critical", CommandsUnanswered="critical", MailBacklog="warning")
+                async with asyncio.timeout(20):
+                    while not (hook.told("MailBacklog") and hook.told("NoLedgerWorker") and len(mail.received) > 1):
+                        await asyncio.sleep(0.05)
+                alerts = (await asked.get("/api/v2/alerts")).json()
+    assert {alert["labels"]["alertname"] for alert in alerts if alert["status"]["inhibitedBy"]} == {
+        "CommandsUnanswered"
+    }
+    assert hook.told("CommandsUnanswered") == []
+    assert sorted(str(one["Subject"]).split()[1] for one in mail.received) == ["MailBacklog", "NoLedgerWorker"]
+    assert mail.recipients == [["oncall@example.com"]] * 2
+    assert "what it is about" in mail.received[0].as_string()
+
+
+async def _fire(asked: httpx.AsyncClient, **alerts: str) -> None:
+    body: list[dict[str, Any]] = [
+        {"labels": {"alertname": name, "severity": severity}, "annotations": {"summary": "what it is about"}}
+        for name, severity in alerts.items()
+    ]
+    (await asked.post("/api/v2/alerts", json=body)).raise_for_status()
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"ALERTS_EMAIL_TO": "oncall@example.com"}, "needs a mail server"),
+        ({"ALERTS_EMAIL_TO": "oncall", "SMTP_URL": "smtp://mail"}, "no e-mail address"),
+        ({"ALERTS_EMAIL_TO": "a@b", "SMTP_URL": "smtp://mail?starttls=no"}, "unencrypted"),
+        ({"ALERTS_EMAIL_TO": "a@b", "SMTP_URL": "smtps://mail:2465"}, "port 465 alone"),
+        ({"ALERTS_WEBHOOK_URL": "hooks.example.com"}, "must begin with http:// or https://"),
+    ],
+)
+def test_receivers_that_cannot_be_told_are_refused(
+    given: dict[str, str], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(ValueError, match=said):
+        settings_of(given, monkeypatch)
