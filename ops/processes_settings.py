@@ -42,7 +42,7 @@ _DEFAULTS = {
 _KINDS: tuple[type[BaseSettings], ...] = (
     front.Settings,
     front.RelaySettings,
-    ledger.Settings,
+    ledger.ClockSettings,
     MailSettings,
     PaymentsSettings,
     AppsSettings,

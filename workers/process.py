@@ -33,6 +33,24 @@ class Work(Protocol):
         ...
 
 
+class Together:
+    """Several works in one process: each until stopped, and where one refuses to run on, all end."""
+
+    def __init__(self, *parts: Work) -> None:
+        self._parts = parts
+
+    async def run(self) -> None:
+        """As ``Work`` says."""
+        async with asyncio.TaskGroup() as group:
+            for part in self._parts:
+                group.create_task(part.run())
+
+    def stop(self) -> None:
+        """As ``Work`` says."""
+        for part in self._parts:
+            part.stop()
+
+
 class Process:
     """Runs some work, with FastStream's ``broker`` as part of the application.
 

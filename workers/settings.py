@@ -64,3 +64,11 @@ class Settings(ProcessSettings):
         return Logins(
             self.mana_admin_logins, self.mana_front_logins, self.mana_system_logins, self.mana_payments_logins
         )
+
+
+class ClockSettings(Settings):
+    """What the clock needs to know besides: how often it verifies the ledger."""
+
+    ledger_verify_every: Annotated[timedelta, BeforeValidator(read_duration)] = Field(
+        default=timedelta(days=1), ge=timedelta(hours=1), le=timedelta(days=30), validate_default=False
+    )

@@ -12,7 +12,7 @@ from api.errors import Unavailable
 from api.sql import Statements
 from contracts.schema import KNOWN
 
-SCHEMA_NEEDED: Final = 35
+SCHEMA_NEEDED: Final = 36
 """The last migration that this code does not do without: it runs before later ones, known ones, are applied."""
 
 _SQL: Final = Statements(Path(__file__).parent / "sql")

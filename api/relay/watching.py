@@ -1,4 +1,5 @@
-"""Looks at the database server itself: how near its connections are to their limit, and how large our database is."""
+"""Looks at the database server itself: how near its connections are to their limit, how large our database is, and
+whether it is kept: backups, archived WAL."""
 
 from __future__ import annotations
 
@@ -31,6 +32,22 @@ class DatabaseMetrics:
             registry=registry,
         )
         self.size = Gauge("mana_database_bytes", "Size of our database", registry=registry)
+        self.made_at = Gauge(
+            "mana_database_made_timestamp_seconds", "When its first migration was applied", registry=registry
+        )
+        self.backup_at = Gauge(
+            "mana_backup_timestamp_seconds",
+            "When the last backup ended that was noted; 0 where none was",
+            registry=registry,
+        )
+        self.archived_at = Gauge(
+            "mana_wal_archived_timestamp_seconds",
+            "When PostgreSQL last archived a segment of its WAL; 0 where it never did",
+            registry=registry,
+        )
+        self.archiving_fails = Gauge(
+            "mana_wal_archiving_fails", "1 while archiving has failed since it last succeeded", registry=registry
+        )
 
 
 class Watching:
@@ -53,3 +70,7 @@ class Watching:
         self._metrics.connections.set(figures["connections"])
         self._metrics.connections_max.set(figures["connections_max"])
         self._metrics.size.set(figures["bytes"])
+        self._metrics.made_at.set(figures["made_at"])
+        self._metrics.backup_at.set(figures["backup_at"])
+        self._metrics.archived_at.set(figures["archived_at"])
+        self._metrics.archiving_fails.set(figures["archiving_fails"])

@@ -24,6 +24,7 @@ from ops.state import State
 
 _SECRETS = "SELECT app_id, id FROM auth.app_secrets"
 _ROLE = "mana_backup_"
+_PLACE_LENGTH_MAX = 1000
 _ROLE_LIVES = "10 minutes"
 """As long as it may take to log in: what is logged in goes on."""
 
@@ -64,6 +65,7 @@ async def take(there: Instance, folder: Path, watch: Watch) -> Record:
     finally:
         await administrator.close()
     record.write(folder, taken)
+    await _note(urls.with_database(server, taken.database), folder)
     return taken
 
 
@@ -99,6 +101,21 @@ async def _logins_of_apps(administrator: asyncpg.Connection) -> list[str]:
     if not await administrator.fetchval("SELECT to_regclass('auth.app_secrets') IS NOT NULL"):
         return []
     return [app_login(row["app_id"], row["id"]) for row in await administrator.fetch(_SECRETS)]
+
+
+async def _note(database: str, folder: Path) -> None:
+    """In the database that was copied, for those who watch how old its last backup is. The version of before had no
+    place for that."""
+    administrator = await _connected(database)
+    try:
+        if await administrator.fetchval("SELECT to_regclass('mana.backups') IS NOT NULL"):
+            await administrator.execute("INSERT INTO mana.backups (place) VALUES ($1)", str(folder)[:_PLACE_LENGTH_MAX])
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise LauncherError(
+            f"{folder} is a whole backup, which could not be noted in the database ({error})."
+        ) from error
+    finally:
+        await administrator.close()
 
 
 async def _connected(url: str) -> asyncpg.Connection:

@@ -175,9 +175,13 @@ async def test_the_worker_cannot_change_what_is_written(
         "UPDATE credits.purchases SET amount = 1",
         "DELETE FROM credits.purchases",
         "INSERT INTO credits.purchases SELECT * FROM credits.purchases",
-        "SELECT FROM credits.usage_stats",
+        "DELETE FROM credits.usage_stats",
+        "UPDATE credits.usage_progress SET sequence = 0",
         "CREATE TABLE credits.mine ()",
         "UPDATE mana.migrations SET name = ''",
+        "UPDATE mana.verifications SET broken = '{}'",
+        "DELETE FROM mana.verifications",
+        "INSERT INTO mana.backups (place) VALUES ('nowhere')",
     ],
 )
 async def test_the_worker_cannot(users: list[str], shared: Database, command: str) -> None:

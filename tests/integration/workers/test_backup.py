@@ -13,7 +13,10 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+from prometheus_client import CollectorRegistry
 
+from api.database import Database
+from api.relay.watching import DatabaseMetrics, Watching
 from contracts.topology import WORKER_LOGIN
 from ops import layout, roles, state, urls
 from ops.backup import archive, letters, record, restoring, taking
@@ -140,6 +143,39 @@ async def test_a_place_comes_back_as_of_a_moment(
     with pytest.raises(LauncherError, match="holds an instance"):
         await restoring.restore(place, wish, Settings(), _watch)
     shutil.rmtree(kept.data)
+
+
+async def test_those_who_watch_learn_of_the_backup_and_of_wal_that_is_not_archived(
+    servers: Instance, backup: tuple[Path, Record], wal: Path
+) -> None:
+    """By the relay's figures; the folder takes nothing for a while."""
+    registry = CollectorRegistry()
+    server = layout.remembered_postgres(_state(servers.place)).url
+    administrator = await asyncpg.connect(urls.with_database(server, servers.addresses.database_name))
+    noted = await administrator.fetch("SELECT ended_at, place FROM mana.backups")
+    assert [row["place"] for row in noted] == [str(backup[0])]
+    assert noted[0]["ended_at"] >= backup[1].ended
+    async with Database.connected(servers.addresses.database_as("mana_relay"), 1, "relay") as relay:
+        watching = Watching(relay, DatabaseMetrics(registry))
+
+        async def tells(fails: float) -> None:
+            await administrator.execute("SELECT pg_logical_emit_message(true, 'test', 'something to archive')")
+            await administrator.execute("SELECT pg_switch_wal()")
+            while registry.get_sample_value("mana_wal_archiving_fails") != fails:
+                await watching.look()
+                await asyncio.sleep(0.05)
+
+        async with asyncio.timeout(30):
+            await tells(0)
+            wal.chmod(0o500)
+            try:
+                await tells(1)
+            finally:
+                wal.chmod(0o700)
+            await tells(0)
+    assert registry.get_sample_value("mana_backup_timestamp_seconds") == noted[0]["ended_at"].timestamp()
+    assert (registry.get_sample_value("mana_wal_archived_timestamp_seconds") or 0) > noted[0]["ended_at"].timestamp()
+    await administrator.close()
 
 
 def test_no_statement_of_a_backups_holds_a_password(servers: Instance, backup: tuple[Path, Record]) -> None:

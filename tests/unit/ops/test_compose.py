@@ -41,7 +41,7 @@ PROCESSES: dict[str, type[BaseSettings]] = {
     "relay": api.settings.RelaySettings,
     "worker-1": workers.settings.Settings,
     "worker-2": workers.settings.Settings,
-    "clock": workers.settings.Settings,
+    "clock": workers.settings.ClockSettings,
     "mail": workers.mail.settings.MailSettings,
     "payments": workers.payments.settings.PaymentsSettings,
     "apps": workers.apps.settings.AppsSettings,

@@ -23,7 +23,7 @@ ALL = [
     LauncherSettings,
     api.settings.Settings,
     api.settings.RelaySettings,
-    workers.settings.Settings,
+    workers.settings.ClockSettings,
     workers.mail.settings.MailSettings,
     workers.payments.settings.PaymentsSettings,
     workers.apps.settings.AppsSettings,

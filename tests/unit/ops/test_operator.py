@@ -57,7 +57,7 @@ def test_each_command_becomes_its_program_with_its_own_logins(line: str, state: 
     module, role, login = COMMANDS[line]
     command, env = become(state, line)
     assert command[0] == module
-    assert set(command[1:]) - {"--"} <= set(line.split())
+    assert set(command[1:]) - {"--", "--note"} <= set(line.split())
     assert env["DATABASE_URL"].startswith(f"postgresql://{role}:")
     assert env["DATABASE_URL"].endswith("@postgres:5432/mana")
     assert env.get("AMQP_URL", "").startswith(f"amqp://{login}:" if login else "")

@@ -9,7 +9,7 @@ from workers.ledger.faults import Broken, NotDurable
 from workers.ledger.store.session import Session
 from workers.ledger.store.statements import statement
 
-SCHEMA_NEEDED: Final = 33
+SCHEMA_NEEDED: Final = 36
 """The last migration that this code does not do without."""
 
 _DURABILITY: Final = statement("durability")
