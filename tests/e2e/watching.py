@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-_PATIENCE_SECONDS = 60.0
+_PATIENCE_SECONDS = 100.0
 
 
 @dataclass(frozen=True)
