@@ -5,9 +5,10 @@ import logging
 import os
 import shutil
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 from contracts.topology import PARTITIONS_DEFAULT
 from ops import (
@@ -96,7 +97,7 @@ class Boot:
         state.save(self._place.state, remembered)
         self._board.step("starting the servers")
         partitions = await self._partitions(plan, remembered)
-        await asyncio.gather(
+        await _side_by_side(
             self._database(plan, partitions), self._broker(plan, remembered, partitions), self._cache(plan)
         )
         remembered.partitions = partitions
@@ -298,3 +299,14 @@ class Boot:
             for stage in (prometheus.NAME, alertmanager.NAME)
         )
         return addresses.public(api, [f"{program.url}/metrics" for program in self._ours], watching, alerting)
+
+
+async def _side_by_side(*works: Coroutine[Any, Any, None]) -> None:
+    """Where one fails the others are broken off first: none may start what nobody would stop any more."""
+    tasks = [asyncio.create_task(work) for work in works]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Generator
+from contextlib import suppress
 from pathlib import Path
 
 import asyncpg
@@ -252,6 +253,28 @@ def test_wrong_settings_end_in_one_sentence(up: Starter, tmp_path: Path, setting
     assert done.returncode == 1
     assert word in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
+
+
+def test_a_server_that_cannot_start_leaves_no_other_one_behind(tmp_path: Path) -> None:
+    """They start side by side: what was under way when one failed must not come up when all was stopped."""
+    starter = Starter(tmp_path / "home")
+    for _ in range(2):  # at the second start PostgreSQL has its data, and fails at once
+        done = starter.run("up", "--detach", "--servers-only", BACKUP_WAL_DIR="not/from/the/root")
+        assert done.returncode == 1
+        assert "BACKUP_WAL_DIR" in done.stderr.splitlines()[-1]
+    data = json.loads((tmp_path / "home" / "state.json").read_bytes())["data"]
+    try:
+        assert [known for known in _environments() if data in known] == []
+    finally:
+        starter.must("down", "--purge")
+
+
+def _environments() -> list[str]:
+    found: list[str] = []
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        with suppress(OSError):  # it has ended meanwhile
+            found.append(path.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
+    return found
 
 
 def test_commands_that_need_a_running_instance_say_so(tmp_path: Path) -> None:
