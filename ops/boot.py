@@ -21,6 +21,7 @@ from ops import (
     rolling,
     rotation,
     schema,
+    settling,
     stand_in,
     state,
     status,
@@ -98,7 +99,7 @@ class Boot:
         self._board.step("starting the servers")
         partitions = await self._partitions(plan, remembered)
         await _side_by_side(
-            self._database(plan, partitions), self._broker(plan, remembered, partitions), self._cache(plan)
+            self._database(plan, remembered, partitions), self._broker(plan, remembered, partitions), self._cache(plan)
         )
         remembered.partitions = partitions
         wish = self._wish
@@ -174,6 +175,8 @@ class Boot:
         self._board.step("ready")
 
     async def _roll(self, plan: Layout, remembered: state.State) -> None:
+        await settling.settle_database(self._place, plan, remembered)
+        await settling.settle_broker(self._place, plan, remembered)
         self._board.step("declaring the topology")
         partitions = remembered.partitions or PARTITIONS_DEFAULT
         await declaring.declare(self._place, plan, remembered, partitions, self._settings)
@@ -227,10 +230,11 @@ class Boot:
             known = await topology.partitions_of(declaring.management(plan), urls.vhost_of(plan.addresses.amqp))
         return known or PARTITIONS_DEFAULT
 
-    async def _database(self, plan: Layout, partitions: int) -> None:
+    async def _database(self, plan: Layout, remembered: state.State, partitions: int) -> None:
+        addresses = plan.addresses
         if plan.postgres:
             await self._serve(await plan.postgres.prepare())
-        addresses = plan.addresses
+            await settling.settle_database(self._place, plan, remembered)
         await roles.establish(
             addresses.database,
             addresses.database_name,
@@ -247,6 +251,7 @@ class Boot:
             epmd, node = await plan.rabbitmq.prepare()
             await self._serve(epmd, stage="epmd")
             await self._serve(node)
+            await settling.settle_broker(self._place, plan, remembered)
         await declaring.declare(self._place, plan, remembered, partitions, self._settings)
 
     async def _cache(self, plan: Layout) -> None:

@@ -51,9 +51,21 @@ async def make(broker: Management, vhost: str, passwords: Mapping[str, str]) -> 
 
 
 async def change_password(broker: Management, name: str, password: str) -> None:
-    """From now on the login has this one; its connections stay."""
-    login = next(login for login in OUR_LOGINS if login.name == name)
+    """From now on the login has this one; its connections stay.
+
+    Also who asks for it, where it has this password already too.
+    """
+    login = next(login for login in LOGINS if login.name == name)
+    if name == broker.login:
+        async with broker.with_password(password) as renewed:
+            if await renewed.is_admitted():
+                return
     await broker.put("users", name, body={"password_hash": password_hash(password), "tags": ",".join(login.tags)})
+
+
+async def end_connections(broker: Management, name: str) -> None:
+    """End all connections of the login."""
+    await broker.delete("connections", "username", name)
 
 
 async def _make(broker: Management, vhost: str, login: BrokerLogin, password: str) -> None:

@@ -11,11 +11,12 @@ from ops.errors import LauncherError
 from ops.identity import Identity
 from ops.place import REACHABLE, Place, new_data_outside
 from ops.program import Program
+from ops.servers import postgres, rabbitmq
 from ops.servers.alertmanager import Alertmanager
 from ops.servers.pgbouncer import PgBouncer
 from ops.servers.postgres import Postgres
 from ops.servers.prometheus import Prometheus, Targets
-from ops.servers.rabbitmq import ADMINISTRATOR, RabbitMQ, RabbitPorts
+from ops.servers.rabbitmq import RabbitMQ, RabbitPorts
 from ops.servers.redis import Redis
 from ops.settings import Settings
 from ops.state import DatabaseRole, PortName, State
@@ -154,6 +155,7 @@ def _postgres(data: Path, state: State, settings: Settings) -> Postgres:
         state.secrets.postgres_admin,
         _wal_archive(state, settings),
         state.mark,
+        former=state.secrets.former.get(postgres.ADMINISTRATOR),
     )
 
 
@@ -224,4 +226,11 @@ def remembered_rabbitmq(data: Path, state: State) -> RabbitMQ:
         dist=state.ports["dist"],
         epmd=state.ports["epmd"],
     )
-    return RabbitMQ(data / "rabbitmq", node_ports, state.secrets.login(ADMINISTRATOR), state.secrets.erlang_cookie)
+    secrets = state.secrets
+    return RabbitMQ(
+        data / "rabbitmq",
+        node_ports,
+        secrets.login(rabbitmq.ADMINISTRATOR),
+        secrets.erlang_cookie,
+        former=secrets.former.get(rabbitmq.ADMINISTRATOR),
+    )

@@ -2,6 +2,7 @@
 
 import ssl
 from collections.abc import Mapping
+from http import HTTPStatus
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote
@@ -22,10 +23,10 @@ def trusted(amqp_url: str) -> ssl.SSLContext | bool:
 
 
 class Management:
-    """A logged-in client. Every failure is a LauncherError that names the broker."""
+    """A logged-in client. Every failure is a LauncherError that names the broker; `login` is who is logged in."""
 
     def __init__(self, url: str, login: str, password: str, trust: ssl.SSLContext | bool = True) -> None:
-        self._url = url
+        self._url, self.login, self._trust = url, login, trust
         self._client = httpx.AsyncClient(
             base_url=f"{url}/api", auth=(login, password), timeout=_PATIENCE_SECONDS, trust_env=False, verify=trust
         )
@@ -49,6 +50,14 @@ class Management:
         """Host and port: what may be shown."""
         return urls.where(self._url)
 
+    def with_password(self, password: str) -> "Management":
+        """The same login with another password."""
+        return Management(self._url, self.login, password, self._trust)
+
+    async def is_admitted(self) -> bool:
+        """Whether the login is good."""
+        return (await self._answer("GET", ("whoami",))).status_code != HTTPStatus.UNAUTHORIZED
+
     async def get(self, *path: str) -> Any:
         """What is there, as JSON."""
         return (await self._call("GET", path)).json()
@@ -66,17 +75,22 @@ class Management:
         await self._call("DELETE", path)
 
     async def _call(self, method: str, path: tuple[str, ...], body: Mapping[str, Any] | None = None) -> httpx.Response:
-        address = "/" + "/".join(quote(part, safe="") for part in path)
-        try:
-            response = await self._client.request(method, address, json=body)
-        except httpx.HTTPError as error:
-            raise LauncherError(
-                f"RabbitMQ's management API at {self._url} could not be reached ({error!r}):"
-                " start it, or name it in RABBITMQ_MANAGEMENT_URL."
-            ) from error
+        response = await self._answer(method, path, body)
         if response.is_success or (method == "DELETE" and response.status_code == _NOT_FOUND):
             return response
         raise LauncherError(
             f"RabbitMQ at {self._url} refused {method} {'/'.join(path)}"
             f" ({response.status_code} {response.text.strip()[:300]})."
         )
+
+    async def _answer(
+        self, method: str, path: tuple[str, ...], body: Mapping[str, Any] | None = None
+    ) -> httpx.Response:
+        address = "/" + "/".join(quote(part, safe="") for part in path)
+        try:
+            return await self._client.request(method, address, json=body)
+        except httpx.HTTPError as error:
+            raise LauncherError(
+                f"RabbitMQ's management API at {self._url} could not be reached ({error!r}):"
+                " start it, or name it in RABBITMQ_MANAGEMENT_URL."
+            ) from error

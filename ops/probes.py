@@ -130,6 +130,15 @@ def redis_server(url: str, configuration: Path | None = None) -> Probe:
     return lambda: _in_time(ask())
 
 
+def either(first: Probe, second: Probe) -> Probe:
+    """Ready when one of them is."""
+
+    async def ask() -> bool:
+        return await first() or await second()
+
+    return ask
+
+
 def both(first: Probe, second: Probe) -> Probe:
     """Ready when both are."""
 

@@ -18,6 +18,11 @@ _SETTINGS: Mapping[str, Mapping[str, str]] = {
     # A front that falls silent must not keep its users' rows, nor administration, locked.
     "mana_api": {"idle_in_transaction_session_timeout": "10s"},
 }
+_ENDING_MILLISECONDS = 10_000
+_END_OTHERS = """
+SELECT count(*) FILTER (WHERE NOT pg_terminate_backend(pid, $1)) FROM pg_stat_activity
+WHERE usename = current_user AND pid <> pg_backend_pid() AND backend_type IN ('client backend', 'walsender')
+"""
 _DUPLICATE = (asyncpg.DuplicateObjectError, asyncpg.UniqueViolationError, asyncpg.DuplicateDatabaseError)
 
 
@@ -73,15 +78,34 @@ async def _refuse_others(administrator_url: str, database: str, passwords: Mappi
 
 
 async def change_password(administrator_url: str, database: str, role: str, password: str) -> None:
-    """From now on the role logs in with this one; who is logged in already stays. Raises LauncherError."""
+    """From now on the role logs in with this one; who is in stays in. Raises LauncherError.
+
+    Also the administrator itself, where it has this password already too.
+    """
+    renewed = urls.with_login(urls.with_database(administrator_url, database), role, password)
     try:
-        connection = await _connect_anywhere(administrator_url, database)
+        if role != urls.login_of(administrator_url)[0] or not await _logs_in(renewed):
+            connection = await _connect_anywhere(administrator_url, database)
+            try:
+                await _establish_role(connection, role, password)
+            finally:
+                await connection.close()
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise LauncherError(f"PostgreSQL at {urls.where(administrator_url)} could not be used ({error}).") from error
+
+
+async def end_sessions(url: str) -> None:
+    """End all sessions of the address's login, which needs no more rights than its own. Raises LauncherError."""
+    try:
+        connection = await asyncpg.connect(url)
         try:
-            await _establish_role(connection, role, password)
+            left = await connection.fetchval(_END_OTHERS, _ENDING_MILLISECONDS)
         finally:
             await connection.close()
     except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        raise LauncherError(f"PostgreSQL at {urls.where(administrator_url)} could not be used ({error}).") from error
+        raise LauncherError(f"PostgreSQL at {urls.where(url)} could not be used ({error}).") from error
+    if left:
+        raise LauncherError(f"{left} sessions of the role {urls.login_of(url)[0]} at {urls.where(url)} did not end.")
 
 
 async def _logs_in(url: str) -> bool:

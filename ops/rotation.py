@@ -2,11 +2,10 @@
 
 Each login belongs to one kind of process alone. So these are ended in order, the password is changed, and they start
 with the new one: none ever runs with one that is no good any more. What comes meanwhile waits, at the front's door,
-which stays open, and in the queues.
+which stays open, and in the queues. Whoever else was in by an old password is put out.
 """
 
 import asyncio
-import signal
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -16,14 +15,26 @@ import msgspec
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from contracts.topology import FRONT_LOGIN, MAIL_LOGIN, PAYMENTS_LOGIN, RELAY_LOGIN, USAGE_LOGIN, WORKER_LOGIN
-from ops import broker_logins, roles
+from contracts.topology import (
+    ADMIN_LOGIN,
+    FRONT_LOGIN,
+    LOGINS,
+    MAIL_LOGIN,
+    PAYMENTS_LOGIN,
+    RELAY_LOGIN,
+    USAGE_LOGIN,
+    WORKER_LOGIN,
+)
+from ops import broker_logins, roles, urls
 from ops.addresses import Addresses
 from ops.child import Child
 from ops.errors import LauncherError
 from ops.layout import POOLED_ROLES, Layout
 from ops.management import Management
+from ops.program import Probe
 from ops.programs import Programs
+from ops.servers import postgres
+from ops.servers.pgbouncer import PgBouncer
 from ops.servers.redis import Redis as RedisServer
 from ops.state import DATABASE_ROLES, DatabaseRole, State, new_password
 
@@ -45,7 +56,7 @@ class Kind:
 
     stages: tuple[str, ...]
     role: DatabaseRole
-    login: str | None = None
+    login: str
     uses_redis: bool = False
 
 
@@ -55,16 +66,13 @@ KINDS: Final = (
     Kind(("mail",), "mana_mail", MAIL_LOGIN),
     Kind(("payments",), "mana_payments", PAYMENTS_LOGIN),
     Kind(("usage",), "mana_usage", USAGE_LOGIN),
-    # Its login at the broker is the administrator's, which is not ours to change.
-    Kind(("apps",), "mana_apps"),
+    Kind(("apps",), "mana_apps", ADMIN_LOGIN),
     Kind(("workers", "clock"), "mana_worker", WORKER_LOGIN),
 )
 ROLES_OF_NO_PROCESS: Final[tuple[DatabaseRole, ...]] = tuple(
     role for role in DATABASE_ROLES if role not in {kind.role for kind in KINDS}
 )
-LOGINS_OF_NO_PROCESS: Final = tuple(
-    login.name for login in broker_logins.OUR_LOGINS if login.name not in {kind.login for kind in KINDS}
-)
+LOGINS_OF_NO_PROCESS: Final = tuple(login.name for login in LOGINS if login.name not in {kind.login for kind in KINDS})
 
 
 class Rotation:
@@ -94,6 +102,7 @@ class Rotation:
         if "postgres" in parts:
             for role in ROLES_OF_NO_PROCESS:
                 await self._change_role(role)
+            await self._change_database_administrator()
         if "rabbitmq" in parts:
             for login in LOGINS_OF_NO_PROCESS:
                 await self._change_login(login)
@@ -110,8 +119,8 @@ class Rotation:
     async def _change(self, kind: Kind, parts: Collection[Part]) -> None:
         if "postgres" in parts:
             await self._change_role(kind.role)
-        if "rabbitmq" in parts and kind.login is not None:
-            await self._change_login(kind.login)
+        if "rabbitmq" in parts:
+            await (self._change_broker_administrator() if kind.login == ADMIN_LOGIN else self._change_login(kind.login))
         if "redis" in parts and kind.uses_redis:
             await self._change_redis()
 
@@ -119,19 +128,70 @@ class Rotation:
         addresses, password = self._plan.addresses, new_password()
         await roles.change_password(addresses.database, addresses.database_name, role, password)
         self._remembered.secrets.roles[role] = password
-        if self._plan.pgbouncer and role in POOLED_ROLES:
-            pooler = replace(self._plan.pgbouncer, logins={**self._plan.pgbouncer.logins, role: password})
-            self._plan = replace(self._plan, pgbouncer=pooler)
-            for child in self._stages["pooler"]:
-                child.renew(await pooler.prepare(), signal.SIGHUP)
         self._save(addresses)
+        await roles.end_sessions(addresses.database_as(role))
+        if self._plan.pgbouncer and role in POOLED_ROLES:
+            logins = {**self._plan.pgbouncer.logins, role: password}
+            await self._renew_pooler(replace(self._plan.pgbouncer, logins=logins))
+
+    async def _renew_pooler(self, pooler: PgBouncer) -> None:
+        self._plan = replace(self._plan, pgbouncer=pooler)
+        for child in self._stages["pooler"]:
+            child.renew(await pooler.prepare())
+            await child.hold()  # whose clients' connections outlive those to the server
+            await child.release(_PATIENCE)
 
     async def _change_login(self, login: str) -> None:
         addresses, password = self._plan.addresses, new_password()
         async with Management.of(addresses.management, addresses.amqp) as broker:
             await broker_logins.change_password(broker, login, password)
-        self._remembered.secrets.logins[login] = password
-        self._save(addresses)
+            self._remembered.secrets.logins[login] = password
+            self._save(addresses)
+            await broker_logins.end_connections(broker, login)
+
+    async def _change_database_administrator(self) -> None:
+        server, secrets = self._plan.postgres, self._remembered.secrets
+        if server is None:
+            return
+        # Noted before it is done: nobody else could let us in again.
+        if postgres.ADMINISTRATOR not in secrets.former:
+            secrets.former[postgres.ADMINISTRATOR] = secrets.postgres_admin
+            secrets.postgres_admin = new_password()
+            self._save(self._plan.addresses)
+        addresses, renewed = self._plan.addresses, replace(server, password=secrets.postgres_admin, former=None)
+        await roles.change_password(
+            addresses.database, addresses.database_name, postgres.ADMINISTRATOR, renewed.password
+        )
+        del secrets.former[postgres.ADMINISTRATOR]
+        database = urls.with_database(renewed.url, addresses.database_name)
+        self._plan = replace(self._plan, postgres=renewed, addresses=replace(addresses, database=database))
+        self._renewed("postgres", renewed.probe)
+        await roles.end_sessions(database)
+
+    async def _change_broker_administrator(self) -> None:
+        server, secrets = self._plan.rabbitmq, self._remembered.secrets
+        if server is None:
+            return
+        if ADMIN_LOGIN not in secrets.former:
+            secrets.former[ADMIN_LOGIN] = secrets.logins[ADMIN_LOGIN]
+            secrets.logins[ADMIN_LOGIN] = new_password()
+            self._save(self._plan.addresses)
+        addresses, renewed = self._plan.addresses, replace(server, password=secrets.logins[ADMIN_LOGIN], former=None)
+        async with Management.of(addresses.management, addresses.amqp) as broker:
+            await broker_logins.change_password(broker, ADMIN_LOGIN, renewed.password)
+        del secrets.former[ADMIN_LOGIN]
+        self._plan = replace(self._plan, rabbitmq=renewed, addresses=replace(addresses, amqp=renewed.url))
+        self._renewed("rabbitmq", renewed.probe)
+        async with Management.of(addresses.management, renewed.url) as broker:
+            await broker_logins.end_connections(broker, ADMIN_LOGIN)
+
+    def _renewed(self, server: str, probe: Probe) -> None:
+        """An administrator's password is another now: whoever looks after that server is told, and all others."""
+        for child in self._stages["servers"]:
+            if child.program.name == server:
+                child.renew(replace(child.program, probe=probe))
+        self._programs.tell(self._plan.addresses)
+        self._save(self._plan.addresses)
 
     def _own_redis(self) -> RedisServer:
         if self._plan.redis is None:
@@ -144,6 +204,7 @@ class Rotation:
         try:
             async with Redis.from_url(present.url) as connection:
                 await connection.config_set("requirepass", server.password)
+                await connection.execute_command("CLIENT", "KILL", "USER", "default", "SKIPME", "yes")
         except RedisError as error:
             raise LauncherError(f"Redis did not take a new password ({error}).") from error
         program = await server.prepare()

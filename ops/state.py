@@ -67,6 +67,9 @@ class Secrets(msgspec.Struct):
     erlang_cookie: str = msgspec.field(default_factory=new_password)
     roles: dict[str, str] = msgspec.field(default_factory=dict[str, str])
     logins: dict[str, str] = msgspec.field(default_factory=dict[str, str])
+    # What an administrator's password was, by its login, while a change of it is under way: who dies in between finds
+    # the server with either.
+    former: dict[str, str] = msgspec.field(default_factory=dict[str, str])
     # Encrypts the signing keys in the database: losing it loses every session.
     front_key: str = msgspec.field(default_factory=lambda: base64.b64encode(random_source.token_bytes(32)).decode())
     # Grafana's administrator's, where it runs beside the instance.

@@ -154,33 +154,50 @@ async def _recovered(
     server: Postgres, cluster: Path, settings: dict[str, str], identity: Identity, database: str
 ) -> datetime | None:
     """Starts the server, waits until it has become one that writes, and stops it in order."""
+    url = urls.with_database(server.url, database)
     async with _running(server, cluster, settings, identity) as (process, log):
-        while True:
-            if process.returncode is not None:
-                raise LauncherError(f"PostgreSQL could not go there: {_last_word(log)}")
-            with contextlib.suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
-                connection = await asyncpg.connect(server.url, timeout=5)
-                try:
-                    if not await connection.fetchval("SELECT pg_is_in_recovery()"):
-                        break
-                finally:
-                    await connection.close()
-            await asyncio.sleep(_LOOK_SECONDS)
+        if await _lets_us_in(server, cluster, identity, process, log):
+            return await _made_ready(url)
+    # Since the backup the administrator's password was changed, which the WAL brought back, and the state did not.
+    server.set_password(cluster)
+    async with _running(server, cluster, {"archive_mode": "off"}, identity) as (process, log):
+        await _lets_us_in(server, cluster, identity, process, log)
+        return await _made_ready(url)
+
+
+async def _lets_us_in(
+    server: Postgres, cluster: Path, identity: Identity, process: asyncio.subprocess.Process, log: Path
+) -> bool:
+    """Waits until it writes; whether the administrator's password is ours. Raises LauncherError where it ends."""
+    while process.returncode is None:
         try:
-            return await _made_ready(urls.with_database(server.url, database))
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            raise LauncherError(f"What was restored could not be made ready ({error}).") from error
+            connection = await asyncpg.connect(server.url, timeout=5)
+            try:
+                if not await connection.fetchval("SELECT pg_is_in_recovery()"):
+                    return True
+            finally:
+                await connection.close()
+        except asyncpg.InvalidPasswordError:
+            if postgres.control_data(cluster, identity, "Database cluster state") == "in production":
+                return False
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            pass  # not yet
+        await asyncio.sleep(_LOOK_SECONDS)
+    raise LauncherError(f"PostgreSQL could not go there: {_last_word(log)}")
 
 
 async def _made_ready(url: str) -> datetime | None:
-    """When the last transaction was that came back."""
-    connection = await asyncpg.connect(url)
+    """When the last transaction was that came back, where the server has not been started again since."""
     try:
-        await taking.forget_roles(connection, everyone=True)
-        await _hold_topups(connection)
-        return await connection.fetchval("SELECT pg_last_xact_replay_timestamp()")
-    finally:
-        await connection.close()
+        connection = await asyncpg.connect(url)
+        try:
+            await taking.forget_roles(connection, everyone=True)
+            await _hold_topups(connection)
+            return await connection.fetchval("SELECT pg_last_xact_replay_timestamp()")
+        finally:
+            await connection.close()
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise LauncherError(f"What was restored could not be made ready ({error}).") from error
 
 
 async def _hold_topups(connection: asyncpg.Connection) -> None:

@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ops import kernel, probes
+from ops import kernel, probes, scram
 from ops.backup import archive
 from ops.errors import LauncherError
 from ops.identity import Identity, give_file, own_folder
-from ops.program import Program
+from ops.program import Probe, Program
 
 ADMINISTRATOR = "mana_admin"
 ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"}
@@ -55,18 +55,34 @@ def binaries() -> Path | None:
 @dataclass(frozen=True)
 class Postgres:
     """One private server: its folder, port and administrator's password; where it archives its WAL, if it does, and the
-    mark of the place that it does so for."""
+    mark of the place that it does so for. `former`: the password that it may still have."""
 
     folder: Path
     port: int
     password: str
     wal_archive: Path | None = None
     mark: str = ""
+    former: str | None = None
 
     @property
     def url(self) -> str:
         """Logs in as the administrator, to the database that always exists."""
-        return f"postgresql://{ADMINISTRATOR}:{self.password}@127.0.0.1:{self.port}/postgres"
+        return self._url(self.password)
+
+    @property
+    def former_url(self) -> str | None:
+        """The same with the password of before, None where there is none."""
+        return None if self.former is None else self._url(self.former)
+
+    @property
+    def probe(self) -> Probe:
+        """Whether the administrator may log in."""
+        greeting = None if self.wal_archive is None else archive.WAKE
+        usual = probes.postgres(self.url, greeting)
+        return usual if self.former_url is None else probes.either(usual, probes.postgres(self.former_url, greeting))
+
+    def _url(self, password: str) -> str:
+        return f"postgresql://{ADMINISTRATOR}:{password}@127.0.0.1:{self.port}/postgres"
 
     async def prepare(self) -> Program:
         """Lay out the cluster where it is missing; say how to start it. Raises LauncherError when initdb fails."""
@@ -76,14 +92,16 @@ class Postgres:
             await self._initialise(self.cluster, identity)
         settings: dict[str, str] = {}
         if self.wal_archive is not None:
-            archive.prepare(self.wal_archive, identity, _system(self.cluster, identity), self.mark)
+            # By it a cluster, and whatever was copied of it, is told from all others.
+            system = control_data(self.cluster, identity, "Database system identifier")
+            archive.prepare(self.wal_archive, identity, system, self.mark)
             settings = archive.settings(self.wal_archive)
         return Program(
             name="postgres",
             argv=self.command(self.cluster, settings),
             env=ENVIRONMENT,
             cwd=self.folder,
-            probe=probes.postgres(self.url, archive.WAKE if settings else None),
+            probe=self.probe,
             url=f"postgresql://127.0.0.1:{self.port}",
             identity=identity,
             stop_signal="INT",  # fast shutdown: clients are disconnected, everything is written
@@ -99,6 +117,24 @@ class Postgres:
         """How the server is started on that cluster, with these settings besides its own."""
         chosen = {**_SETTINGS, "port": str(self.port), **settings}
         return [str(program("postgres")), "-D", str(cluster), *_options(chosen)]
+
+    def set_password(self, cluster: Path) -> None:
+        """Give the administrator of a cluster that no server runs on the password of ours, whatever it was. Raises
+        LauncherError."""
+        identity = Identity.of_server("postgres")
+        # Without a server there is no login: who may write the files is asked for no password.
+        command = [str(program("postgres")), "--single", "-D", str(cluster), "-c", "archive_mode=off", "template1"]
+        done = subprocess.run(
+            identity.command(command),
+            cwd=self.folder,
+            env=ENVIRONMENT,
+            input=f"ALTER ROLE {ADMINISTRATOR} PASSWORD '{scram.record(ADMINISTRATOR, self.password)}'\n".encode(),
+            capture_output=True,
+            check=False,
+        )
+        said = (done.stdout + done.stderr).decode(errors="replace")
+        if done.returncode != 0 or "ERROR:" in said:
+            raise LauncherError(f"PostgreSQL's administrator could not be given a password: {said.strip()[-200:]}")
 
     async def _end_orphans(self) -> None:
         """End the sessions of a server that was killed: one in a long statement keeps the next server out till its end.
@@ -143,13 +179,13 @@ def program(name: str) -> Path:
     return folder / name
 
 
-def _system(cluster: Path, identity: Identity) -> str:
-    """The number by which a cluster, and whatever was copied of it, is told from all others."""
+def control_data(cluster: Path, identity: Identity, name: str) -> str:
+    """What `pg_controldata` says under that name."""
     command = identity.command([str(program("pg_controldata")), "-D", str(cluster)])
     told = subprocess.run(
         command, cwd=cluster.parent, env=ENVIRONMENT, capture_output=True, text=True, check=True
     ).stdout
-    return next(line for line in told.splitlines() if line.startswith("Database system identifier:")).split()[-1]
+    return next(line for line in told.splitlines() if line.startswith(f"{name}:")).partition(":")[2].strip()
 
 
 def _options(settings: Mapping[str, str]) -> list[str]:

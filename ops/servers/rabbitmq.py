@@ -2,12 +2,13 @@
 
 import os
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
 
 from ops import probes
 from ops.errors import LauncherError
 from ops.identity import Identity, give_file, own_folder
-from ops.program import Program
+from ops.program import Probe, Program
 
 ADMINISTRATOR = "mana-admin"
 _PLUGINS = ("rabbitmq_consistent_hash_exchange", "rabbitmq_management", "rabbitmq_prometheus", "rabbitmq_stream")
@@ -40,17 +41,35 @@ class RabbitPorts:
 
 @dataclass(frozen=True)
 class RabbitMQ:
-    """One private node: its folder, ports, administrator's password and cookie."""
+    """One private node: its folder, ports, administrator's password and cookie. `former`: the password that it may
+    still have."""
 
     folder: Path
     ports: RabbitPorts
     password: str
     cookie: str
+    former: str | None = None
 
     @property
     def url(self) -> str:
         """Logs in as the administrator."""
-        return f"amqp://{ADMINISTRATOR}:{self.password}@127.0.0.1:{self.ports.amqp}/"
+        return self._url(self.password)
+
+    @property
+    def former_url(self) -> str | None:
+        """The same with the password of before, None where there is none."""
+        return None if self.former is None else self._url(self.former)
+
+    @property
+    def probe(self) -> Probe:
+        """Whether it listens, and the administrator may log in."""
+        passwords = [self.password] if self.former is None else [self.password, self.former]
+        # With the login: another broker that listens there does not know it.
+        asking = [probes.http(f"{self.management_url}/api/whoami", (ADMINISTRATOR, one)) for one in passwords]
+        return probes.both(probes.tcp(self.ports.amqp), reduce(probes.either, asking))
+
+    def _url(self, password: str) -> str:
+        return f"amqp://{ADMINISTRATOR}:{password}@127.0.0.1:{self.ports.amqp}/"
 
     @property
     def management_url(self) -> str:
@@ -98,11 +117,7 @@ class RabbitMQ:
             argv=[str(folder / "rabbitmq-server")],
             env=self.environment(),
             cwd=self.folder,
-            probe=probes.both(
-                probes.tcp(self.ports.amqp),
-                # With the login: another broker that listens there does not know it.
-                probes.http(f"{self.management_url}/api/whoami", (ADMINISTRATOR, self.password)),
-            ),
+            probe=self.probe,
             url=f"amqp://127.0.0.1:{self.ports.amqp}",
             identity=identity,
             stop_seconds=30.0,

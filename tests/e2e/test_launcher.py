@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -19,6 +20,9 @@ import httpx
 import pytest
 
 from contracts.topology import ADMIN_LOGIN, LOGINS, WORKER_LOGIN
+from ops import instance
+from ops.place import Place
+from tests.e2e.intruders import database_urls, intruding
 from tests.e2e.sockets import is_on_loopback_only, listeners
 from tests.e2e.starter import CHECKOUT, Starter
 
@@ -160,6 +164,23 @@ def test_a_killed_server_is_started_again(up: Starter) -> None:
     os.kill(before, signal.SIGKILL)
     eventually(lambda: up.processes()["redis"]["pid"] not in (before, None))
     eventually(lambda: up.processes()["redis"]["state"] == "ready")
+
+
+async def test_who_is_in_by_an_old_password_is_put_out_when_passwords_change(up: Starter) -> None:
+    """All of them change: also administrators', and those that no process of ours logs in with."""
+    old = instance.of(Place(up.home)).addresses
+    async with intruding(old) as intruder:
+        await asyncio.to_thread(up.must, "secrets", "rotate")
+        await intruder.is_out()
+    new = instance.of(Place(up.home)).addresses
+    for before, now in zip(database_urls(old).values(), database_urls(new).values(), strict=True):
+        with pytest.raises(asyncpg.InvalidPasswordError):
+            await asyncpg.connect(before)
+        await (await asyncpg.connect(now)).close()
+    async with intruding(new):
+        assert not set(old.secrets.logins.values()) & set(new.secrets.logins.values())
+        assert new.secrets.former == {}
+    eventually(lambda: {entry["state"] for entry in up.processes().values()} == {"ready"})
 
 
 def test_a_second_supervisor_in_the_same_place_is_refused(up: Starter) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from dataclasses import dataclass, field, replace
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import asyncpg
 import httpx
@@ -13,15 +15,22 @@ from redis.asyncio import Redis
 from redis.exceptions import AuthenticationError
 
 from ops import envfile, rotating, state
-from ops.instance import Instance, private
+from ops.addresses import Addresses
+from ops.instance import Instance, of, private
 from ops.layout import Pooling
+from ops.management import Management
+from ops.place import Place
 from ops.rotation import PARTS
-from ops.state import DATABASE_ROLES, Secrets
+from ops.state import Secrets, new_password
+from ops.urls import with_login
 from tests.e2e.client import Client
+from tests.e2e.intruders import EVERYWHERE, database_urls, intruding
+from tests.e2e.starter import Starter
 from tests.integration.api.users import BASE, SignedIn, sign_up
 
 USERS = 4
-SERVERS = {"postgres", "pgbouncer", "epmd", "rabbitmq", "redis"}
+APP = "chat"
+SERVERS = {"postgres", "epmd", "rabbitmq", "redis"}
 _PAUSE = 0.25
 
 
@@ -56,6 +65,15 @@ async def _by_amqp(client: Client, user: str, spent: Spent) -> None:
         await asyncio.sleep(_PAUSE)
 
 
+async def _app(addresses: Addresses) -> str:
+    """The address of an app's login, which is none of those that change."""
+    async with Management.of(addresses.management, addresses.amqp) as broker:
+        await broker.put("users", APP, body={"password": "secret", "tags": ""})
+        rights = {"configure": "^$", "write": r"^credits\.commands$", "read": "^$"}
+        await broker.put("permissions", "/", APP, body=rights)
+    return with_login(addresses.amqp, APP, "secret")
+
+
 def _pids(instance: Instance) -> dict[str, int | None]:
     return {process.name: process.pid for process in instance.status.processes}
 
@@ -83,13 +101,21 @@ async def test_nothing_fails_while_all_passwords_change() -> None:
         before, addresses, pids = _secrets(instance), instance.addresses, _pids(instance)
         old_redis = instance.env["MANA_REDIS_URL"]
         users, spent = await _users(instance), Spent()
-        async with Client.connected(instance.env["MANA_AMQP_URL"]) as client, asyncio.TaskGroup() as load:
-            opened = [await client.open_user() for _ in range(USERS)]
+        async with Client.connected(addresses.amqp) as administrator:
+            opened = [await administrator.open_user() for _ in range(USERS)]
+        async with (
+            intruding(addresses) as intruder,
+            Client.connected(await _app(addresses)) as client,
+            asyncio.TaskGroup() as load,
+        ):
+            through_the_pooler = await asyncpg.connect(addresses.pooled_as("mana_api"), statement_cache_size=0)
             for user in users:
                 load.create_task(_by_rest(instance.env["MANA_API_URL"], user, spent))
             for user in opened:
                 load.create_task(_by_amqp(client, user, spent))
             await asyncio.to_thread(rotating.change, instance.place, PARTS, lambda _step: None)
+            await intruder.is_out()
+            assert through_the_pooler.is_closed()
             told = dict(spent.by_user)
             async with asyncio.timeout(60):
                 while not all(spent.by_user[user] > told[user] + 3 for user in told):
@@ -97,10 +123,10 @@ async def test_nothing_fails_while_all_passwords_change() -> None:
             spent.over.set()
         after = _secrets(instance)
         assert all(after.roles[role] != password for role, password in before.roles.items())
-        assert {name for name, password in before.logins.items() if after.logins[name] == password} == {"mana-admin"}
-        for role in DATABASE_ROLES:
+        assert not set(before.logins.values()) & set(after.logins.values())
+        for url in database_urls(addresses).values():
             with pytest.raises(asyncpg.InvalidPasswordError):
-                await asyncpg.connect(replace(addresses, secrets=before).database_as(role))
+                await asyncpg.connect(url)
         with pytest.raises(AuthenticationError):
             async with Redis.from_url(old_redis) as redis:
                 await redis.ping()
@@ -127,3 +153,39 @@ async def _books_agree(instance: Instance, spent: Spent) -> None:
 
 def _fresh(instance: Instance) -> dict[str, str]:
     return envfile.read(instance.place.env)
+
+
+def _noted_alone(secrets: Secrets) -> None:
+    """The launcher died behind its note, before a server heard of it."""
+    secrets.former = {"mana_admin": secrets.postgres_admin, "mana-admin": secrets.logins["mana-admin"]}
+    secrets.postgres_admin = secrets.logins["mana-admin"] = new_password()
+
+
+def _done_and_not_noted(secrets: Secrets) -> None:
+    """It died behind the change, before it noted that."""
+    secrets.former = {"mana_admin": new_password(), "mana-admin": new_password()}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+async def test_a_change_of_administrators_that_was_broken_off_locks_nobody_out() -> None:
+    with tempfile.TemporaryDirectory(prefix="mana-broken-off-") as folder:
+        Path(folder).chmod(0o711)
+        starter, place = Starter(Path(folder) / "home"), Place(Path(folder) / "home")
+        up = ("up", "--detach", "--servers-only", "--partitions", "1")
+        await asyncio.to_thread(starter.must, *up)
+        try:
+            for die in (_noted_alone, _done_and_not_noted):
+                await asyncio.to_thread(starter.must, "down")
+                held = state.load(place.state)
+                assert held is not None
+                die(held.secrets)
+                state.save(place.state, held)
+                await asyncio.to_thread(starter.must, *up)
+                addresses = of(place).addresses
+                assert addresses.secrets.former == {}
+                assert addresses.secrets.postgres_admin == held.secrets.postgres_admin
+                async with intruding(addresses) as intruder:
+                    assert intruder.inside == EVERYWHERE
+        finally:
+            await asyncio.to_thread(starter.run, "down", "--purge")

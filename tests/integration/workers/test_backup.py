@@ -8,6 +8,7 @@ import signal
 import uuid
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -26,12 +27,15 @@ from ops.errors import LauncherError
 from ops.identity import Identity
 from ops.instance import Instance
 from ops.place import Place
+from ops.servers.postgres import ADMINISTRATOR
 from ops.settings import Settings
 from ops.state import DATABASE_ROLES, State
 from tests.e2e.client import Client
 from tests.integration.workers.conftest import passable
 from tests.integration.workers.dead import Mana, ids, keep, there_are, use
 from tests.integration.workers.running import PARTITIONS
+
+pytestmark = pytest.mark.own_servers
 
 _ADD = "INSERT INTO credits.apps (id, name, permissions) VALUES ($1, $1, '{}')"
 
@@ -176,6 +180,30 @@ async def test_those_who_watch_learn_of_the_backup_and_of_wal_that_is_not_archiv
     assert registry.get_sample_value("mana_backup_timestamp_seconds") == noted[0]["ended_at"].timestamp()
     assert (registry.get_sample_value("mana_wal_archived_timestamp_seconds") or 0) > noted[0]["ended_at"].timestamp()
     await administrator.close()
+
+
+@pytest.mark.slow
+async def test_a_place_comes_back_though_the_administrators_password_was_changed_since(
+    servers: Instance, backup: tuple[Path, Record], folder: Path
+) -> None:
+    """By the WAL; the backup's own state knows the one of before."""
+    known, database = layout.remembered_postgres(_state(servers.place)), servers.addresses.database_name
+    await roles.change_password(known.url, database, ADMINISTRATOR, "another")
+    try:
+        owner = await asyncpg.connect(servers.addresses.database)
+        await owner.execute(_ADD, "with-the-new-one")
+        moment = await owner.fetchval("SELECT clock_timestamp()")
+        await owner.execute(_ADD, "with-the-new-one-too-late")
+        await owner.close()
+    finally:
+        await roles.change_password(replace(known, password="another").url, database, ADMINISTRATOR, known.password)
+    await _archived(servers)
+    place = Place(folder / "changed")
+    await restoring.restore(place, restoring.Wish(backup[0], moment), Settings(), _watch)
+    async with _started(place, database, folder / "changed-wal") as connection:
+        apps = await connection.fetch("SELECT id FROM credits.apps WHERE id ~ '^with-'")
+        assert [row["id"] for row in apps] == ["with-the-new-one"]
+    shutil.rmtree(_state(place).data)
 
 
 def test_no_statement_of_a_backups_holds_a_password(servers: Instance, backup: tuple[Path, Record]) -> None:

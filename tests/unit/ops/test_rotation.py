@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from ops import broker_logins, rotating, rotation, status
+from contracts.topology import ADMIN_LOGIN, LOGINS
+from ops import rotating, rotation, status
 from ops.addresses import Addresses
 from ops.boot import OURS
 from ops.errors import LauncherError
@@ -17,7 +18,8 @@ from ops.programs import ProcessSettings
 from ops.state import DATABASE_ROLES, Secrets
 from ops.urls import login_of
 
-_TOLD = ProcessSettings(Addresses("postgresql://h/d", "amqp://boss:x@h/", "http://h", "redis://h", Secrets()), 1)
+_ADDRESSES = Addresses("postgresql://h/d", f"amqp://{ADMIN_LOGIN}:x@h/", "http://h", "redis://h", Secrets())
+_TOLD = ProcessSettings(_ADDRESSES, 1)
 _SETTINGS = {"workers": _TOLD.worker, "clock": _TOLD.worker}
 
 
@@ -35,15 +37,15 @@ def test_a_kind_logs_in_as_what_is_changed_while_it_is_held(kind: rotation.Kind)
         assert told is not None
         values = told()
         assert login_of(values["DATABASE_URL"])[0] == kind.role
-        assert login_of(values["AMQP_URL"])[0] == (kind.login or "boss")
+        assert login_of(values["AMQP_URL"])[0] == kind.login
         assert ("REDIS_URL" in values) == kind.uses_redis
 
 
 def test_no_role_and_no_login_is_left_out() -> None:
     roles = {kind.role for kind in rotation.KINDS} | set(rotation.ROLES_OF_NO_PROCESS)
     assert roles == set(DATABASE_ROLES)
-    logins = {kind.login for kind in rotation.KINDS if kind.login} | set(rotation.LOGINS_OF_NO_PROCESS)
-    assert logins == {login.name for login in broker_logins.OUR_LOGINS}
+    logins = {kind.login for kind in rotation.KINDS} | set(rotation.LOGINS_OF_NO_PROCESS)
+    assert logins == {login.name for login in LOGINS}
 
 
 @pytest.fixture
