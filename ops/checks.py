@@ -47,7 +47,7 @@ _POOLED = ["pytest", "--pgbouncer", "-m", "not slow", "-o", "cache_dir=.pytest_c
 
 
 def run_on_containers() -> int:
-    """The front's tests on servers in containers; exit status 3 where no engine answers, and nothing was run."""
+    """The integration tests on servers in containers; exit status 3 where no engine answers, and nothing was run."""
     return _start(["python", "-m", "tests.containers"]).wait()
 
 

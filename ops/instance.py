@@ -78,7 +78,8 @@ def private(
     Those of the surroundings are not used: who asks for a private instance may break it.
     Raises LauncherError when it does not come up.
     """
-    packages.ensure(Settings.model_construct(), watch=lambda _line: None)
+    there = {name.lower(): url for name, url in (given or {}).items()}
+    packages.ensure(Settings.model_construct(None, **there), watch=lambda _line: None)
     if monitored:
         packages.require_all(packages.MONITORING, watch=lambda _line: None)
     if pooling:

@@ -65,7 +65,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--pgbouncer", action="store_true", help="the fronts of tests/integration/api go through PgBouncer"
     )
-    parser.addoption("--given", metavar="FILE", help="tests/integration/api use the servers whose addresses it names")
+    parser.addoption("--given", metavar="FILE", help="tests/integration use, and empty, the servers that it names")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """On given servers, without those tests that need servers of their own."""
+    if config.getoption("--given"):
+        apart = [item for item in items if item.get_closest_marker("own_servers")]
+        config.hook.pytest_deselected(items=apart)
+        items[:] = [item for item in items if item not in apart]
 
 
 # Machines that test are shared: an example that waits for its turn is no defect, so there are no deadlines.

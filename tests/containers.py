@@ -1,6 +1,7 @@
-"""`./mana test --containers`: the front's integration tests on servers in containers, where a Docker engine answers.
+"""`./mana test --containers`: the integration tests on servers in containers, where a Docker engine answers.
 
-Once with RabbitMQ 3.13 and once with 4, with the plugins that docker-compose.yml has; processes are this machine's.
+Once with docker-compose.yml's RabbitMQ and once with 4, with the plugins that it has there. Our processes are this
+machine's. Left out are tests that need other servers than these: see ``OTHERS``, and the mark ``own_servers``.
 """
 
 from __future__ import annotations
@@ -20,11 +21,17 @@ from testcontainers.core.container import DockerContainer
 from testcontainers.core.wait_strategies import CompositeWaitStrategy, PortWaitStrategy
 
 from ops.place import CHECKOUT
+from tests.composed import SERVICES
 
 NO_ENGINE: Final = 3
 """The exit status where nothing could be run: neither a success nor a failure of tests."""
-RABBITMQ: Final = ("rabbitmq:3.13.7-management", "rabbitmq:4.1.4-management")
-_TESTS: Final = ("tests/integration/api", "-m", "not slow")
+RABBITMQ: Final = (SERVICES["rabbitmq"]["image"], "rabbitmq:4.1.4-management")
+OTHERS: Final = (
+    "tests/integration/ops",  # servers of Debian's with docker-compose.yml's files, with TLS
+    "tests/integration/monitoring",  # promtool alone
+    "tests/integration/stripe_fake",  # the stand-in for Stripe alone
+)
+_TESTS: Final = ("tests/integration", *(f"--ignore={folder}" for folder in OTHERS), "-m", "not slow")
 _PASSWORD: Final = "of-containers-alone"
 # What docker-compose.yml's broker is told, but its definitions: each instance makes its own topology.
 _RABBITMQ_CONF: Final = """\
@@ -53,13 +60,14 @@ def engine() -> str | None:
 def servers(rabbitmq: str, folder: Path) -> Generator[dict[str, str]]:
     """Addresses of new servers, as the settings of ./mana name them."""
     (folder / "rabbitmq.conf").write_text(_RABBITMQ_CONF)
-    postgres = DockerContainer("postgres:15.14-bookworm").with_envs(
+    postgres = DockerContainer(SERVICES["postgres"]["image"]).with_envs(
         POSTGRES_USER="mana_admin", POSTGRES_PASSWORD=_PASSWORD, POSTGRES_INITDB_ARGS="--locale=C.UTF-8 --encoding=UTF8"
     )
+    postgres = postgres.with_command(SERVICES["postgres"]["command"])
     broker = DockerContainer(rabbitmq)
     for source, name in ((folder, "rabbitmq.conf"), (CHECKOUT / "ops" / "rabbitmq", "enabled_plugins")):
         broker = broker.with_volume_mapping(str(source / name), f"/etc/rabbitmq/{name}", "ro")
-    cache = DockerContainer("redis:7.4.5-alpine").with_command(["redis-server", "--requirepass", _PASSWORD])
+    cache = DockerContainer(SERVICES["redis"]["image"]).with_command(["redis-server", "--requirepass", _PASSWORD])
     with (
         _listening(postgres, 5432) as database,
         _listening(broker, 5672, 15672) as queues,

@@ -21,7 +21,7 @@ def check(
     *,
     everything: Annotated[bool, typer.Option("--all", help="The slow tests too.")] = False,
     containers: Annotated[
-        bool, typer.Option("--containers", help="The front's tests on servers in containers, and nothing else.")
+        bool, typer.Option("--containers", help="The integration tests on servers in containers, and nothing else.")
     ] = False,
 ) -> None:
     """Lint, types, import rules, schemas, and the test suite with its own servers."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncGenerator, Generator
 from pathlib import Path
 
@@ -11,8 +10,9 @@ import httpx
 import pytest
 
 from contracts.topology import WORKER_LOGIN
-from ops.instance import Instance, private
+from ops.instance import Instance
 from ops.layout import Pooling
+from tests.integration import given
 from tests.integration.api.administrators import administrator
 from tests.integration.api.authenticator import Enrolled, enrol
 from tests.integration.api.ledger import ScriptedLedger, scripted
@@ -24,11 +24,7 @@ from tests.integration.api.users import SignedIn, sign_up
 def servers(pytestconfig: pytest.Config) -> Generator[Instance]:
     """PostgreSQL, RabbitMQ and Redis with schema and topology, and none of our processes."""
     pooling = Pooling() if pytestconfig.getoption("--pgbouncer") else None
-    named = pytestconfig.getoption("--given")
-    given = json.loads(Path(named).read_text()) if named else None
-    with private(
-        workers=0, partitions=PARTITIONS, with_processes=False, name="api-tests", pooling=pooling, given=given
-    ) as instance:
+    with given.servers(pytestconfig, "api-tests", PARTITIONS, pooling=pooling) as instance:
         yield instance
 
 

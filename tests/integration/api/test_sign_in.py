@@ -104,6 +104,7 @@ async def test_an_address_is_one_in_whichever_letters(
     assert_problem(again, 409, "email_taken")
 
 
+@pytest.mark.own_servers
 @pytest.mark.checklist(44)
 async def test_an_address_that_is_taken_is_no_error_of_the_databases(
     http: httpx.AsyncClient, user: SignedIn, servers: Instance, owner: asyncpg.Connection

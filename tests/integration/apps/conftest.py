@@ -9,8 +9,9 @@ import asyncpg
 import httpx
 import pytest
 
-from ops.instance import Instance, private
+from ops.instance import Instance
 from ops.programs import ProcessSettings
+from tests.integration import given
 from tests.integration.api.administrators import administrator
 from tests.integration.api.process import PARTITIONS, Process, front, until_ready
 from tests.integration.api.users import SignedIn
@@ -19,9 +20,9 @@ from tests.integration.workers.running import Running, running
 
 
 @pytest.fixture(scope="package")
-def servers() -> Generator[Instance]:
+def servers(pytestconfig: pytest.Config) -> Generator[Instance]:
     """PostgreSQL, RabbitMQ and Redis with schema and topology."""
-    with private(workers=0, partitions=PARTITIONS, with_processes=False, name="apps-tests") as instance:
+    with given.servers(pytestconfig, "apps-tests", PARTITIONS) as instance:
         yield instance
 
 

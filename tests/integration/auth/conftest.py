@@ -19,9 +19,9 @@ DELETE FROM credits.transactions; DELETE FROM credits.keys;
 
 
 @pytest.fixture(scope="package")
-async def server() -> AsyncGenerator[Server]:
+async def server(pytestconfig: pytest.Config) -> AsyncGenerator[Server]:
     """One server for all of this folder's tests."""
-    async with running_server() as running:
+    async with running_server(pytestconfig) as running:
         yield running
 
 

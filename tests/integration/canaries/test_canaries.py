@@ -209,6 +209,7 @@ def _own(instance: Instance) -> list[Secret]:
     return [Secret(name, text) for name, text in own.items()]
 
 
+@pytest.mark.own_servers
 async def test_no_secret_lies_anywhere_in_the_clear(
     instance: Instance, owner: asyncpg.Connection, tmp_path: Path
 ) -> None:

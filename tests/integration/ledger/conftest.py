@@ -13,9 +13,9 @@ from tests.integration.ledger.server import Database, Server, running_server
 
 
 @pytest.fixture(scope="package")
-async def server() -> AsyncGenerator[Server]:
+async def server(pytestconfig: pytest.Config) -> AsyncGenerator[Server]:
     """One server for all of this folder's tests."""
-    async with running_server() as running:
+    async with running_server(pytestconfig) as running:
         yield running
 
 

@@ -1,7 +1,4 @@
-"""A private PostgreSQL with Mana's roles, and databases on it that live for one test.
-
-``MANA_TEST_DATABASE_URL`` names a running server to use instead, by an administrator's address.
-"""
+"""A private PostgreSQL with Mana's roles, or the given one, and databases on it that live for one test."""
 
 from __future__ import annotations
 
@@ -18,11 +15,13 @@ from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
+import pytest
 
 from migrations.runner import Wish, migrate
 from ops import ports, roles
 from ops.servers.postgres import Postgres
 from ops.state import DATABASE_ROLES, DatabaseRole
+from tests.integration import given
 
 PARTITIONS = 10
 START_WITHIN_S = 30.0
@@ -53,7 +52,7 @@ class Server:
 
     async def prepare(self) -> None:
         """The roles, and the migrated template."""
-        await roles.establish(self.admin, self.template, _PASSWORDS)
+        await roles.establish(self.admin, self.template, _PASSWORDS, take_over=True)
         template = Database(self.template, _with_database(self.admin, self.template))
         await migrate(template.url("mana_owner"), Wish(partitions=PARTITIONS), lambda _line: None)
 
@@ -82,11 +81,10 @@ class Server:
 
 
 @asynccontextmanager
-async def running_server() -> AsyncGenerator[Server]:
-    """The server that the surroundings name, or a private one that ends with us."""
-    given = os.environ.get("MANA_TEST_DATABASE_URL")
-    if given:
-        server = Server(given)
+async def running_server(config: pytest.Config) -> AsyncGenerator[Server]:
+    """The server that is given, or a private one that ends with us."""
+    if there := given.named(config):
+        server = Server(_with_database(there["DATABASE_URL"], "postgres"))
         await server.prepare()
         yield server
         await server.remove_template()

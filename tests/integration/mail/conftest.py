@@ -8,15 +8,16 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from ops.instance import Instance, private
+from ops.instance import Instance
+from tests.integration import given
 from tests.integration.mail.box import Mailbox, mailbox
 from tests.integration.mail.server import SmtpServer
 
 
 @pytest.fixture(scope="package")
-def servers() -> Generator[Instance]:
+def servers(pytestconfig: pytest.Config) -> Generator[Instance]:
     """None of our processes."""
-    with private(workers=0, partitions=4, with_processes=False, name="mail-tests") as instance:
+    with given.servers(pytestconfig, "mail-tests", 4) as instance:
         yield instance
 
 

@@ -6,11 +6,14 @@ import os
 import signal
 
 import asyncpg
+import pytest
 
 from ops.instance import Instance
 from tests.integration.mail.box import Mailbox
 from tests.integration.mail.orders import order
 from tests.integration.workers.running import until
+
+pytestmark = pytest.mark.own_servers
 
 
 def _kill(servers: Instance, name: str, number: signal.Signals) -> None:

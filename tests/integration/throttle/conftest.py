@@ -1,4 +1,4 @@
-"""A private Redis, and nothing else."""
+"""A Redis of its own, or the given one, and nothing else."""
 
 from __future__ import annotations
 
@@ -14,13 +14,17 @@ from redis.asyncio import Redis
 from ops import ports
 from ops.program import Program
 from ops.servers import redis as servers
+from tests.integration import given
 
 _START_WITHIN_SECONDS = 20.0
 
 
 @pytest.fixture(scope="package")
-async def redis_url(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[str]:
+async def redis_url(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[str]:
     """Where it is."""
+    if there := given.named(pytestconfig):
+        yield there["REDIS_URL"]
+        return
     folder = tmp_path_factory.mktemp("redis")
     for above in (folder, *folder.parents[:2]):
         above.chmod(0o711)

@@ -15,8 +15,9 @@ from api.operators.dead.__main__ import main as dead_letters
 from contracts.topology import GIVEN_UP_QUEUE
 from ops.fakes.stripe.running import StandIn
 from ops.fakes.stripe.running import running as stripe_running
-from ops.instance import Instance, private
+from ops.instance import Instance
 from tests.e2e.client import Client
+from tests.integration import given
 from tests.integration.api.operators import Said
 from tests.integration.workers.dead import Mana, settings_of
 from tests.integration.workers.events import Subscriber, subscribed
@@ -60,12 +61,10 @@ def wal() -> Generator[Path]:
 
 
 @pytest.fixture(scope="package")
-def servers(wal: Path) -> Generator[Instance]:
+def servers(pytestconfig: pytest.Config, wal: Path) -> Generator[Instance]:
     """PostgreSQL, RabbitMQ and Redis with schema and topology."""
     archive = {"BACKUP_WAL_DIR": str(wal)}
-    with private(
-        workers=0, partitions=PARTITIONS, with_processes=False, name="workers-tests", environment=archive
-    ) as instance:
+    with given.servers(pytestconfig, "workers-tests", PARTITIONS, environment=archive) as instance:
         yield instance
 
 

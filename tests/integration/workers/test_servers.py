@@ -16,6 +16,8 @@ from tests.integration.workers.events import subscribed
 from tests.integration.workers.flood import all_charged, send_uses
 from tests.integration.workers.running import running, until
 
+pytestmark = pytest.mark.own_servers
+
 _USES = 100
 
 
