@@ -34,7 +34,6 @@ from ops.management import Management
 from ops.program import Probe
 from ops.programs import Programs
 from ops.servers import postgres
-from ops.servers.pgbouncer import PgBouncer
 from ops.servers.redis import Redis as RedisServer
 from ops.state import DATABASE_ROLES, DatabaseRole, State, new_password
 
@@ -129,17 +128,26 @@ class Rotation:
         await roles.change_password(addresses.database, addresses.database_name, role, password)
         self._remembered.secrets.roles[role] = password
         self._save(addresses)
-        await roles.end_sessions(addresses.database_as(role))
-        if self._plan.pgbouncer and role in POOLED_ROLES:
-            logins = {**self._plan.pgbouncer.logins, role: password}
-            await self._renew_pooler(replace(self._plan.pgbouncer, logins=logins))
+        async with self._pooler_renewed(role, password):
+            await roles.end_sessions(addresses.database_as(role))
 
-    async def _renew_pooler(self, pooler: PgBouncer) -> None:
+    @asynccontextmanager
+    async def _pooler_renewed(self, role: DatabaseRole, password: str) -> AsyncGenerator[None]:
+        """Starts it again at the end, for its clients' connections outlive those to the server. Those end before: it
+        waits for transactions."""
+        if self._plan.pgbouncer is None or role not in POOLED_ROLES:
+            yield
+            return
+        pooler = replace(self._plan.pgbouncer, logins={**self._plan.pgbouncer.logins, role: password})
         self._plan = replace(self._plan, pgbouncer=pooler)
-        for child in self._stages["pooler"]:
-            child.renew(await pooler.prepare())
-            await child.hold()  # whose clients' connections outlive those to the server
-            await child.release(_PATIENCE)
+        program = await pooler.prepare()
+        try:
+            yield
+        finally:
+            for child in self._stages["pooler"]:
+                child.renew(program)
+                await child.hold()
+                await child.release(_PATIENCE)
 
     async def _change_login(self, login: str) -> None:
         addresses, password = self._plan.addresses, new_password()
