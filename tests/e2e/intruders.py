@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from urllib.parse import urlsplit
 import aio_pika
 import asyncpg
 from aio_pika.abc import AbstractConnection
+from aio_pika.exceptions import AMQPError
 
 from contracts.topology import LOGINS
 from ops.addresses import Addresses
@@ -66,12 +68,17 @@ async def intruding(addresses: Addresses) -> AsyncGenerator[Intruder]:
         connections: dict[str, AbstractConnection] = {}
         for login in LOGINS:
             connections[login.name] = await aio_pika.connect(addresses.amqp_as(login.name))
-            stack.push_async_callback(connections[login.name].close)
+            stack.push_async_callback(_leave, connections[login.name])
         reader, writer = await _at_redis(addresses.redis)
         stack.callback(writer.close)
         intruder = Intruder(sessions, connections, reader)
         assert intruder.inside == EVERYWHERE
         yield intruder
+
+
+async def _leave(connection: AbstractConnection) -> None:
+    with contextlib.suppress(AMQPError):  # it was ended from the other side
+        await connection.close()
 
 
 async def _at_redis(url: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
