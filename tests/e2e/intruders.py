@@ -9,10 +9,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-import aio_pika
+import aiormq
 import asyncpg
-from aio_pika.abc import AbstractConnection
-from aio_pika.exceptions import AMQPError
+from aiormq.abc import AbstractConnection
+from aiormq.exceptions import AMQPError
 
 from contracts.topology import LOGINS
 from ops.addresses import Addresses
@@ -67,7 +67,7 @@ async def intruding(addresses: Addresses) -> AsyncGenerator[Intruder]:
             stack.callback(sessions[role].terminate)
         connections: dict[str, AbstractConnection] = {}
         for login in LOGINS:
-            connections[login.name] = await aio_pika.connect(addresses.amqp_as(login.name))
+            connections[login.name] = await aiormq.connect(addresses.amqp_as(login.name))
             stack.push_async_callback(_leave, connections[login.name])
         reader, writer = await _at_redis(addresses.redis)
         stack.callback(writer.close)

@@ -31,7 +31,8 @@ from tests.integration.api.users import BASE, SignedIn, sign_up
 USERS = 4
 APP = "chat"
 SERVERS = {"postgres", "epmd", "rabbitmq", "redis"}
-_PAUSE = 0.25
+_PAUSE = 1.0
+"""Between two spends of a user, in seconds: each has 150 credits, and a busy machine takes its time."""
 
 
 @dataclass
