@@ -19,7 +19,8 @@ def purge(place: Place) -> list[str]:
     given = remembered.given if remembered else []
     if not given:
         place.state.unlink(missing_ok=True)
-    for path in (place.status, place.env, place.definitions, place.dead_letters, place.rotation):
+    told = (place.status, place.env, place.definitions, place.dead_letters, place.rotation, place.upgrading)
+    for path in told:
         path.unlink(missing_ok=True)
     for folder in (place.logs, place.mails):
         if folder.exists():

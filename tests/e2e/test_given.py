@@ -16,7 +16,7 @@ from tests.e2e.starter import CHECKOUT
 PARTITIONS = 4
 _OF_EACH_PACKAGE = (
     *("api/test_spending.py", "api/test_row_security.py", "api/test_pooled.py"),
-    *("apps/test_allowed.py", "apps/test_keeping.py", "apps/client"),
+    *("apps/client", "apps/test_allowed.py", "apps/test_keeping.py"),
     "auth/test_database_of_others.py",
     *("ledger/test_execute.py", "ledger/test_rights.py"),
     "mail",
