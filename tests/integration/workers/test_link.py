@@ -215,6 +215,7 @@ async def test_an_error_costs_one_channel(link: Link, other: AbstractChannel) ->
     assert await _sent(publisher, _publication((await _queue(other)).name)) is Verdict.CONFIRMED
 
 
+@pytest.mark.own_servers
 async def test_all_connections_are_closed(servers: Instance, other: AbstractChannel) -> None:
     queue = await _queue(other)
     link = await Link.open(servers.addresses.amqp, "test")
@@ -323,6 +324,7 @@ async def test_a_frozen_connection_is_given_up(servers: Instance, other: Abstrac
 
 
 @pytest.mark.usefixtures("_quick")
+@pytest.mark.own_servers
 async def test_a_blocked_broker_is_waited_for_and_hears_no_goodbye(
     servers: Instance, link: Link, other: AbstractChannel
 ) -> None:

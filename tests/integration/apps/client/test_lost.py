@@ -78,6 +78,7 @@ async def test_the_answers_bytes_are_lost(
     assert reached.is_set()
 
 
+@pytest.mark.own_servers
 async def test_many_are_under_way_when_everybody_is_thrown_out(
     servers: Instance, mana: Mana, administrator: Client, user: str
 ) -> None:
