@@ -1,6 +1,14 @@
 #!/bin/sh
 # Makes what is missing in secrets/, which docker-compose.yml gives to its containers file by file. Run from the checkout.
 set -eu
+# What Compose hands on to no container; the name alone is said, never the value.
+value="[[:space:]]*[=:][[:space:]]*[\"']?[^[:space:]\"'#]"
+for name in STRIPE_SECRET_KEY STRIPE_WEBHOOK_SECRET JWT_PRIVATE_KEY JWT_PUBLIC_KEY; do
+    if [ -f .env ] && grep -Eq "^[[:space:]]*(export[[:space:]]+)?$name$value" .env; then
+        echo "$name is set in .env, which no container is told: move it to secrets/own.json, and out of .env." >&2
+        exit 1
+    fi
+done
 compose=$(docker compose version --short)
 case "${compose#v}" in
     [01].* | 2.[0-9] | 2.[0-9].* | 2.[12][0-9].* | 2.3[0-4].*)

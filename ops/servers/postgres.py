@@ -25,7 +25,7 @@ _LOOKS, _LOOK_SECONDS = 250, 0.02
 log = logging.getLogger(__name__)
 
 # Nothing is relaxed: what durability rests on is said aloud, so that no default elsewhere can change it.
-_SETTINGS = {
+SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
     "password_encryption": "scram-sha-256",
@@ -35,6 +35,8 @@ _SETTINGS = {
     "max_connections": "200",
     "shared_buffers": "512MB",
     "max_wal_size": "4GB",
+    # Of each session: a statement that sorts more, as one that verifies may, fails before the disk is full for all.
+    "temp_file_limit": "10GB",
     "log_destination": "stderr",
     "logging_collector": "off",
     "log_timezone": "UTC",
@@ -115,7 +117,7 @@ class Postgres:
 
     def command(self, cluster: Path, settings: Mapping[str, str]) -> list[str]:
         """How the server is started on that cluster, with these settings besides its own."""
-        chosen = {**_SETTINGS, "port": str(self.port), **settings}
+        chosen = {**SETTINGS, "port": str(self.port), **settings}
         return [str(program("postgres")), "-D", str(cluster), *_options(chosen)]
 
     def set_password(self, cluster: Path) -> None:

@@ -42,7 +42,7 @@ _NONE_OF_OWN: Mapping[str, str] = MappingProxyType(
 def write(folder: Path, partitions: int, chosen: Settings) -> str | None:
     """Make the folder hold a file for each; what it remembers stays. Answers what whoever does it should know.
 
-    Raises LauncherError where what is remembered, or what was written by hand, is damaged.
+    Raises LauncherError where what is remembered is damaged, or what was written by hand is wrong.
     """
     folder.mkdir(mode=_CLOSED, parents=True, exist_ok=True)
     folder.chmod(_CLOSED)
@@ -100,7 +100,13 @@ def _own(path: Path) -> dict[str, str]:
         raise LauncherError(f"{path} holds something else than names and texts.")
     if unknown := sorted(told.keys() - _NONE_OF_OWN.keys()):
         raise LauncherError(f"{path} holds {unknown[0]}: known are {', '.join(_NONE_OF_OWN)}.")
-    return {**_NONE_OF_OWN, **told}
+    own = {**_NONE_OF_OWN, **told}
+    # MAIL_FROM, which stands in for it elsewhere, is in .env, which is not read here.
+    if own["ALERTS_EMAIL_TO"] and not own["ALERTS_EMAIL_FROM"]:
+        raise LauncherError(
+            f"{path} holds ALERTS_EMAIL_TO without ALERTS_EMAIL_FROM: say from whom alerts' mails come."
+        )
+    return own
 
 
 def _alerting(own: Mapping[str, str]) -> Settings:

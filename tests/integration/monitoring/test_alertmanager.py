@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -95,6 +96,52 @@ def test_a_cause_hides_what_is_there_and_is_no_less_grave_than_that() -> None:
     for cause, effect in pairs:
         assert GRAVITY.index(known[cause]) >= GRAVITY.index(known[effect]), (cause, effect)
     assert not {pair for pair in pairs if pair[::-1] in pairs and pair[0] != pair[1]}
+
+
+def hides(cause: Mapping[str, str], effect: Mapping[str, str]) -> bool:
+    rules = yaml.safe_load(alerting.FILE.read_text(encoding="utf-8"))["inhibit_rules"]
+    return any(
+        _holds(rule["source_matchers"], cause) and _holds(rule["target_matchers"], effect) and "equal" not in rule
+        for rule in rules
+    )
+
+
+def _holds(matchers: list[str], labels: Mapping[str, str]) -> bool:
+    for matcher in matchers:
+        name, operator, value = re.fullmatch(r'(\w+)(=~?)"(.*)"', matcher).groups()  # pyright: ignore[reportOptionalMemberAccess]
+        pattern = value if operator == "=~" else re.escape(value)
+        if not re.fullmatch(pattern, labels.get(name, "")):
+            return False
+    return True
+
+
+@pytest.mark.parametrize(
+    ("cause", "effect", "follows"),
+    [
+        *(
+            ("FrontWithoutBroker front", effect, False)
+            for effect in ("FrontErrors", "CommandsUnanswered", "OutboxStuck")
+        ),
+        *(("FrontWithoutBroker relay", effect, False) for effect in ("FrontErrors", "StripeWebhooksNotQueued")),
+        *(("FrontWithoutBroker relay", effect, True) for effect in ("OutboxStuck", "MailBacklog")),
+        *(
+            ("ProcessGone rabbitmq", effect, False)
+            for effect in ("PartitionWithoutOwner", "KeptRefused", "OutboxStuck")
+        ),
+        ("ProcessGone rabbitmq", "ProcessGone rabbitmq-queues", True),
+        ("ProcessGone rabbitmq", "ProcessGone front", False),
+        *(("BrokerAlarm", effect, True) for effect in ("FrontWithoutBroker front", "KeptRefused", "OutboxStuck")),
+        ("NoLedgerWorker", "QueueWithoutConsumers  credits.commands.7", True),
+        ("NoLedgerWorker", "QueueWithoutConsumers  stripe.events", False),
+        ("ProcessGone usage", "UsageNotCounted", True),
+        ("ProcessGone worker", "UsageNotCounted", False),
+    ],
+)
+def test_what_is_gone_in_part_hides_nothing_of_the_rest(cause: str, effect: str, follows: bool) -> None:
+    """Each as its name, its job, its queue."""
+    names: list[str] = ["alertname", "job", "queue"]
+    causing, following = (dict(zip(names, words.split(" "), strict=False)) for words in (cause, effect))
+    assert hides(causing, following) == follows
 
 
 async def test_people_are_told_by_mail_and_programs_by_http_but_not_of_what_follows(

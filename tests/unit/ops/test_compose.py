@@ -22,6 +22,7 @@ import workers.usage.settings
 from contracts import settings_file
 from ops.errors import LauncherError
 from ops.place import CHECKOUT
+from ops.servers import postgres
 from ops.settings import Settings as LauncherSettings
 from ops.setup import definitions, secret_files
 from ops.state import State
@@ -48,6 +49,8 @@ PROCESSES: dict[str, type[BaseSettings]] = {
     "usage": workers.usage.settings.UsageSettings,
 }
 ONE_SHOT = ("setup", "mana")
+# No container finds them in its environment any more.
+MOVED = ("STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET", "JWT_PRIVATE_KEY", "JWT_PUBLIC_KEY")
 DOORS = {"traefik": "prod", "doors": "dev"}
 SECRETS = secret_files.files(State(data=""), 32, LauncherSettings.model_construct())
 
@@ -149,7 +152,15 @@ def test_what_others_gave_is_written_once_and_told_to_those_who_need_it(tmp_path
 
 @pytest.mark.parametrize(
     ("text", "said"),
-    [("{", "is no JSON"), ("[]", "something else"), ('{"SMTP_URL": 1}', "something else"), ('{"X": ""}', "holds X")],
+    [
+        *(
+            ("{", "is no JSON"),
+            ("[]", "something else"),
+            ('{"SMTP_URL": 1}', "something else"),
+            ('{"X": ""}', "holds X"),
+        ),
+        ('{"ALERTS_EMAIL_TO": "oncall@example.com", "SMTP_URL": "smtps://l:p@h"}', "ALERTS_EMAIL_FROM"),
+    ],
 )
 def test_what_was_written_wrongly_by_hand_is_said(tmp_path: Path, text: str, said: str) -> None:
     (tmp_path / secret_files.OWN).write_text(text)
@@ -302,7 +313,8 @@ def test_the_script_makes_all_secrets_and_shows_them_to_their_owner_alone(tmp_pa
         command = ["sh", CHECKOUT / "ops" / "secrets.sh"]
         said.append(subprocess.check_output(command, cwd=tmp_path, env=environment, text=True))
         own.write_text(
-            '{"SMTP_URL": "smtps://login:password@mail.example.com", "ALERTS_EMAIL_TO": "oncall@example.com"}'
+            '{"SMTP_URL": "smtps://login:password@mail.example.com", "ALERTS_EMAIL_TO": "oncall@example.com",'
+            ' "ALERTS_EMAIL_FROM": "mana@example.com"}'
         )
     assert ["Nobody is told" in one for one in said] == [True, False]
     version, build, run, *_ = (tmp_path / "asked").read_text().splitlines()
@@ -314,6 +326,7 @@ def test_the_script_makes_all_secrets_and_shows_them_to_their_owner_alone(tmp_pa
     told = yaml.safe_load((tmp_path / "secrets" / "alertmanager.yml").read_text())
     (mail,) = told["receivers"][0]["email_configs"]
     assert (mail["to"], mail["smarthost"]) == ("oncall@example.com", "mail.example.com:465")
+    assert mail["from"] == "mana@example.com"
 
 
 @pytest.mark.parametrize(
@@ -334,6 +347,36 @@ def test_the_script_refuses_a_compose_that_would_stop_traefik_with_a_front(
     done = subprocess.run(script, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert (done.returncode == 0) == goes
     assert ("2.35 or later" in done.stderr) != goes
+
+
+@pytest.mark.parametrize(
+    ("line", "moved"),
+    [
+        *((f"{name}=abc", False) for name in MOVED),
+        *(("export STRIPE_SECRET_KEY=sk_1", False), ("STRIPE_SECRET_KEY = 'sk_1'", False)),
+        *(('JWT_PRIVATE_KEY="-----BEGIN PRIVATE KEY-----\nMC4C', False), ("STRIPE_SECRET_KEY: sk_1", False)),
+        *((f"{name}=", True) for name in MOVED),
+        *(('STRIPE_SECRET_KEY=""', True), ("STRIPE_SECRET_KEY= # sk_1", True), ("#STRIPE_SECRET_KEY=sk_1", True)),
+        *(("SMTP_URL=smtp://mails:1025", True), ("STRIPE_API_URL=https://api.stripe.com", True)),
+    ],
+)
+def test_the_script_refuses_secrets_that_no_container_would_be_told(line: str, moved: bool, tmp_path: Path) -> None:
+    docker = tmp_path / "docker"
+    docker.write_text('#!/bin/sh\necho "$*" >> asked\ncase "$*" in *version*) echo 2.40.0;; esac\n')
+    docker.chmod(0o755)
+    (tmp_path / ".env").write_text(f"COMPOSE_PROFILES=prod\n{line}\n")
+    environment = {**os.environ, "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"}
+    script = ["sh", CHECKOUT / "ops" / "secrets.sh"]
+    done = subprocess.run(script, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode == 0) == moved == (tmp_path / "asked").exists()
+    assert ("secrets/own.json, and out of .env" in done.stderr) != moved
+    assert not re.search("sk_1|abc|BEGIN", done.stderr), "the value is said"
+
+
+def test_our_own_postgresql_is_told_the_same() -> None:
+    told = dict(re.findall(r"-c(\w+)=(\S+)", " ".join(SERVICES["postgres"]["command"])))
+    assert told == {name: postgres.SETTINGS[name] for name in told}
+    assert "temp_file_limit" in told
 
 
 def test_traces_can_be_switched_on_where_they_are_made() -> None:

@@ -7,6 +7,7 @@ for longer than a statement takes, and what commands write meanwhile can be tidi
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -48,13 +49,18 @@ class VerifyingMeters:
 
     def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
         self.broken = Gauge(
-            "mana_ledger_broken_invariants", "Invariants that the last verification found broken", registry=registry
-        )
-        self.verified_at = Gauge(
-            "mana_ledger_verified_timestamp_seconds",
-            "When the last verification that ended began; 0 before there is one",
+            "mana_ledger_broken_invariants",
+            "Invariants that the last verification found broken; NaN before one is known",
             registry=registry,
         )
+        # 0 would say that a ledger is whole which nobody looked at.
+        self.broken.set(math.nan)
+        self.verified_at = Gauge(
+            "mana_ledger_verified_timestamp_seconds",
+            "When the last verification that ended began; when this process began before one is known",
+            registry=registry,
+        )
+        self.verified_at.set_to_current_time()
         self.took = Gauge("mana_ledger_verification_seconds", "How long the last verification took", registry=registry)
         self.interval = Gauge(
             "mana_ledger_verification_interval_seconds", "How often the ledger is to be verified", registry=registry
