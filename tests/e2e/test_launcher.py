@@ -19,7 +19,7 @@ import asyncpg
 import httpx
 import pytest
 
-from contracts.topology import ADMIN_LOGIN, LOGINS, WORKER_LOGIN
+from contracts.topology import ADMIN_LOGIN, LOGINS, REDRIVE_LOGIN, WORKER_LOGIN
 from ops import instance
 from ops.place import Place
 from tests.e2e.intruders import database_urls, intruding
@@ -152,10 +152,10 @@ def test_the_broker_has_no_guest_and_the_logins_least_rights(up: Starter) -> Non
         queues = {queue["name"] for queue in api.get("/api/queues").json()}
     ours = [login.name for login in LOGINS if login.name != ADMIN_LOGIN]
     assert users == {"mana-admin": ["administrator"], **{name: [] for name in ours}}
-    assert {rights[login]["configure"] for login in ours if login != WORKER_LOGIN} == {"^$"}
+    assert {rights[login]["configure"] for login in ours if login not in {WORKER_LOGIN, REDRIVE_LOGIN}} == {"^$"}
     assert queues == {
         *(f"credits.commands.{n}" for n in range(4)),
-        *("credits.dead", "credits.events.log", "mana.mail", "stripe.events"),
+        *("credits.dead", "credits.dead.broker", "credits.events.log", "mana.mail", "stripe.events"),
     }
 
 

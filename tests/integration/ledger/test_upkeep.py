@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
 
 import asyncpg
@@ -93,7 +94,7 @@ async def test_a_reader_comes_back_by_itself_and_cannot_write(
     assert (await reader.fetch("SELECT current_setting('idle_session_timeout') AS silence"))[0]["silence"] == "0"
     pid = (await reader.fetch("SELECT pg_backend_pid() AS pid"))[0]["pid"]
     await by_hand.execute("SELECT pg_terminate_backend($1)", pid)
-    with pytest.raises(Fault):
+    with suppress(Fault):  # or it has noticed already, and is another one
         await reader.fetch("SELECT 1")
     assert (await reader.fetch("SELECT pg_backend_pid() AS pid"))[0]["pid"] != pid
     with pytest.raises(Fault, match="25006"):

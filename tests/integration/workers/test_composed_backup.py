@@ -24,8 +24,8 @@ _DOCKER = """#!/bin/sh
 # compose exec -T postgres sh -c SCRIPT …, compose run … --entrypoint sh postgres -c SCRIPT, compose up … postgres
 set -eu
 case "$*" in
-    "compose exec "*) shift 4; shift 2 ;;
-    "compose run "*) shift 7; shift 1 ;;
+    "compose exec "*) shift 6 ;;
+    "compose run "*) shift 9 ;;
     "compose up "*) exec {start} ;;
 esac
 script=$(printf '%s' "$1" | sed 's#/run/secrets/postgres_password#{password}#; s#=mana #={database} #' |
