@@ -17,6 +17,7 @@ from ops import (
     envfile,
     given,
     layout,
+    orphans,
     roles,
     rolling,
     rotation,
@@ -30,7 +31,7 @@ from ops import (
 )
 from ops.addresses import DATABASE, Addresses
 from ops.doors import Doors
-from ops.errors import LauncherError
+from ops.errors import LauncherError, sentence
 from ops.handover import Handover
 from ops.layout import Layout, Pooling
 from ops.monitoring import targets
@@ -39,6 +40,8 @@ from ops.program import Program
 from ops.programs import Programs
 from ops.rotation import Rotation
 from ops.servers import alertmanager, prometheus
+from ops.servers.alertmanager import Alertmanager
+from ops.servers.prometheus import Prometheus
 from ops.settings import Settings
 from ops.stages import Stages
 from ops.status import Board
@@ -86,6 +89,8 @@ class Boot:
         board.status.stripe_settings = stand_in.settings_given()
         self._new: list[tuple[str, Callable[[], Program]]] = []
         self._unknown: list[status.ProcessStatus] = []
+        self._unwatched: list[str] = []
+        self._changing: Rotation | None = None
         self._doors = Doors(os.environ.get("MANA_BIND_HOST") or "127.0.0.1")
         names = (*OURS, stand_in.NAME, prometheus.NAME, alertmanager.NAME, "pooler", "servers", "epmd")
         self._stages = Stages(names, place.logs, board)
@@ -112,7 +117,8 @@ class Boot:
             self._board.step("starting Prometheus and Alertmanager")
             layout.choose_port(remembered, "monitoring")
             layout.choose_port(remembered, "alertmanager")
-            for program in await self._watchers(remembered):
+            for watcher in self._watchers(remembered).values():
+                program = await watcher.prepare()
                 await self._serve(program, stage=program.name)
         state.save(self._place.state, remembered)
         envfile.write(self._place.env, self._public(plan.addresses))
@@ -120,8 +126,17 @@ class Boot:
         self._board.step("ready")
         self._board.phase("ready")
 
-    async def take_over(self, left: Handover) -> None:
-        """What the version of before has left: all of it goes on as it is. Raises LauncherError."""
+    async def take_over(self, left: Handover, told: status.Asked) -> None:
+        """What the version of before has left: all of it goes on as it is.
+
+        Where that fails, it stands in `told`, which has ended then. All goes on nevertheless, what was not reached
+        without anybody who starts it again, and the next upgrade finds it.
+        """
+        if not await self._succeeds(told, self._take_over(left)):
+            self._end(told)
+
+    async def _take_over(self, left: Handover) -> None:
+        self._doors.adopt(left.doors)
         remembered, told = state.load(self._place.state), envfile.read(self._place.env)
         if remembered is None or remembered.partitions is None or not told:
             raise LauncherError(f"{self._place.state} or {self._place.env} is missing: nothing can be taken over.")
@@ -129,7 +144,6 @@ class Boot:
         management = told["MANA_RABBITMQ_MANAGEMENT_URL"]
         plan = replace(plan, addresses=replace(plan.addresses, management=management))
         adopted.end_strays(entry.process for entry in self._board.status.processes)
-        self._doors.adopt(left.doors)
         entries = {entry.name: entry for entry in self._board.status.processes}
         for stage, program in await layout.programs(plan):
             self._stages.keep(stage, program, entries.pop(program.name, None))
@@ -142,11 +156,7 @@ class Boot:
         if self._wish.monitored:
             if alertmanager.NAME not in remembered.ports:
                 layout.choose_port(remembered, "alertmanager")
-            for program in await self._watchers(remembered):
-                if entry := entries.pop(program.name, None):
-                    self._stages.keep(program.name, program, entry)
-                else:
-                    log.warning("the version of before had no %s: the next start brings it", program.name)
+            await self._take_over_watchers(remembered, entries)
         self._unknown = list(entries.values())
         self._changing = self._rotation(plan, remembered, programs)
         self._rolling = partial(self._roll, plan, remembered)
@@ -155,7 +165,7 @@ class Boot:
         """Change passwords of a running instance; what became of it stands in the status."""
         told = self._board.status.rotation = status.Asked(wish.number)
         self._board.step("changing passwords")
-        await self.answer(told, self._changing.run(wish.parts))
+        await self.answer(told, self._change(wish.parts))
 
     async def roll(self, told: status.Asked) -> None:
         """Replace what was taken over by this version, where it is ours; what became of it stands in `told`."""
@@ -163,16 +173,31 @@ class Boot:
 
     async def answer(self, told: status.Asked, work: Awaitable[None]) -> None:
         """Do what was asked for; what became of it stands in `told`."""
+        await self._succeeds(told, work)
+        self._end(told)
+
+    async def _succeeds(self, told: status.Asked, work: Awaitable[None]) -> bool:
         try:
             await work
         except LauncherError as refusal:
             log.error("%s", refusal)  # noqa: TRY400 - the sentence says it all
             told.failure = str(refusal)
+        except OSError as error:
+            log.exception("what was asked for failed")
+            told.failure = sentence(error)
         except Exception as error:  # a fault of ours: told like the others, and no reason to take everything down
             log.exception("what was asked for failed")
             told.failure = f"a fault of the launcher's own ({error!r}): see {self._place.logs}/supervisor.log"
+        return told.failure is None
+
+    def _end(self, told: status.Asked) -> None:
         told.ended = True
         self._board.step("ready")
+
+    async def _change(self, parts: list[rotation.Part]) -> None:
+        if self._changing is None:
+            raise LauncherError("An upgrade stopped before all was taken over: ./mana up ends it, then ask again.")
+        await self._changing.run(parts)
 
     async def _roll(self, plan: Layout, remembered: state.State) -> None:
         await settling.settle_database(self._place, plan, remembered)
@@ -189,7 +214,35 @@ class Boot:
                 entry.process.terminate()
             self._board.remove(entry)
         envfile.write(self._place.env, self._public(plan.addresses))
-        self._board.status.mixed = False
+        await self._watch_the_new(remembered)
+        self._board.status.mixed = bool(self._unwatched)
+        if self._unwatched:
+            raise LauncherError(f"Every process of ours is new, but is not watched: {' '.join(self._unwatched)}")
+
+    async def _watch_the_new(self, remembered: state.State) -> None:
+        """Kinds of process that the version of before did not have, or at other addresses."""
+        for child in self._stages[prometheus.NAME]:
+            watcher = self._watchers(remembered)[prometheus.NAME]
+            if program := await self._prepared(prometheus.NAME, watcher):
+                child.renew(program, signal.SIGHUP)
+
+    async def _take_over_watchers(self, remembered: state.State, entries: dict[str, status.ProcessStatus]) -> None:
+        for name, watcher in self._watchers(remembered).items():
+            entry, program = entries.pop(name, None), await self._prepared(name, watcher)
+            if entry is None:
+                log.warning("the version of before had no %s: the next start brings it", name)
+            elif program:
+                self._stages.keep(name, program, entry)
+
+    async def _prepared(self, name: str, watcher: Alertmanager | Prometheus) -> Program | None:
+        """None where that fails, which is told at the end: what is watched serves without."""
+        try:
+            return await watcher.prepare()
+        except (LauncherError, OSError) as error:
+            why = sentence(error) if isinstance(error, OSError) else str(error)
+            log.error("%s is not watching: %s", name, why)  # noqa: TRY400 - the sentence says it all
+            self._unwatched.append(why)
+            return None
 
     def _rotation(self, plan: Layout, remembered: state.State, programs: Programs) -> Rotation:
         def save(addresses: Addresses) -> None:
@@ -206,6 +259,9 @@ class Boot:
     async def drain(self) -> None:
         """Stop what was started, in order; never raises for a process that was gone already."""
         self._doors.close("api")  # who asks from now on is to be refused, not to wait for nobody
+        kept = {child.program.name for stage in self._stages.values() for child in stage}
+        left = [entry for entry in self._board.status.processes if entry.name not in kept]
+        await asyncio.to_thread(orphans.end, left)
         await self._stages.drain()
 
     def _lay_out(self, remembered: state.State) -> Layout:
@@ -284,14 +340,14 @@ class Boot:
         children = [self._stages.start(stage, recipe) for stage, recipe in self._recipes(programs)]
         await asyncio.gather(*(child.ready(_PROCESS_PATIENCE) for child in children))
 
-    async def _watchers(self, remembered: state.State) -> list[Program]:
+    def _watchers(self, remembered: state.State) -> dict[str, Alertmanager | Prometheus]:
         """Who is told first, then who tells."""
         broker = remembered.ports["prometheus"] if self._settings.amqp_url is None else None
         alerting = layout.alerting(remembered, self._settings)
         watching = layout.monitoring(
             remembered, targets.of(self._ours, broker), self._settings.monitoring_interval, alerting.address
         )
-        return [await alerting.prepare(), await watching.prepare()]
+        return {alertmanager.NAME: alerting, prometheus.NAME: watching}
 
     @property
     def _ours(self) -> list[Program]:

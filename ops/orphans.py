@@ -3,9 +3,10 @@
 import logging
 import signal
 import time
+from collections.abc import Iterable
 
 from ops.kernel import ProcessId
-from ops.status import Status
+from ops.status import ProcessStatus, Status
 
 _GRACE_SECONDS = 20.0
 
@@ -17,10 +18,15 @@ def stop(status: Status | None) -> bool:
 
     The kernel has asked them already, when their supervisor died; what does not follow in twenty seconds is killed.
     """
+    return end(status.processes if status else [])
+
+
+def end(entries: Iterable[ProcessStatus]) -> bool:
+    """The same for these."""
     left: list[ProcessId] = []
-    for entry in status.processes if status else []:
+    for entry in entries:
         if entry.process and entry.process.is_alive():
-            log.warning("an earlier start left %s behind, pid %s: stopping it", entry.name, entry.pid)
+            log.warning("%s was left behind, pid %s: stopping it", entry.name, entry.pid)
             entry.process.send(signal.Signals[f"SIG{entry.stop_signal}"])
             left.append(entry.process)
     wait_or_kill(left)

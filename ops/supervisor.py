@@ -49,8 +49,11 @@ async def supervise(place: Place, wish: Wish, board: Board, held: int, left: Han
         if left is None:
             await _unless(stopping, boot.run())
         else:
-            await boot.take_over(left)  # whole: only what was taken over is taken down in order
-            await _unless(stopping, boot.roll(board.status.upgrade or Asked("")))
+            told = board.status.upgrade or Asked("")
+            await boot.take_over(left, told)  # whole: only what was taken over is taken down in order
+            if not told.ended:
+                await _unless(stopping, boot.roll(told))
+            asked.set()  # the version of before may have heard a signal, and had no time to look
         await _until_stopped(Requests(place, boot, board, held), asked, stopping)
     finally:
         board.phase("stopping")
@@ -85,7 +88,7 @@ async def _until_stopped(requests: Requests, asked: asyncio.Event, stopping: asy
 def run(place: Place, wish: Wish, left: Handover | None = None) -> str | None:
     """Hold the place and supervise in it; the sentence that ended it, None after a regular stop."""
     with lock.held(place.lock, left.lock if left else None) as held:
-        board = _board(place, left)
+        board = board_of(place, left)
         board.publish()
         try:
             asyncio.run(supervise(place, wish, board, held, left))
@@ -105,12 +108,13 @@ def run(place: Place, wish: Wish, left: Handover | None = None) -> str | None:
         return failure
 
 
-def _board(place: Place, left: Handover | None) -> Board:
+def board_of(place: Place, left: Handover | None) -> Board:
     """An empty one, once what a killed supervisor left has ended; or that of the version of before, which goes on."""
     told = status.load(place.status)
     if left is None:
         orphans.stop(told)
-        place.env.unlink(missing_ok=True)
+        for stale in (place.env, place.rotation, place.upgrade):
+            stale.unlink(missing_ok=True)
     board = Board(place.status, told if left else None)
     board.status.version = version.of(CHECKOUT)
     board.status.mixed = left is not None
@@ -146,7 +150,7 @@ def main() -> int:
     place = Place(asked.home)
     try:
         if asked.check:
-            return trying.main(place)
+            return trying.main(place, wish)
         failure = run(place, wish, handover.take(place) if asked.taking_over else None)
     except lock.PlaceTakenError as taken:
         log.error("%s", taken)  # noqa: TRY400 - no trace: the sentence says it all

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 
 from api.fitness import schema as front
-from ops import asking, handover, instance, layout, lock, roles, schema, state, taken, version
+from ops import asking, handover, instance, layout, lock, packages, roles, schema, state, taken, version
 from ops.errors import LauncherError
 from ops.instance import Instance
 from ops.place import CHECKOUT, Place
@@ -88,6 +88,8 @@ async def _prepare(place: Place, told: Status, watch: Callable[[str], None]) -> 
     """What is done while only the version of before runs: first what may refuse, then what the new one needs."""
     environment = told.supervisor.environment()
     words = told.supervisor.arguments()
+    if "--monitored" in words:
+        packages.require_all(packages.MONITORING, watch)
     watch("trying the new version")
     await handover.attempt(_wish(), words[words.index(_MODULE) + 1 :], environment)
     there = instance.of(place)
