@@ -95,6 +95,7 @@ class Rotation:
         """Change them. Raises LauncherError; what was changed until then stays so, and everything runs."""
         if "redis" in parts:
             self._own_redis()
+        await self._end_what_was_broken_off()
         for kind in KINDS:
             async with self._held(kind):
                 await self._change(kind, parts)
@@ -105,6 +106,17 @@ class Rotation:
         if "rabbitmq" in parts:
             for login in LOGINS_OF_NO_PROCESS:
                 await self._change_login(login)
+
+    async def _end_what_was_broken_off(self) -> None:
+        """An administrator's change that failed, after its server may have heard of it: who changes anything needs the
+        password that is good."""
+        former = self._remembered.secrets.former
+        if postgres.ADMINISTRATOR in former:
+            await self._change_database_administrator()
+        for kind in KINDS:
+            if kind.login == ADMIN_LOGIN and ADMIN_LOGIN in former:
+                async with self._held(kind):
+                    await self._change_broker_administrator()
 
     @asynccontextmanager
     async def _held(self, kind: Kind) -> AsyncGenerator[None]:
@@ -212,15 +224,19 @@ class Rotation:
         try:
             async with Redis.from_url(present.url) as connection:
                 await connection.config_set("requirepass", server.password)
+                await self._note_redis(server)
                 await connection.execute_command("CLIENT", "KILL", "USER", "default", "SKIPME", "yes")
         except RedisError as error:
             raise LauncherError(f"Redis did not take a new password ({error}).") from error
-        program = await server.prepare()
-        for child in self._stages["servers"]:
-            if child.program.name == program.name:
-                child.renew(program)
+
+    async def _note_redis(self, server: RedisServer) -> None:
+        """At once, for nobody else knows its password."""
         self._remembered.secrets.redis = server.password
         addresses = replace(self._plan.addresses, redis=server.url)
         self._plan = replace(self._plan, redis=server, addresses=addresses)
         self._programs.tell(addresses)
         self._save(addresses)
+        program = await server.prepare()
+        for child in self._stages["servers"]:
+            if child.program.name == program.name:
+                child.renew(program)
