@@ -21,6 +21,8 @@ def start(place: Place, wish: Wish, *, attached: bool) -> launch.Launched:
             packages.require_all(packages.MONITORING, watch=show)
         if wish.pooling:
             packages.require("pgbouncer", "pgbouncer", watch=show)
+        # As Ctrl-C, from before there is anything to take down: systemd may stop what only starts.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
         launched = launch.launch(place, wish, os.environ, attached=attached)
         try:
             launched.wait_until_ready(lambda told: show(told.step))
@@ -47,7 +49,6 @@ def _checked_settings(wish: Wish) -> settings.Settings:
 def stay(launched: launch.Launched) -> None:
     """Until Ctrl-C, SIGTERM, or the end of the supervisor by other means."""
     screen.results.print("Ctrl-C stops everything.")
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         code = launched.process.wait()
     except KeyboardInterrupt:
