@@ -20,6 +20,7 @@ from ops import rotating, rotation, status
 from ops.addresses import Addresses
 from ops.boot import OURS
 from ops.broker_logins import password_hash
+from ops.child import Child
 from ops.errors import LauncherError
 from ops.layout import Layout
 from ops.place import Place
@@ -93,7 +94,7 @@ def test_of_two_who_ask_at_once_one_waits_for_nothing(tmp_path: Path, board: sta
 
 def _rotation(plan: Layout, remembered: State) -> rotation.Rotation:
     """Of a place where nothing of ours runs."""
-    stages = dict.fromkeys((*OURS, "servers"), ())
+    stages: dict[str, list[Child]] = {name: [] for name in (*OURS, "servers")}
     return rotation.Rotation(plan, remembered, Programs(plan.addresses, 1, {}), stages, lambda _addresses: None)
 
 
