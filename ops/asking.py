@@ -26,7 +26,7 @@ def running(place: Place) -> Status:
     """What the instance tells. Raises LauncherError where none runs, or one only starts or stops."""
     told = status.living(place.status)
     if told is None or told.phase != "ready":
-        raise LauncherError(f"Nothing runs in {place.home}: start it with ./mana up first.")
+        raise status.nothing_runs(place)
     return told
 
 

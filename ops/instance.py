@@ -138,7 +138,7 @@ def of(place: Place) -> Instance:
     told, remembered = status.living(place.status), state.load(place.state)
     env = envfile.read(place.env)
     if told is None or remembered is None or not env:
-        raise LauncherError(f"Nothing runs in {place.home}: start it with ./mana up first.")
+        raise status.nothing_runs(place)
     addresses = Addresses(
         database=env["MANA_DATABASE_OWNER_URL"],
         amqp=env["MANA_AMQP_URL"],

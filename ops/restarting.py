@@ -55,7 +55,7 @@ def _wait_until_ready(place: Place, before: ProcessStatus) -> None:
 def _entry(place: Place, name: str) -> ProcessStatus:
     told = status.living(place.status)
     if told is None:
-        raise LauncherError(f"Nothing runs in {place.home}: start it with ./mana up first.")
+        raise status.nothing_runs(place)
     named = {entry.name: entry for entry in told.processes}
     if name not in named:
         raise LauncherError(f"No process is called {name}; there are: {', '.join(sorted(named))}.")

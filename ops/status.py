@@ -6,7 +6,9 @@ from typing import Literal
 import msgspec
 
 from ops import private_file
+from ops.errors import LauncherError
 from ops.kernel import ProcessId
+from ops.place import Place
 from ops.program import Program
 from ops.version import Version
 
@@ -70,6 +72,11 @@ def living(path: Path) -> Status | None:
     """What a supervisor that is alive tells, None where none is."""
     status = load(path)
     return status if status is not None and status.supervisor.is_alive() else None
+
+
+def nothing_runs(place: Place) -> LauncherError:
+    """What to raise where something must run."""
+    return LauncherError(f"Nothing runs in {place.home}: start it with ./mana up first.")
 
 
 class Board:

@@ -20,8 +20,6 @@ from ops.program import Program
 
 NAME = "prometheus"
 FOLDER = CHECKOUT / "ops" / "prometheus"
-_BY_NAME = ("dns_sd_configs", "static_configs")
-"""How the jobs of the configuration find their targets, which are others here."""
 _KEPT = "15d"
 _PATIENCE_SECONDS = 3.0
 
@@ -59,8 +57,7 @@ def configuration(every: timedelta, alerts: str) -> dict[str, Any]:
     told["global"] = {"scrape_interval": interval, "scrape_timeout": interval, "evaluation_interval": interval}
     told["alerting"] = {"alertmanagers": [{"static_configs": [{"targets": [alerts]}]}]}
     for job in told["scrape_configs"]:
-        for way in _BY_NAME:
-            job.pop(way, None)
+        job.pop("static_configs")  # the targets are others here
         job["file_sd_configs"] = [{"files": [f"targets/{job['job_name']}.json"], "refresh_interval": "1m"}]
     return told
 

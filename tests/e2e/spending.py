@@ -49,15 +49,20 @@ class Spent:
 
     async def agrees_with(self, database: str) -> None:
         """The books have each spend, once."""
-        connection = await asyncpg.connect(database)
-        try:
-            rows = await connection.fetch(
-                "SELECT account_id::text AS user_id, count(*) AS uses FROM credits.transactions"
-                " WHERE type = 'usage' GROUP BY account_id"
-            )
-        finally:
-            await connection.close()
-        assert {row["user_id"]: row["uses"] for row in rows} == self.by_user
+        assert await uses_by_user(database) == self.by_user
+
+
+async def uses_by_user(database: str) -> dict[str, int]:
+    """What the books have."""
+    connection = await asyncpg.connect(database)
+    try:
+        rows = await connection.fetch(
+            "SELECT account_id::text AS user_id, count(*) AS uses FROM credits.transactions"
+            " WHERE type = 'usage' GROUP BY account_id"
+        )
+    finally:
+        await connection.close()
+    return {row["user_id"]: row["uses"] for row in rows}
 
 
 @asynccontextmanager

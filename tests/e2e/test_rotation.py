@@ -25,6 +25,7 @@ from ops.state import Secrets, new_password
 from ops.urls import with_login
 from tests.e2e.client import Client
 from tests.e2e.intruders import EVERYWHERE, database_urls, intruding
+from tests.e2e.spending import uses_by_user
 from tests.e2e.starter import Starter
 from tests.integration.api.users import BASE, SignedIn, sign_up
 
@@ -141,15 +142,7 @@ async def test_nothing_fails_while_all_passwords_change() -> None:
 
 
 async def _books_agree(instance: Instance, spent: Spent) -> None:
-    connection = await asyncpg.connect(_fresh(instance)["MANA_DATABASE_READONLY_URL"])
-    try:
-        rows = await connection.fetch(
-            "SELECT account_id::text AS user_id, count(*) AS uses FROM credits.transactions"
-            " WHERE type = 'usage' GROUP BY account_id"
-        )
-    finally:
-        await connection.close()
-    assert {row["user_id"]: row["uses"] for row in rows} == spent.by_user
+    assert await uses_by_user(_fresh(instance)["MANA_DATABASE_READONLY_URL"]) == spent.by_user
 
 
 def _fresh(instance: Instance) -> dict[str, str]:

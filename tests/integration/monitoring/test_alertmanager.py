@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,16 +13,16 @@ import httpx
 import pytest
 import yaml
 
-from ops import alerting, packages, ports
+from ops import alerting, ports
 from ops.identity import Identity
-from ops.place import CHECKOUT
 from ops.servers.alertmanager import Alertmanager
 from ops.settings import Settings
 from tests.integration.mail.server import receiving
+from tests.integration.monitoring.conftest import Tool
 from tests.integration.monitoring.hook import hearing, make_impatient
+from tests.integration.monitoring.ruled import alerts
 from tests.integration.running import served
 
-RULES = sorted((CHECKOUT / "ops" / "prometheus" / "rules").glob("*.yml"))
 GRAVITY = ("info", "warning", "critical")
 TOLD = {
     "nobody": {},
@@ -35,32 +34,11 @@ TOLD = {
     "a program": {"ALERTS_WEBHOOK_URL": "https://hooks.example.com/secret"},
 }
 
-Amtool = Callable[..., str]
-
-
-@pytest.fixture(scope="module")
-def amtool() -> Amtool:
-    """Runs it with some words; what it said, and an assertion where it found a fault."""
-    packages.require_all(packages.MONITORING, watch=lambda _line: None)
-
-    def run(*words: str) -> str:
-        done = subprocess.run(["amtool", *words], check=False, capture_output=True, text=True)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
-
-    return run
-
 
 def settings_of(given: Mapping[str, str], monkeypatch: pytest.MonkeyPatch) -> Settings:
     for name, value in given.items():
         monkeypatch.setenv(name, value)
     return Settings()
-
-
-def severities() -> dict[str, str]:
-    files = (yaml.safe_load(path.read_text(encoding="utf-8")) for path in RULES)
-    rules = [rule for file in files for group in file["groups"] for rule in group["rules"] if "alert" in rule]
-    return {rule["alert"]: rule["labels"]["severity"] for rule in rules}
 
 
 def hidden() -> list[tuple[str, str]]:
@@ -78,7 +56,7 @@ def _names(matchers: list[str]) -> list[str]:
 
 
 @pytest.mark.parametrize("who", TOLD)
-def test_the_configuration_is_sound(who: str, amtool: Amtool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_configuration_is_sound(who: str, amtool: Tool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = settings_of(TOLD[who], monkeypatch)
     file = tmp_path / "alertmanager.yml"
     file.write_text(alerting.text(settings))
@@ -91,7 +69,8 @@ def test_the_configuration_is_sound(who: str, amtool: Amtool, tmp_path: Path, mo
 
 def test_a_cause_hides_what_is_there_and_is_no_less_grave_than_that() -> None:
     """And nothing is hidden by what it hides itself."""
-    known, pairs = severities(), hidden()
+    known = {name: alert["labels"]["severity"] for name, alert in alerts().items()}
+    pairs = hidden()
     assert pairs
     for cause, effect in pairs:
         assert GRAVITY.index(known[cause]) >= GRAVITY.index(known[effect]), (cause, effect)
@@ -145,7 +124,7 @@ def test_what_is_gone_in_part_hides_nothing_of_the_rest(cause: str, effect: str,
 
 
 async def test_people_are_told_by_mail_and_programs_by_http_but_not_of_what_follows(
-    amtool: Amtool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    amtool: Tool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With a real Alertmanager, without its patience: a cause, and another alert that it explains."""
     async with receiving() as mail:

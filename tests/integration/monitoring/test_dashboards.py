@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import yaml
 from ops.monitoring import dashboards
 from ops.monitoring.dashboards import COLUMNS, FOLDER
 from ops.place import CHECKOUT
+from tests.integration.monitoring.conftest import Tool
 
 PROVISIONING = CHECKOUT / "ops" / "grafana" / "provisioning"
 FILES = sorted(FOLDER.glob("*.json"))
@@ -58,7 +58,7 @@ def test_no_panel_lies_on_another_or_beyond_the_edge(path: Any) -> None:
         assert apart
 
 
-def test_partitions_of_workers_that_are_all_gone_have_no_owner(promtool: Callable[..., str], tmp_path: Path) -> None:
+def test_partitions_of_workers_that_are_all_gone_have_no_owner(promtool: Tool, tmp_path: Path) -> None:
     """Those that tell how many there are, and whose, are gone too."""
     panels = dashboards.read(FOLDER / "overview.json").panels
     (query,) = next(panel for panel in panels if panel.title == "Partitions without an owner").queries

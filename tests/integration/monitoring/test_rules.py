@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,23 +14,16 @@ import yaml
 from ops.monitoring.targets import job_of
 from ops.place import CHECKOUT
 from ops.servers.prometheus import FOLDER, configuration
+from tests.integration.monitoring.conftest import Tool
+from tests.integration.monitoring.ruled import RULES, alerts
 
-RULES = sorted((FOLDER / "rules").glob("*.yml"))
 TESTS = sorted((FOLDER / "tests").glob("*.yml"))
 RUNBOOKS = CHECKOUT / "docs" / "operations" / "runbooks"
 ALERTS = "127.0.0.1:9093"
 SECTIONS = ["What it means", "What users see", "How to look", "What to do", "How you know that it is over"]
 
 
-def _alerts() -> dict[str, dict[str, Any]]:
-    files = (yaml.safe_load(path.read_text(encoding="utf-8")) for path in RULES)
-    rules = [rule for file in files for group in file["groups"] for rule in group["rules"] if "alert" in rule]
-    named = {rule["alert"]: rule for rule in rules}
-    assert len(named) == len(rules)
-    return named
-
-
-RULED = _alerts()
+RULED = alerts()
 
 
 @functools.cache
@@ -85,12 +77,12 @@ def test_each_alert_is_seen_to_fire_and_to_stay_silent(name: str) -> None:
     assert cases[f"{name} stays silent"]["input_series"]
 
 
-def test_the_cases_hold(promtool: Callable[..., str]) -> None:
+def test_the_cases_hold(promtool: Tool) -> None:
     said = promtool("test", "rules", *map(str, TESTS))
     assert said.count("SUCCESS") == len(TESTS) == len(RULES)
 
 
-def test_the_configuration_for_containers_is_sound(promtool: Callable[..., str]) -> None:
+def test_the_configuration_for_containers_is_sound(promtool: Tool) -> None:
     said = promtool("check", "config", str(FOLDER / "prometheus.yml"))
     assert said.count("rules found") == len(RULES)
 
@@ -112,9 +104,7 @@ def test_the_configuration_for_containers_finds_every_service_of_ours() -> None:
         assert {*services[name]["networks"]} & {*services["prometheus"]["networks"]}, name
 
 
-def test_the_configuration_for_this_machine_has_the_same_jobs_and_rules(
-    promtool: Callable[..., str], tmp_path: Path
-) -> None:
+def test_the_configuration_for_this_machine_has_the_same_jobs_and_rules(promtool: Tool, tmp_path: Path) -> None:
     contained, ours = (
         yaml.safe_load((FOLDER / "prometheus.yml").read_text()),
         configuration(timedelta(seconds=15), ALERTS),
