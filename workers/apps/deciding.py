@@ -67,7 +67,7 @@ def decide_pauses(apps: Sequence[KeptApp], ended: Collection[str]) -> list[Task]
     They are made again, with less rights, by what :func:`decide` says.
     """
     paused = [login for login in paused_logins(apps) if login not in ended]
-    return [Task(kind="paused", about=login, calls=_end(login)) for login in paused]
+    return [Task(kind="paused", about=login, calls=end(login)) for login in paused]
 
 
 def paused_logins(apps: Sequence[KeptApp]) -> list[str]:
@@ -93,7 +93,7 @@ def _removed(app: KeptApp, secret: Secret, held: Held) -> Iterator[Task]:
     """Also of one that was gone before: a broker that was restored may have it again."""
     login = app.login(secret)
     if secret.hash is None and (login in held.users or not secret.gone):
-        yield Task(kind="removed", about=login, calls=_end(login), secret_id=secret.id, gone=True)
+        yield Task(kind="removed", about=login, calls=end(login), secret_id=secret.id, gone=True)
 
 
 def _kept(app: KeptApp, secret: Secret, held: Held, vhost: str) -> Iterator[Task]:
@@ -107,7 +107,7 @@ def _kept(app: KeptApp, secret: Secret, held: Held, vhost: str) -> Iterator[Task
     if user is None or not _is_of(user, secret.hash) or _shrinks(app, rights, paused=paused):
         # Channels remember what they were allowed: they go, and with their login, so that nobody who stops between two
         # of these calls leaves them. A login that is made for the first time has none.
-        ended = () if user is None and secret.made_version is None else _end(login)
+        ended = () if user is None and secret.made_version is None else end(login)
         yield Task(kind="made", about=login, calls=(*ended, *whole), secret_id=secret.id, made=secret.version)
         return
     there = [*_user_calls(user, login), *_rights_calls(rights, login, vhost)]
@@ -128,9 +128,13 @@ def _made(login: str, hashed: bytes, wanted: AppRights, vhost: str) -> tuple[Cal
     )
 
 
-def _end(login: str) -> tuple[Call, ...]:
-    """The broker ends a deleted login's connections itself; the second call is for those that it may not know yet."""
-    return Call("DELETE", ("users", login)), Call("DELETE", ("connections", "username", login))
+def end(login: str) -> tuple[Call, ...]:
+    """What ends a login: the broker ends a deleted one's connections itself; the second call is for those that it may
+    not know yet, and tells whom it meets first the same."""
+    return (
+        Call("DELETE", ("users", login)),
+        Call("DELETE", ("connections", "username", login), reason=f"user '{login}' is deleted"),
+    )
 
 
 def _user_calls(user: HeldUser, login: str) -> Iterator[Call]:

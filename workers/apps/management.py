@@ -119,7 +119,7 @@ class Management:
 
     async def call(self, call: Call) -> None:
         """Makes a call; what is to be deleted and is not there is no error. Raises ``AwayError``, ``RefusedError``."""
-        answer = await self._ask(call.method, call.path, call.body)
+        answer = await self._ask(call.method, call.path, call.body, reason=call.reason)
         if answer.is_success or (call.method == "DELETE" and answer.status_code == HTTPStatus.NOT_FOUND):
             return
         raise RefusedError(f"{call.method} {'/'.join(call.path)}: {_told(answer)}")
@@ -135,11 +135,17 @@ class Management:
         return _decoded(answer, kind, *path)
 
     async def _ask(
-        self, method: str, path: tuple[str, ...], body: Any = None, asked: Mapping[str, str] | None = None
+        self,
+        method: str,
+        path: tuple[str, ...],
+        body: Any = None,
+        asked: Mapping[str, str] | None = None,
+        reason: str = "",
     ) -> httpx.Response:
         address = "/" + "/".join(quote(part, safe="") for part in path)
+        headers = {"X-Reason": reason} if reason else None
         try:
-            answer = await self._client.request(method, address, json=body, params=asked)
+            answer = await self._client.request(method, address, json=body, params=asked, headers=headers)
         except httpx.HTTPError as error:
             raise AwayError(f"the management API cannot be reached: {error or type(error).__name__}") from error
         if answer.status_code in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN} or answer.is_server_error:

@@ -95,11 +95,13 @@ NO_RIGHTS: Final = HeldRights(None, None)
 
 
 class Call(Struct, frozen=True):
-    """A call of the management API; each part of the path is to be quoted."""
+    """A call of the management API; each part of the path is to be quoted. ``reason``: what is told to those whose
+    connections it ends."""
 
     method: Literal["PUT", "DELETE"]
     path: tuple[str, ...]
     body: Mapping[str, Any] | None = None
+    reason: str = ""
 
 
 Kind = Literal["made", "changed", "paused", "removed", "unbound", "cut", "dropped", "noted"]

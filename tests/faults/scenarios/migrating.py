@@ -17,6 +17,7 @@ from typing import Final
 
 import asyncpg
 
+from contracts.topology import COMMAND_QUEUE_ARGUMENTS_BEFORE, COMMANDS_EXCHANGE, command_queue, in_ring_order
 from migrations import files, runner
 from tests.faults.oracle.journal import Told
 from tests.faults.oracle.mix import Mix
@@ -193,7 +194,7 @@ def _waits(told: Told, transport: str, since: float, until: float) -> list[float
 
 
 async def _begin(stage: Stage, before: Version) -> None:
-    """The database as the version before had it, and empty."""
+    """The database and the queues as the version before had them, and empty."""
     owner = await asyncpg.connect(stage.database_url)
     try:
         await owner.execute("DROP SCHEMA credits, auth, mana CASCADE")
@@ -201,6 +202,9 @@ async def _begin(stage: Stage, before: Version) -> None:
         await owner.close()
     wish = runner.Wish(up_to=before.schema, partitions=stage.scenario.partitions)
     await runner.migrate(stage.database_url, wish, lambda _line: None)
+    # No argument of a queue can be changed: a place that was laid out by the version before has its queues to this day.
+    queues = [command_queue(partition) for partition in in_ring_order(range(stage.scenario.partitions))]
+    await stage.broker.lay_anew(COMMANDS_EXCHANGE, queues, COMMAND_QUEUE_ARGUMENTS_BEFORE)
 
 
 async def _end(stage: Stage, processes: Collection[Kept]) -> None:

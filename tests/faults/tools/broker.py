@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 import signal
-from collections.abc import AsyncGenerator, Collection, Mapping
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -162,6 +162,15 @@ class Broker:
             raise ToolError(f"there are no queues {missing}")
         async with self._management() as management:
             await asyncio.gather(*(management.delete("queues", self._vhost, name) for name in names))
+
+    async def lay_anew(self, exchange: str, names: Sequence[str], arguments: Mapping[str, Any]) -> None:
+        """Deletes them, and makes and binds them again, one after the other, with these arguments."""
+        await self.delete_queues(names)
+        async with self._management() as management:
+            for name in names:
+                await management.put("queues", self._vhost, name, body={"durable": True, "arguments": arguments})
+                bound = {"routing_key": "1", "arguments": {}}
+                await management.post("bindings", self._vhost, "e", exchange, "q", name, body=bound)
 
     async def purge_queue(self, name: str) -> None:
         """Drops all that waits in it."""

@@ -26,6 +26,7 @@ from tests.integration.api.process import PARTITIONS
 from tests.integration.api.users import SignedIn
 from tests.integration.apps.broker import Broker, Given, connected
 from tests.integration.workers.running import Running, running, until
+from workers.apps.deciding import end
 from workers.apps.management import Management
 from workers.apps.meters import AppsMeters
 from workers.apps.store import AppsStore
@@ -203,6 +204,24 @@ async def test_who_gets_a_right_works_on(broker: Broker) -> None:
         queue = await (await connection.channel()).declare_queue(f"{given.app}.events", exclusive=True)
         await queue.bind("credits.events", f"credits.*.{given.app}")
         assert not ended.done()
+
+
+async def test_a_connection_that_the_broker_did_not_end_itself_is_told_the_same(
+    broker: Broker, servers: Instance
+) -> None:
+    """The last of the calls that end a login, without the first."""
+    given = await broker.new_app()
+    management = Management(servers.addresses.management, Address.of(servers.addresses.amqp))
+    async with connected(given) as (_, ended):
+
+        async def seen() -> bool:
+            return bool(await broker.connections(given.login))
+
+        await until(seen, "the broker's statistics know the connection")
+        *_, last = end(given.login)
+        await management.call(last)
+        assert f"user '{given.login}' is deleted" in str(await asyncio.wait_for(ended, SOON))
+    await management.close()
 
 
 async def test_what_somebody_did_at_the_broker_is_put_right(broker: Broker, owner: asyncpg.Connection) -> None:

@@ -110,6 +110,7 @@ def test_a_revoked_secrets_login_goes_and_then_its_connections() -> None:
     (task,) = decide([app(secret(hash=None, made_version=3))], held(), VHOST)
     assert (task.kind, words([task]), task.gone, task.made) == ("removed", END, True, None)
     assert task.calls[1].path == ("connections", "username", LOGIN)
+    assert task.calls[1].reason == f"user '{LOGIN}' is deleted", "whichever call meets them, they are told the same"
 
 
 def test_one_that_nobody_has_seen_go_is_ended_though_the_login_is_not_there() -> None:
