@@ -77,11 +77,12 @@ async def _rabbitmq(amqp_url: str, management_url: str) -> dict[str, object]:
 
 
 def commit() -> str:
-    """The checkout's commit, with ``+`` where it has changes."""
+    """The checkout's commit, with ``+`` where it has changes; those of kept results change no measurement."""
 
     def git(*arguments: str) -> str:
         return subprocess.run(
             ["git", *arguments], cwd=_CHECKOUT, capture_output=True, text=True, check=False
         ).stdout.strip()
 
-    return git("rev-parse", "--short", "HEAD") + ("+" if git("status", "--porcelain", "--untracked-files=no") else "")
+    changed = git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!bench/results")
+    return git("rev-parse", "--short", "HEAD") + ("+" if changed else "")

@@ -17,18 +17,20 @@ from ops.identity import Identity, give_file, own_folder
 from ops.place import CHECKOUT
 from ops.program import Program
 from ops.programs import run_environment
-from ops.servers import pgbouncer, postgres, rabbitmq, redis
+from ops.servers import alertmanager, pgbouncer, postgres, prometheus, rabbitmq, redis
 from ops.servers.rabbitmq import RabbitMQ, RabbitPorts
 from ops.settings import Settings
 from ops.setup import composed, secret_files
 from ops.state import Secrets
-from tests.composed import COMPOSED, SERVICES, environment_of, filled
+from tests.composed import COMPOSED, OURS, SERVICES, environment_of, filled
 
 SERVERS = {
     "postgres": ("postgres", 5432),
     "pgbouncer": ("postgres", 6432),
     "rabbitmq": ("rabbitmq", 5672),
     "redis": ("redis", 6379),
+    "prometheus": ("prometheus", 9090),
+    "alertmanager": ("prometheus", 9093),
 }
 """The user that each runs as here, and its port there."""
 MANAGEMENT = 15672
@@ -174,6 +176,52 @@ class Composed:
         told = {name: self.placed("rabbitmq", path) for name, path in there.items()}
         self._servers["rabbitmq"] = replace(node, env={**node.env, **told})
         return epmd, self._servers["rabbitmq"]
+
+    async def alertmanager(self) -> Program:
+        """With the service's command, told as nobody to tell: no ALERTS_… is set."""
+        home = self.give("alertmanager")
+        data = own_folder(home / "data", Identity.of_server("prometheus"))
+        port = self.port("alertmanager", 9093)
+        told = self._told("alertmanager", {"--storage.path=/alertmanager": f"--storage.path={data}"})
+        here = f"--web.listen-address=127.0.0.1:{port}"
+        argv = [str(alertmanager.binary()), *told, here]
+        return self._program("alertmanager", argv, probes.http(f"http://127.0.0.1:{port}/-/ready"))
+
+    async def prometheus(self) -> Program:
+        """With the service's command, and its configuration, which names the processes of this machine."""
+        identity = Identity.of_server("prometheus")
+        home = own_folder(self._home("prometheus"), identity)
+        for folder in ("rules", "data"):
+            own_folder(home / folder, identity)
+        given = CHECKOUT / "ops" / "prometheus"
+        for file in (given / "prometheus.yml", *sorted((given / "rules").glob("*.yml"))):
+            give_file(
+                home / file.relative_to(given), re.sub(r'(?<=")[\w-]+:\d+(?=")', self._here, file.read_text()), identity
+            )
+        port = self.port("prometheus", 9090)
+        replaced = {"/etc/prometheus/": f"{home}/", "path=/prometheus": f"path={home}/data"}
+        told = self._told("prometheus", replaced)
+        argv = [str(prometheus.binary()), *told, f"--web.listen-address=127.0.0.1:{port}"]
+        return self._program("prometheus", argv, probes.http(f"http://127.0.0.1:{port}/-/ready"))
+
+    def _told(self, service: str, changes: dict[str, str]) -> list[str]:
+        """The words of the service's command, each of ``changes`` made in one of them."""
+        words = [self.placed(service, word) for word in SERVICES[service]["command"]]
+        for there, here in changes.items():
+            assert sum(there in word for word in words) == 1, f"{service} is not told {there}"
+            words = [word.replace(there, here) for word in words]
+        return words
+
+    def _here(self, target: re.Match[str]) -> str:
+        """The address of a target that the containers' Prometheus asks, SERVICE:PORT; who is not here keeps its own."""
+        service, _, there = target[0].rpartition(":")
+        service = service.replace("localhost", "prometheus")
+        if service in OURS:
+            told = environment_of(service, self.env)
+            assert told.get("METRICS_PORT", told.get("PORT")) == there, f"{service} is asked at {there}"
+        elif service not in SERVERS:
+            return target[0]
+        return f"127.0.0.1:{self.port(service, 0 if service in OURS else int(there))}"
 
     def ours(self, service: str) -> Program:
         """One of our own processes, by the service's command and environment, and its health check as the probe."""

@@ -1,4 +1,5 @@
-"""Every service of docker-compose.yml that can run here, at once: its command, files, secrets and health check."""
+"""Every service of docker-compose.yml that can run here, at once: its command, files, secrets and health check, and
+that Prometheus finds them all."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from ops import packages
 from ops.program import Program
 from ops.programs import run_environment
 from tests.composed import OURS, SERVICES, filled
@@ -22,10 +24,9 @@ NOT_HERE = {
     "doors": "Traefik again",
     "grafana": "no package of it",
     "catcher": "no package of it",
-    "prometheus": "by tests/integration/monitoring, on the same files",
-    "alertmanager": "the same",
 }
 """What no test starts, and why."""
+_SERVERS = ("postgres", "pgbouncer", "redis", "rabbitmq", "prometheus", "alertmanager")
 _ENV = {
     "MANA_ENVIRONMENT": "development",
     "PUBLIC_URL": "http://127.0.0.1:3001",
@@ -81,18 +82,20 @@ async def _started(stack: AsyncExitStack, composed: Composed) -> dict[str, Progr
             async with asyncio.timeout(90):
                 while not await ours[name].probe():
                     await asyncio.sleep(0.5)
+    await stack.enter_async_context(served(await composed.alertmanager()))
+    await stack.enter_async_context(served(await composed.prometheus()))
     return fronts
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(400)
 async def test_every_service_starts_and_its_health_check_knows_it(composed: Composed, tmp_path: Path) -> None:
+    packages.require_all({**packages.MONITORING, "wget": "wget"}, watch=lambda _line: None)
     composed.env.update(_ENV)
-    ran = {*OURS, "postgres", "pgbouncer", "rabbitmq", "redis"}
-    assert ran | set(NOT_HERE) == set(SERVICES)
+    assert {*OURS, *_SERVERS} | set(NOT_HERE) == set(SERVICES)
     async with AsyncExitStack() as stack:
         fronts = await _started(stack, composed)
-        for server in ("postgres", "pgbouncer", "redis", "rabbitmq"):
+        for server in _SERVERS:
             assert await composed.is_healthy(server), server
         first, second = [str(front.url) for front in fronts.values()]
         async with httpx.AsyncClient(base_url=first) as one, httpx.AsyncClient(base_url=second) as other:
@@ -105,12 +108,28 @@ async def test_every_service_starts_and_its_health_check_knows_it(composed: Comp
             said = await _operated(composed, "packages", "apply", "packages.yaml", work=tmp_path)
             assert said.endswith(f"1 new, {len(shown)} unchanged\n")
             assert (await one.post(f"{BASE}/auth/logout", headers=user.headers)).status_code == 200
+            await _all_are_watched(composed)
             async with asyncio.timeout(5):
                 while (await other.get(f"{BASE}/credits/balance", headers=user.headers)).status_code != 401:
                     await asyncio.sleep(0.05)
-    for service in ("postgres", "pgbouncer", "redis", "rabbitmq"):
+    for service in _SERVERS:
         assert not await composed.is_healthy(service), f"{service} is gone, and its check does not say so"
     assert not await composed.is_healthy("api-1")
+
+
+async def _all_are_watched(composed: Composed) -> None:
+    """Prometheus finds each of its targets, but who is not here, and who hears its alerts."""
+    url = f"http://127.0.0.1:{composed.port('prometheus', 9090)}/api/v1"
+    async with httpx.AsyncClient(base_url=url) as prometheus, asyncio.timeout(60):
+        missing = {"", "traefik"}
+        while missing != {"traefik"}:
+            await asyncio.sleep(0.5)
+            targets = (await prometheus.get("/targets")).json()["data"]["activeTargets"]
+            missing = {target["labels"]["job"] for target in targets if target["health"] != "up"}
+        heard = (await prometheus.get("/alertmanagers")).json()["data"]["activeAlertmanagers"]
+        assert [one["url"] for one in heard] == [
+            f"http://127.0.0.1:{composed.port('alertmanager', 9093)}/api/v2/alerts"
+        ]
 
 
 async def _spent(http: httpx.AsyncClient, headers: dict[str, str]) -> dict[str, Any]:

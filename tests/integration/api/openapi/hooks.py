@@ -24,7 +24,7 @@ from schemathesis.schemas import APIOperation
 from tests.integration.api.administrators import administrator
 from tests.integration.api.openapi.deeds import DEEDS, Deed, Preparation, Surroundings
 from tests.integration.api.services import INTROSPECT, TOKEN, ServiceToken
-from tests.integration.api.users import SignedIn, sign_up
+from tests.integration.api.users import BASE, SignedIn, sign_up
 
 AnyCase: TypeAlias = Case[Any]
 
@@ -42,6 +42,8 @@ _SECRET_LENGTH_MIN: Final = 8
 
 OAUTH: Final = frozenset({f"POST {TOKEN}", f"POST {INTROSPECT}"})
 """Whose errors are those of RFC 6749."""
+
+PUT_PACKAGE: Final = f"PUT {BASE}/admin/packages/{{packageId}}"
 
 given_out: list[SignedIn] = []
 """Whose tokens this run has carried, the latest last: a new one where the last one's session has ended."""
@@ -118,6 +120,15 @@ def after_call(context: HookContext, case: AnyCase, response: Response) -> None:
     """Writes down what came of it, for ``running``."""
     with Path(CALLS).open("a", encoding="utf-8") as calls:
         calls.write(json.dumps([case.operation.label, response.status_code]) + "\n")
+    if case.operation.label == PUT_PACKAGE and response.status_code < 400:
+        asyncio.run(_sell_without_stripes_prices())
+
+
+async def _sell_without_stripes_prices() -> None:
+    """A package that names a price which Stripe does not have, as drawn ones do, sells nothing: rightly a 500."""
+    async with _surroundings() as there:
+        await there.owner.execute("UPDATE credits.packages SET stripe_price_id = NULL")
+        await there.owner.execute("UPDATE credits.package_prices SET stripe_price_id = NULL")
 
 
 @schemathesis.check
