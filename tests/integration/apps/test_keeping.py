@@ -24,7 +24,7 @@ from ops.programs import ProcessSettings
 from tests.integration.api.administrators import do
 from tests.integration.api.process import PARTITIONS
 from tests.integration.api.users import SignedIn
-from tests.integration.apps.broker import Broker, Given, connected
+from tests.integration.apps.broker import SOON, Broker, Given, connected
 from tests.integration.workers.running import Running, running, until
 from workers.apps.deciding import end
 from workers.apps.management import Management
@@ -32,9 +32,6 @@ from workers.apps.meters import AppsMeters
 from workers.apps.store import AppsStore
 from workers.apps.uses import Uses
 from workers.broker.address import Address
-
-SOON = 5.0
-"""Far less than the rounds that nobody asks for are apart."""
 
 
 @pytest.fixture(autouse=True)
@@ -117,7 +114,7 @@ async def test_who_loses_a_right_is_disconnected_and_unbound(broker: Broker) -> 
         for key in ("#", f"credits.*.{given.app}"):
             await kept.bind("credits.events", key)
         await _grant(broker, given, "credits:use", "events:read")
-        assert "is deleted" in str(await asyncio.wait_for(ended, 1))
+        assert "is deleted" in str(await asyncio.wait_for(ended, SOON))
     await broker.settled(given.app)
     await _is_bound(broker, queue, {f"credits.*.{given.app}"})
     async with connected(given) as (connection, _):

@@ -17,7 +17,7 @@ from ops.instance import Instance
 from ops.programs import ProcessSettings
 from tests.integration.api.operators import Said, launch
 from tests.integration.api.process import PARTITIONS
-from tests.integration.apps.broker import Broker, Given, connected
+from tests.integration.apps.broker import SOON, Broker, Given, connected
 from tests.integration.workers.running import Running
 
 Mana = Callable[..., Awaitable[Said]]
@@ -66,13 +66,13 @@ async def test_an_app_is_made_rotated_and_revoked(mana: Mana, broker: Broker, ow
 
             said = await mana("revoke-secret", app, first.id)
             assert (said.status, said.output) == (0, f"Secret {first.id} opens nothing any more.\n")
-            assert "is deleted" in str(await asyncio.wait_for(first_ended, 1))
+            assert "is deleted" in str(await asyncio.wait_for(first_ended, SOON))
             assert not second_ended.done(), "the other secret's connection lives on"
             with pytest.raises(ProbableAuthenticationError):
                 await aiormq.connect(first.url)  # aio-pika's own complains when it is collected later
 
             assert (await mana("revoke", app)).status == 0
-            assert "is deleted" in str(await asyncio.wait_for(second_ended, 1))
+            assert "is deleted" in str(await asyncio.wait_for(second_ended, SOON))
     assert await broker.logins(app) == set()
     again = await mana("create", app)
     assert (again.status, again.output) == (1, "")
