@@ -28,22 +28,30 @@ _BEFORE_TESTS = (
 _TYPES = ["pyright"]
 
 
-def _part(name: str, *where: str) -> list[str]:
-    """Some of the quick tests, with a cache of their own; what took long is told at its end."""
-    return ["pytest", "-m", "not slow", "--durations=15", "-o", f"cache_dir=.pytest_cache/{name}", *where]
-
-
-# Side by side, since most of what tests do is to wait for servers.
-_PARTS = (
-    _part("front", "tests/integration/api", "tests/stateful", "tests/payments", "tests/property"),
-    _part("integration", "--ignore=tests/integration/api", "tests/integration"),
-    _part(
-        "others", *(f"--ignore=tests/{name}" for name in ("integration", "stateful", "payments", "property")), "tests"
-    ),
-    _TYPES,
-)
+_QUICK = ("-m", "not slow")
 # The front's tests once more, through a pooler of transactions.
-_POOLED = ["pytest", "--pgbouncer", "-m", "not slow", "-o", "cache_dir=.pytest_cache/pooled", "tests/integration/api"]
+_POOLED = ["pytest", "--pgbouncer", *_QUICK, "-o", "cache_dir=.pytest_cache/pooled", "tests/integration/api"]
+
+
+def _parts(chosen: Sequence[str]) -> list[list[str]]:
+    """The tests and the types, to run side by side, since most of what tests do is to wait for servers.
+
+    Each part has a cache of its own, and tells at its end what took long. `chosen`: options that choose among them.
+    """
+
+    def part(name: str, *where: str) -> list[str]:
+        return ["pytest", *chosen, "--durations=15", "-o", f"cache_dir=.pytest_cache/{name}", *where]
+
+    return [
+        part("front", "tests/integration/api", "tests/stateful", "tests/payments", "tests/property"),
+        part("integration", "--ignore=tests/integration/api", "tests/integration"),
+        part(
+            "others",
+            *(f"--ignore=tests/{name}" for name in ("integration", "stateful", "payments", "property")),
+            "tests",
+        ),
+        _TYPES,
+    ]
 
 
 def run_on_containers() -> int:
@@ -66,7 +74,7 @@ def run(pytest_arguments: list[str], *, everything: bool) -> int:
     if chosen:
         steps.append([["pytest", *chosen]])
     else:
-        steps += [[_TYPES], [["pytest"]], [_POOLED]] if everything else [_PARTS]
+        steps += [_parts(()), [_POOLED]] if everything else [_parts(_QUICK)]
     failed = [name for step in steps for name in _failures(step)]
     if failed:
         screen.results.print(f"failed: {', '.join(failed)}", style="red")

@@ -61,11 +61,12 @@ def test_one_that_fails_keeps_none_from_running(log: Path, words: str) -> None:
     assert len(log.read_text().splitlines()) == 8
 
 
-def test_everything_is_one_run(log: Path) -> None:
+def test_everything_is_the_same_with_the_slow_ones_and_then_the_front_through_a_pooler(log: Path) -> None:
     assert checks.run([], everything=True) == 0
-    pyright, whole, pooled = log.read_text().splitlines()[-3:]
-    assert (pyright, whole) == ("pyright ", "pytest ")
-    assert pooled.startswith("pytest --pgbouncer ")
+    *beside, pooled = log.read_text().splitlines()[4:]
+    assert sorted(line.split()[0] for line in beside) == ["pyright", *["pytest"] * 3]
+    assert not [line for line in beside if "-m not slow" in line]
+    assert pooled.startswith("pytest --pgbouncer -m not slow")
 
 
 def test_chosen_tests_run_alone(log: Path) -> None:
