@@ -4,9 +4,9 @@ import os
 import signal
 
 from ops import launch, packages, processes_settings, running, screen, settings
-from ops.boot import Wish
 from ops.errors import LauncherError
 from ops.place import Place
+from ops.wish import Wish
 
 
 def start(place: Place, wish: Wish, *, attached: bool) -> launch.Launched:

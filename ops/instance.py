@@ -13,7 +13,6 @@ from pathlib import Path
 
 from ops import envfile, orphans, packages, removal, state, status, urls
 from ops.addresses import DATABASE, Addresses
-from ops.boot import Wish
 from ops.errors import LauncherError
 from ops.launch import Launched, launch
 from ops.layout import Pooling
@@ -22,6 +21,7 @@ from ops.programs import FRONTS_OWN, MAILS_OWN, surroundings
 from ops.settings import Settings
 from ops.state import State
 from ops.status import Status
+from ops.wish import Wish
 
 _LIMITS = (
     "LOGIN", "LOGIN_NETWORK", "REGISTER", "REFRESH", "MAIL", "MAIL_ADDRESSEE", "LINK", "SECOND_FACTOR",

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ops import lock, status, supervisor
-from ops.boot import Wish
 from ops.errors import LauncherError
 from ops.identity import Identity
 from ops.place import CHECKOUT, Place
 from ops.status import Status
+from ops.wish import Wish
 
 _LOOK_EVERY = 0.05
 

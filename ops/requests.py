@@ -8,10 +8,11 @@ from typing import Any, TypeVar
 import msgspec
 
 from ops import handover, rotation
-from ops.boot import Boot
+from ops.answering import Answering
+from ops.errors import LauncherError
 from ops.handover import Handover
-from ops.place import Place
-from ops.status import Asked, Board
+from ops.roster import Roster
+from ops.status import Asked
 
 Interruptibly = Callable[[Coroutine[Any, Any, None]], Awaitable[None]]
 Wished = TypeVar("Wished")
@@ -25,17 +26,18 @@ log = logging.getLogger(__name__)
 class Requests:
     """Of one place. `held` is the descriptor of its lock."""
 
-    def __init__(self, place: Place, boot: Boot, board: Board, held: int) -> None:
-        self._place = place
-        self._boot = boot
-        self._board = board
+    def __init__(self, roster: Roster, answering: Answering, held: int) -> None:
+        self._roster = roster
+        self._place = roster.place
+        self._board = roster.board
+        self._answering = answering
         self._held = held
 
     async def obey(self, interruptibly: Interruptibly) -> None:
         """Do what the files ask for. A change of passwords that has begun is ended before anything else."""
         match _taken(self._place.rotation, rotation.Wish):
             case rotation.Wish() as wish:
-                await self._boot.rotate(wish)
+                await self._rotate(wish)
             case refused:
                 self._board.status.rotation = refused or self._board.status.rotation
         match _taken(self._place.upgrade, handover.Wish):
@@ -45,12 +47,22 @@ class Requests:
                 self._board.status.upgrade = refused or self._board.status.upgrade
         self._board.publish()
 
+    async def _rotate(self, wish: rotation.Wish) -> None:
+        told = self._board.status.rotation = Asked(wish.number)
+        self._board.step("changing passwords")
+        await self._answering.answer(told, self._change(wish.parts))
+
+    async def _change(self, parts: list[rotation.Part]) -> None:
+        if self._roster.rotation is None:
+            raise LauncherError("An upgrade stopped before all was taken over: ./mana up ends it, then ask again.")
+        await self._roster.rotation.run(parts)
+
     async def _upgrade(self, wish: handover.Wish) -> None:
         """Where it succeeds, nothing comes after it: the version that this process becomes goes on."""
         told = self._board.status.upgrade = Asked(wish.number)
         self._board.step("trying the new version")
-        left = Handover(self._held, self._boot.doors.all())
-        await self._boot.answer(told, handover.succeed(wish, left, self._place))
+        left = Handover(self._held, self._roster.doors.all())
+        await self._answering.answer(told, handover.succeed(wish, left, self._place))
 
 
 def _taken(file: Path, kind: type[Wished]) -> Wished | Asked | None:

@@ -17,13 +17,17 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ops import handover, lock, logfiles, orphans, settings, status, trying, version
-from ops.boot import Boot, Wish
+from ops.answering import Answering
+from ops.boot import Boot
 from ops.errors import LauncherError, sentence
 from ops.handover import Handover
 from ops.layout import Pooling
 from ops.place import CHECKOUT, Place
 from ops.requests import Requests
+from ops.roster import Roster
 from ops.status import Asked, Board
+from ops.takeover import TakeOver
+from ops.wish import Wish
 
 # Exit status of a supervisor that found another one in its place (sysexits.h: try again later).
 TAKEN = os.EX_TEMPFAIL
@@ -42,19 +46,19 @@ async def supervise(place: Place, wish: Wish, board: Board, held: int, left: Han
         loop.add_signal_handler(number, told_to_stop.set)
     loop.add_signal_handler(signal.SIGUSR1, asked.set)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, handover.SIGNALS)
-    boot = Boot(place, wish, settings.read(), board)
+    roster, answering = Roster(place, wish, settings.read(), board), Answering(place, board)
+    boot = Boot(roster)
     stopping = asyncio.create_task(told_to_stop.wait())
     bounding = asyncio.create_task(logfiles.keep_bounded(place.logs))
     try:
         if left is None:
             await _unless(stopping, boot.run())
         else:
-            told = board.status.upgrade or Asked("")
-            await boot.take_over(left, told)  # whole: only what was taken over is taken down in order
-            if not told.ended:
-                await _unless(stopping, boot.roll(told))
+            takeover = TakeOver(roster, answering, board.status.upgrade or Asked(""))
+            if await takeover.take(left):  # whole: only what was taken over is taken down in order
+                await _unless(stopping, takeover.roll())
             asked.set()  # the version of before may have heard a signal, and had no time to look
-        await _until_stopped(Requests(place, boot, board, held), asked, stopping)
+        await _until_stopped(Requests(roster, answering, held), asked, stopping)
     finally:
         board.phase("stopping")
         for task in (stopping, bounding):

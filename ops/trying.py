@@ -5,11 +5,11 @@ import sys
 from pathlib import Path
 
 from ops import handover, packages, processes_settings, settings, state, status
-from ops.boot import Wish
 from ops.errors import LauncherError
 from ops.place import CHECKOUT, Place
 from ops.servers import alertmanager, pgbouncer, prometheus
 from ops.settings import Settings
+from ops.wish import Wish
 
 _FOLDERS = ("api", "contracts", "migrations", "ops", "workers")
 _PROGRAMS = (

@@ -23,13 +23,13 @@ from ops import (
     status,
     upgrading,
 )
-from ops.boot import Wish
 from ops.commands.becoming import PASS_ON, become
 from ops.errors import LauncherError
 from ops.layout import Pooling
 from ops.place import Place
 from ops.servers import prometheus
 from ops.top import watching
+from ops.wish import Wish
 
 commands = typer.Typer()
 

@@ -18,12 +18,12 @@ import asyncpg
 from contracts.topology import DEAD_QUEUE, WORKER_LOGIN
 from ops import layout, state, urls
 from ops.backup import restoring, taking
-from ops.boot import Wish
 from ops.instance import Instance, started
 from ops.management import Management
 from ops.place import CHECKOUT, Place
 from ops.programs import ProcessSettings, python, run_environment
 from ops.settings import Settings
+from ops.wish import Wish
 from tests.faults.oracle.books import Books, Row, read_books
 from tests.faults.oracle.client import Client, in_flight
 from tests.faults.oracle.dead import read_dead

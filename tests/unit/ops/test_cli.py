@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from ops import bootstrap, checks, cli, foreground, running, state
-from ops.boot import Wish
 from ops.commands import developing
 from ops.errors import LauncherError, sentence
 from ops.kernel import ProcessId
 from ops.place import Place
 from ops.status import ProcessStatus, Status
+from ops.wish import Wish
 
 
 @pytest.mark.parametrize("home", ["/dev/null/x", "FILE"])

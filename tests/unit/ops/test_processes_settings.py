@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from ops import foreground, packages, processes_settings
-from ops.boot import Wish
 from ops.errors import LauncherError
 from ops.place import Place
+from ops.wish import Wish
 
 
 def test_nothing_is_wrong_with_nothing_said() -> None:

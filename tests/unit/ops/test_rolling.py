@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 
 from ops import rolling
-from ops.boot import OURS, ROLLED
 from ops.child import Child
 from ops.errors import LauncherError
 from ops.program import Program
+from ops.roster import OURS
 from ops.stages import Stages
 from ops.status import Board
+from ops.takeover import ROLLED
 
 RUNS = "exec sleep 60"
 UNREADY = "sleep 60"

@@ -18,13 +18,13 @@ import pytest
 from contracts.topology import ADMIN_LOGIN, LOGINS
 from ops import rotating, rotation, status
 from ops.addresses import Addresses
-from ops.boot import OURS
 from ops.broker_logins import password_hash
 from ops.child import Child
 from ops.errors import LauncherError
 from ops.layout import Layout
 from ops.place import Place
 from ops.programs import ProcessSettings, Programs
+from ops.roster import OURS
 from ops.servers.rabbitmq import RabbitMQ, RabbitPorts
 from ops.servers.redis import Redis
 from ops.state import DATABASE_ROLES, Secrets, State

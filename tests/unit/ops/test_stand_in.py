@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 from ops import stand_in
-from ops.boot import Boot, Wish
 from ops.kernel import ProcessId
 from ops.place import Place
+from ops.roster import Roster
 from ops.settings import Settings
 from ops.status import Board, ProcessStatus, Status, load
+from ops.wish import Wish
 
 AT = "http://127.0.0.1:12345"
 
@@ -84,7 +85,7 @@ def test_that_stripe_is_not_heard_is_said() -> None:
 def test_an_instance_tells_what_it_was_started_with(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("STRIPE_SECRET_KEY", "sk_test_1")
     board = Board(tmp_path / "status.json")
-    Boot(Place(tmp_path), Wish(1, None), Settings(), board)
+    Roster(Place(tmp_path), Wish(1, None), Settings(), board)
     board.publish()
     told = load(tmp_path / "status.json")
     assert told is not None

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from ops import running, trying, upgrading
-from ops.boot import Wish
 from ops.kernel import ProcessId
 from ops.place import Place
 from ops.servers import alertmanager
 from ops.status import Status
+from ops.wish import Wish
 
 TOLD = Status(supervisor=ProcessId.own())
 WISH = Wish(workers=1, partitions=None)
