@@ -11,7 +11,7 @@ import argparse
 import asyncio
 import secrets
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -60,8 +60,15 @@ _FRONTS_FILES: Final = _OWN_FILES + Settings.model_fields["database_pool_size"].
 """What the front's pool may hold, beside a connection that hears announcements, one to RabbitMQ, and two each by which
 limits are counted and tries are noted. The pool fills when many requests come at once, and gives nothing back. So its
 files grow up to this and no further, whoever is killed."""
-_GROWTH_CONNECTIONS: Final = 12
-_NOT_OURS: Final = frozenset({"postgres", "rabbitmq", "epmd", "redis", "pgbouncer", "prometheus", "stripe"})
+_GROWTH_CONNECTIONS: Final = 6
+"""What two workers and a front open when it is needed first."""
+_SERVERS: Final = frozenset(
+    {"postgres", "rabbitmq", "epmd", "redis", "pgbouncer", "prometheus", "alertmanager", "stripe"}
+)
+"""Whose files are many, and as many as they have connections and tables: their connections are looked at instead."""
+_KEPT_MEGABYTES: Final[Mapping[str, float]] = {"rabbitmq": 2 * 67.1, "prometheus": 40}
+"""What two keep in memory beyond what others may. RabbitMQ: its log of quorum queues (``raft.wal_max_size_bytes``,
+64 MiB), and the one before until its segments are written. Prometheus: all samples of two hours, some 1 MB a minute."""
 _MADE: Final = """
 SELECT account_id::text AS account, sequence FROM credits.transactions WHERE account_id = any($1::text[]::uuid[])
 """
@@ -250,12 +257,12 @@ async def _settled(database: asyncpg.Connection, question: str, users: Iterable[
 
 
 def flat(start: Look, end: Look) -> list[Goal]:
-    """Of our processes; servers keep what was put into them, and are told beside."""
+    """Memory of all, files of our own processes, connections to servers."""
     goals = list[Goal]()
     for name, megabytes in sorted(start.megabytes.items()):
-        if name not in _NOT_OURS:
-            most = max(megabytes * _GROWTH, megabytes + _GROWTH_MEGABYTES)
-            goals.append(_grown(f"{name}: MB", megabytes, end.megabytes.get(name), most))
+        most = max(megabytes * _GROWTH, megabytes + _GROWTH_MEGABYTES, megabytes + _KEPT_MEGABYTES.get(name, 0))
+        goals.append(_grown(f"{name}: MB", megabytes, end.megabytes.get(name), most))
+        if name not in _SERVERS:
             files = start.files[name]
             most = _FRONTS_FILES if name == "api" else files + _GROWTH_FILES
             goals.append(_grown(f"{name}: open files", files, end.files.get(name), most))

@@ -44,8 +44,7 @@ class Faults:
             ("the counter of uses is killed", self._killing("usage")),
             ("PgBouncer is killed", self._killing("pgbouncer")),
             ("all connections to RabbitMQ are closed", self._close_connections),
-            ("the clock is killed", self._killing("clock")),
-            ("the keeper of logins is killed", self._killing("apps")),
+            ("the clock and the keeper of logins are killed", self._killing("clock", "apps")),
             ("the payments' and the mails' workers are killed", self._killing("payments", "mail")),
             ("both workers are killed", self._killing("worker-0", "worker-1")),
         )

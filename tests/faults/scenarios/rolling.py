@@ -21,7 +21,7 @@ async def s25(stage: Stage) -> None:
     await stage.workers.start(4)
     await stage.start_front(2)
     async with stage.load():
-        for _ in range(stage.size(fast=1, usual=2, nightly=10)):
+        for _ in range(stage.size(fast=1, usual=10, nightly=10)):
             await _restart_workers(stage)
             await _restart_fronts(stage)
         await stage.pass_time(fast=1, usual=5, nightly=5)

@@ -22,10 +22,17 @@ def test_the_trace_begins_again_until_its_time_is_over() -> None:
     assert len({request.line for request in again}) == len(again), "a key of its own for each"
 
 
-def _look(megabytes: float = 50.0, files: float = 20.0, connections: float = 11.0, of_a_worker: float = 17.0) -> Look:
+def _look(
+    megabytes: float = 50.0,
+    files: float = 20.0,
+    connections: float = 11.0,
+    of_a_worker: float = 17.0,
+    broker: float = 90.0,
+    postgres: float = 300.0,
+) -> Look:
     return Look(
-        {"api": megabytes, "postgres": 300.0, "worker-0": 50.0},
-        {"api": files, "postgres": 90.0, "worker-0": of_a_worker},
+        {"api": megabytes, "postgres": postgres, "rabbitmq": broker, "worker-0": 50.0},
+        {"api": files, "postgres": 90.0, "rabbitmq": 70.0, "worker-0": of_a_worker},
         {"RabbitMQ": connections},
     )
 
@@ -34,14 +41,20 @@ def _look(megabytes: float = 50.0, files: float = 20.0, connections: float = 11.
     ("end", "missed"),
     [
         (_look(), []),
-        (_look(megabytes=69.0, files=30.0, connections=20.0, of_a_worker=21.0), []),
+        (_look(megabytes=69.0, files=30.0, connections=17.0, of_a_worker=21.0), []),
+        (_look(broker=224.0, postgres=374.0), []),
+        (_look(broker=225.0), ["rabbitmq: MB"]),
+        (_look(postgres=376.0), ["postgres: MB"]),
         (_look(megabytes=71.0), ["api: MB"]),
         (_look(files=31.0), ["api: open files"]),
         (_look(of_a_worker=22.0), ["worker-0: open files"]),
-        (_look(connections=24.0), ["RabbitMQ: connections"]),
+        (_look(connections=18.0), ["RabbitMQ: connections"]),
         (
             Look({}, {}, {}),
-            ["api: MB", "api: open files", "worker-0: MB", "worker-0: open files", "RabbitMQ: connections"],
+            [
+                *("api: MB", "api: open files", "postgres: MB", "rabbitmq: MB", "worker-0: MB", "worker-0: open files"),
+                "RabbitMQ: connections",
+            ],
         ),
     ],
 )
