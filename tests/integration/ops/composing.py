@@ -7,6 +7,7 @@ addresses on the loopback interface.
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import sys
 from dataclasses import dataclass, field, replace
@@ -50,6 +51,11 @@ class Composed:
 
     def __post_init__(self) -> None:
         """Makes the secrets, as ops/secrets.sh does."""
+        secret_files.write(self.folder / "secrets", self.partitions, Settings.model_construct())
+
+    def give_own(self, given: dict[str, str]) -> None:
+        """Writes what others gave into own.json, and hands it to the processes that need it, as ops/secrets.sh does."""
+        (self.folder / "secrets" / secret_files.OWN).write_text(json.dumps(given))
         secret_files.write(self.folder / "secrets", self.partitions, Settings.model_construct())
 
     @property

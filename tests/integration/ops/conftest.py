@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import AsyncGenerator, Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,19 @@ TLS_PORT = 5671
 
 @pytest.fixture(scope="package")
 def composed() -> Generator[Composed]:
+    with _composed() as composed:
+        yield composed
+
+
+@pytest.fixture
+def apart() -> Generator[Composed]:
+    """As `composed`, for one test alone: nothing was ever started there."""
+    with _composed() as composed:
+        yield composed
+
+
+@contextmanager
+def _composed() -> Generator[Composed]:
     packages.ensure(Settings.model_construct(), watch=lambda _line: None)
     packages.require("pgbouncer", "pgbouncer", watch=lambda _line: None)
     with tempfile.TemporaryDirectory(prefix="mana-composed-", ignore_cleanup_errors=True) as folder:
