@@ -76,7 +76,7 @@ async def spending(api: str, amqp: str, users: int = 2) -> AsyncGenerator[Spent]
     ):
         for _ in range(users):
             opened = await client.open_user()
-            await _grant(client, opened)
+            await grant(client, opened)
             load.create_task(spent.spend("AMQP", opened, lambda opened=opened: _by_amqp(client, opened)))
             for way in ("REST, kept connections", "REST, fresh connections"):
                 user = await _signed_up(kept, client)
@@ -108,11 +108,12 @@ async def _signed_up(http: httpx.AsyncClient, client: Client) -> SignedIn:
     async with asyncio.timeout(20):
         while (await http.get(f"{BASE}/credits/balance", headers=user.headers)).status_code != 200:
             await asyncio.sleep(0.1)
-    await _grant(client, user.id)
+    await grant(client, user.id)
     return user
 
 
-async def _grant(client: Client, user: str) -> None:
+async def grant(client: Client, user: str) -> None:
+    """More credits than any load spends."""
     reply = await client.call(
         "credits.grant", user, amount=_CREDITS, description="to spend", source="promotion", idempotencyKey="much"
     )

@@ -25,15 +25,17 @@ from ops.state import Secrets, new_password
 from ops.urls import with_login
 from tests.e2e.client import Client
 from tests.e2e.intruders import EVERYWHERE, database_urls, intruding
-from tests.e2e.spending import uses_by_user
+from tests.e2e.spending import grant, uses_by_user
 from tests.e2e.starter import Starter
 from tests.integration.api.users import BASE, SignedIn, sign_up
 
 USERS = 4
 APP = "chat"
 SERVERS = {"postgres", "epmd", "rabbitmq", "redis"}
-_PAUSE = 1.0
-"""Between two spends of a user, in seconds: each has 150 credits, and a busy machine takes its time."""
+_PAUSE = 0.05
+"""Between two spends of a user, in seconds."""
+_MANY = 200
+"""Spends, at the least, that are told of while passwords change."""
 
 
 @dataclass
@@ -105,6 +107,8 @@ async def test_nothing_fails_while_all_passwords_change() -> None:
         users, spent = await _users(instance), Spent()
         async with Client.connected(addresses.amqp) as administrator:
             opened = [await administrator.open_user() for _ in range(USERS)]
+            for user in [*opened, *(user.id for user in users)]:
+                await grant(administrator, user)
         async with (
             intruding(addresses) as intruder,
             Client.connected(await _app(addresses)) as client,
@@ -115,7 +119,11 @@ async def test_nothing_fails_while_all_passwords_change() -> None:
                 load.create_task(_by_rest(instance.env["MANA_API_URL"], user, spent))
             for user in opened:
                 load.create_task(_by_amqp(client, user, spent))
+            began = sum(spent.by_user.values())
             await asyncio.to_thread(rotating.change, instance.place, PARTS, lambda _step: None)
+            meanwhile = sum(spent.by_user.values()) - began
+            print("spends while passwords changed:", meanwhile)
+            assert meanwhile > _MANY
             await intruder.is_out()
             assert through_the_pooler.is_closed()
             told = dict(spent.by_user)
