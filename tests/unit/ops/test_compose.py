@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -27,6 +26,7 @@ from ops.settings import Settings as LauncherSettings
 from ops.setup import definitions, secret_files
 from ops.state import State
 from tests.composed import COMPOSED, OURS, SERVICES, environment_of
+from tests.unit.ops import docker
 
 # What `python -m ops.setup secrets` writes for each process, and what the image sets.
 ELSEWHERE = {
@@ -301,13 +301,9 @@ def test_the_definitions_are_what_the_code_says_and_bind_in_the_rings_order() ->
 
 def test_the_script_makes_all_secrets_and_shows_them_to_their_owner_alone(tmp_path: Path) -> None:
     """With a docker that runs what it is told here, in the place of the container."""
-    docker = tmp_path / "bin" / "docker"
-    docker.parent.mkdir()
     own = tmp_path / "secrets" / secret_files.OWN
     program = f'PYTHONPATH="{CHECKOUT}" "{sys.executable}" -m ops.setup secrets secrets'
-    docker.write_text(f'#!/bin/sh\necho "$*" >> asked\ncase "$*" in run*) {program};; *version*) echo 2.35.0;; esac\n')
-    docker.chmod(0o755)
-    environment = {**os.environ, "PATH": f"{docker.parent}{os.pathsep}{os.environ['PATH']}"}
+    environment = docker.standing_in(tmp_path / "bin", f"run*) {program};; *version*) echo 2.35.0")
     said: list[str] = []
     for _ in range(2):
         command = ["sh", CHECKOUT / "ops" / "secrets.sh"]
@@ -339,10 +335,7 @@ def test_the_script_makes_all_secrets_and_shows_them_to_their_owner_alone(tmp_pa
 def test_the_script_refuses_a_compose_that_would_stop_traefik_with_a_front(
     version: str, goes: bool, tmp_path: Path
 ) -> None:
-    docker = tmp_path / "docker"
-    docker.write_text(f'#!/bin/sh\ncase "$*" in *version*) echo {version};; esac\n')
-    docker.chmod(0o755)
-    environment = {**os.environ, "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"}
+    environment = docker.standing_in(tmp_path, f"*version*) echo {version}")
     script = ["sh", CHECKOUT / "ops" / "secrets.sh"]
     done = subprocess.run(script, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert (done.returncode == 0) == goes
@@ -361,11 +354,8 @@ def test_the_script_refuses_a_compose_that_would_stop_traefik_with_a_front(
     ],
 )
 def test_the_script_refuses_secrets_that_no_container_would_be_told(line: str, moved: bool, tmp_path: Path) -> None:
-    docker = tmp_path / "docker"
-    docker.write_text('#!/bin/sh\necho "$*" >> asked\ncase "$*" in *version*) echo 2.40.0;; esac\n')
-    docker.chmod(0o755)
+    environment = docker.standing_in(tmp_path, "*version*) echo 2.40.0")
     (tmp_path / ".env").write_text(f"COMPOSE_PROFILES=prod\n{line}\n")
-    environment = {**os.environ, "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"}
     script = ["sh", CHECKOUT / "ops" / "secrets.sh"]
     done = subprocess.run(script, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert (done.returncode == 0) == moved == (tmp_path / "asked").exists()
