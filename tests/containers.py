@@ -6,6 +6,7 @@ machine's. Left out are tests that need other servers than these: see ``OTHERS``
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 import sys
@@ -18,9 +19,9 @@ from typing import Final
 from docker import from_env
 from docker.errors import DockerException
 from testcontainers.core.container import DockerContainer
-from testcontainers.core.wait_strategies import CompositeWaitStrategy, PortWaitStrategy
 
 from ops.place import CHECKOUT
+from tests import arriving
 from tests.composed import SERVICES
 
 NO_ENGINE: Final = 3
@@ -33,6 +34,8 @@ OTHERS: Final = (
 )
 _TESTS: Final = ("tests/integration", *(f"--ignore={folder}" for folder in OTHERS), "-m", "not slow")
 _PASSWORD: Final = "of-containers-alone"
+PATIENCE_SECONDS: Final = 180.0
+"""So long are servers waited for, from when their containers run. RabbitMQ takes longest: half a minute."""
 # What docker-compose.yml's broker is told, but its definitions: each instance makes its own topology.
 _RABBITMQ_CONF: Final = """\
 default_user = mana-admin
@@ -58,7 +61,10 @@ def engine() -> str | None:
 
 @contextmanager
 def servers(rabbitmq: str, folder: Path) -> Generator[dict[str, str]]:
-    """Addresses of new servers, as the settings of ./mana name them."""
+    """Addresses of new servers, as the settings of ./mana name them; each of them answers.
+
+    Raises NotThereError where one does not come.
+    """
     (folder / "rabbitmq.conf").write_text(_RABBITMQ_CONF)
     postgres = DockerContainer(SERVICES["postgres"]["image"]).with_envs(
         POSTGRES_USER="mana_admin", POSTGRES_PASSWORD=_PASSWORD, POSTGRES_INITDB_ARGS="--locale=C.UTF-8 --encoding=UTF8"
@@ -69,23 +75,24 @@ def servers(rabbitmq: str, folder: Path) -> Generator[dict[str, str]]:
         broker = broker.with_volume_mapping(str(source / name), f"/etc/rabbitmq/{name}", "ro")
     cache = DockerContainer(SERVICES["redis"]["image"]).with_command(["redis-server", "--requirepass", _PASSWORD])
     with (
-        _listening(postgres, 5432) as database,
-        _listening(broker, 5672, 15672) as queues,
-        _listening(cache, 6379) as counters,
+        _published(postgres, 5432) as database,
+        _published(broker, 5672, 15672) as queues,
+        _published(cache, 6379) as counters,
     ):
-        yield {
+        given = {
             "DATABASE_URL": f"postgresql://mana_admin:{_PASSWORD}@{database[0]}/mana",
             "AMQP_URL": f"amqp://mana-admin:{_PASSWORD}@{queues[0]}/",
             "RABBITMQ_MANAGEMENT_URL": f"http://{queues[1]}",
             "REDIS_URL": f"redis://:{_PASSWORD}@{counters[0]}/0",
         }
+        asyncio.run(arriving.answering(given, PATIENCE_SECONDS))
+        yield given
 
 
 @contextmanager
-def _listening(container: DockerContainer, *ports: int) -> Generator[list[str]]:
-    """Host and port of each of the container's ports, once they are listened on."""
-    container = container.with_exposed_ports(*ports)
-    with container.waiting_for(CompositeWaitStrategy(*map(PortWaitStrategy, ports))) as running:
+def _published(container: DockerContainer, *ports: int) -> Generator[list[str]]:
+    """Host and port of each of the container's ports, once it runs: whoever listens there may still have to come."""
+    with container.with_exposed_ports(*ports) as running:
         host = running.get_container_host_ip()
         yield [f"{host}:{running.get_exposed_port(port)}" for port in ports]
 
@@ -97,17 +104,27 @@ def main() -> int:
         return NO_ENGINE
     failed: list[str] = []
     for rabbitmq in RABBITMQ:
-        with tempfile.TemporaryDirectory() as folder, servers(rabbitmq, Path(folder)) as given:
-            addresses = Path(folder) / "given.json"
-            addresses.write_text(json.dumps(given))
-            sys.stdout.write(f"--- on {rabbitmq}\n")
-            sys.stdout.flush()
-            command = [sys.executable, "-m", "pytest", "--given", str(addresses), *_TESTS]
-            if subprocess.run(command, cwd=CHECKOUT, check=False).returncode:
-                failed.append(rabbitmq)
+        sys.stdout.write(f"--- on {rabbitmq}\n")
+        sys.stdout.flush()
+        try:
+            passed = _pass(rabbitmq)
+        except arriving.NotThereError as late:
+            sys.stderr.write(f"{late}\n")
+            passed = False
+        if not passed:
+            failed.append(rabbitmq)
     if failed:
         sys.stderr.write(f"failed on {', '.join(failed)}\n")
     return 1 if failed else 0
+
+
+def _pass(rabbitmq: str) -> bool:
+    """Whether the tests do, on new servers. Raises NotThereError where these do not come."""
+    with tempfile.TemporaryDirectory() as folder, servers(rabbitmq, Path(folder)) as given:
+        addresses = Path(folder) / "given.json"
+        addresses.write_text(json.dumps(given))
+        command = [sys.executable, "-m", "pytest", "--given", str(addresses), *_TESTS]
+        return subprocess.run(command, cwd=CHECKOUT, check=False).returncode == 0
 
 
 if __name__ == "__main__":

@@ -5,9 +5,11 @@ from __future__ import annotations
 import ast
 import os
 import re
+import socket
 import subprocess
 import sys
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 import pytest
 
@@ -32,6 +34,60 @@ def test_without_an_engine_nothing_is_run_and_that_is_said() -> None:
     assert done.stderr.startswith("No Docker engine answers: nothing was run (")
     assert done.stderr.count("\n") == 1
     assert done.stdout == ""
+
+
+class _SilentContainer:
+    """What Docker shows of a container whose server has not come yet: each port takes connections, and says nothing."""
+
+    def __init__(self, image: str) -> None:
+        self.image = image
+        self._ports = dict[int, socket.socket]()
+
+    def with_envs(self, **_told: str) -> Self:
+        return self
+
+    def with_command(self, _command: list[str]) -> Self:
+        return self
+
+    def with_volume_mapping(self, _source: str, _target: str, _mode: str) -> Self:
+        return self
+
+    def with_exposed_ports(self, *ports: int) -> Self:
+        self._ports = {port: socket.create_server(("127.0.0.1", 0)) for port in ports}
+        return self
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for listening in self._ports.values():
+            listening.close()
+
+    def get_container_host_ip(self) -> str:
+        return "127.0.0.1"
+
+    def get_exposed_port(self, port: int) -> int:
+        return self._ports[port].getsockname()[1]
+
+
+def test_of_servers_that_do_not_come_it_says_which_and_runs_nothing_on_them(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(containers, "engine", lambda: None)
+    monkeypatch.setattr(containers, "DockerContainer", _SilentContainer)
+    monkeypatch.setattr(containers, "PATIENCE_SECONDS", 0.2)
+    assert containers.main() == 1
+    first, second, last = capsys.readouterr().err.splitlines()
+    for said in (first, second):
+        assert re.fullmatch(
+            r"No answer within 0\.2 s, or the login is refused: PostgreSQL at 127\.0\.0\.1:\d+, RabbitMQ at \S+,"
+            r" RabbitMQ's management API at \S+, Redis at \S+\.",
+            said,
+        )
+        assert "of-containers-alone" not in said
+    assert last == f"failed on {', '.join(containers.RABBITMQ)}"
 
 
 @pytest.mark.parametrize("queue", TOPOLOGY.queues, ids=lambda queue: queue.name)
