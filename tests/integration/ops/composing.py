@@ -10,10 +10,15 @@ import asyncio
 import json
 import re
 import sys
+from collections.abc import Collection
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
-from ops import ports, probes, state
+import httpx
+
+from ops import ports, probes, settings, state
 from ops.identity import Identity, give_file, own_folder
 from ops.place import CHECKOUT
 from ops.program import Program
@@ -24,6 +29,8 @@ from ops.settings import Settings
 from ops.setup import composed, secret_files
 from ops.state import Secrets
 from tests.composed import COMPOSED, OURS, SERVICES, environment_of, filled
+from tests.integration.api.users import BASE
+from tests.integration.running import served
 
 SERVERS = {
     "postgres": ("postgres", 5432),
@@ -46,17 +53,29 @@ class Composed:
     partitions: int
     env: dict[str, str] = field(default_factory=dict[str, str])
     """What stands in .env."""
+    named: dict[str, str] = field(default_factory=dict[str, str])
+    """The servers' addresses, administrators' ones, by the names of settings, where others than docker-compose.yml's
+    are named."""
     _servers: dict[str, Program] = field(default_factory=dict[str, Program])
     _ports: dict[tuple[str, int], int] = field(default_factory=dict[tuple[str, int], int])
 
     def __post_init__(self) -> None:
         """Makes the secrets, as ops/secrets.sh does."""
-        secret_files.write(self.folder / "secrets", self.partitions, Settings.model_construct())
+        self._make_secrets()
 
     def give_own(self, given: dict[str, str]) -> None:
-        """Writes what others gave into own.json, and hands it to the processes that need it, as ops/secrets.sh does."""
+        """Writes what others gave into own.json, and hands it to the processes that need it."""
         (self.folder / "secrets" / secret_files.OWN).write_text(json.dumps(given))
-        secret_files.write(self.folder / "secrets", self.partitions, Settings.model_construct())
+        self._make_secrets()
+
+    def name(self, servers: dict[str, str]) -> None:
+        """Has the set-up and all processes use the servers at these addresses, administrators' ones."""
+        self.named.update(servers)
+        self._make_secrets()
+
+    def _make_secrets(self) -> None:
+        chosen = settings.read(**{name.lower(): url for name, url in self.named.items()})
+        secret_files.write(self.folder / "secrets", self.partitions, chosen)
 
     @property
     def secrets(self) -> Secrets:
@@ -78,13 +97,10 @@ class Composed:
             text = text.replace(f"host={name} port={port}", f"host=127.0.0.1 port={self.port(name, port)}")
         return text.replace(f"http://rabbitmq:{MANAGEMENT}", f"http://127.0.0.1:{self.port('rabbitmq', MANAGEMENT)}")
 
-    @property
-    def path(self) -> str:
-        """Where programs are found."""
-        return _PATH
-
     def administrators(self) -> dict[str, str]:
         """The servers' addresses for who is no part of the network, as the set-up here: administrators'."""
+        if self.named:
+            return self.named
         held = composed.servers(self.secrets, Settings.model_construct())
         addresses = {
             "DATABASE_URL": held.database_url,
@@ -247,6 +263,40 @@ class Composed:
             stop_seconds=float(SERVICES[service]["stop_grace_period"].removesuffix("s")),
         )
 
+    async def set_up(self) -> None:
+        """The one-shot service, from docker-compose.yml's words; it must succeed, and may run again."""
+        await self._once("setup", SERVICES["setup"]["command"])
+
+    async def operated(self, *words: str, work: Path | None = None) -> str:
+        """What `docker compose run --rm mana` says, with the folder that is mounted at the service's."""
+        return await self._once("mana", [*SERVICES["mana"]["entrypoint"], *words], work)
+
+    async def _once(self, service: str, command: list[str], work: Path | None = None) -> str:
+        home = self.give(service)
+        state_there = (home / "state").read_text()
+        process = await asyncio.create_subprocess_exec(
+            *(self.placed(service, filled(word, self.env)) for word in command),
+            env={**run_environment(self.administrators()), "PATH": _PATH},
+            cwd=work,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        said, _ = await process.communicate()
+        assert process.returncode == 0, said.decode()
+        assert (home / "state").read_text() == state_there, "what is read-only there is not written"
+        return said.decode()
+
+    async def start(self, stack: AsyncExitStack, services: Collection[str]) -> dict[str, Program]:
+        """These of our own, side by side; returns once all are healthy."""
+        programs = {name: self.ours(name) for name in sorted(services)}
+        for program in programs.values():
+            await stack.enter_async_context(served(program, wait=False))
+        for program in programs.values():
+            async with asyncio.timeout(90):
+                while not await program.probe():
+                    await asyncio.sleep(0.5)
+        return programs
+
     async def is_healthy(self, service: str) -> bool:
         """What the service's own health check says."""
         kind, *words = SERVICES[service]["healthcheck"]["test"]
@@ -274,3 +324,14 @@ class Composed:
             identity=Identity.of_server(SERVERS[service][0]),
             stop_signal=SERVICES[service].get("stop_signal", "SIGTERM").removeprefix("SIG"),
         )
+
+
+async def spent_one(http: httpx.AsyncClient, headers: dict[str, str]) -> dict[str, Any]:
+    """What a user who has just registered is answered to a spend. The account is opened behind the registration: until
+    then there is none."""
+    body = {"amount": 1, "appId": "chat", "description": "composed"}
+    async with asyncio.timeout(10):
+        while (answer := await http.post(f"{BASE}/credits/use", json=body, headers=headers)).status_code == 404:
+            await asyncio.sleep(0.1)
+    assert answer.status_code == 200, answer.text
+    return answer.json()

@@ -14,10 +14,9 @@ from ops.program import Program
 from ops.settings import Settings
 from tests.integration.ops.certificates import Authority, authority
 from tests.integration.ops.composing import Composed
-from tests.integration.running import served
+from tests.integration.ops.encrypting import encrypted_broker, encrypted_database
 
 PARTITIONS = 32
-TLS_PORT = 5671
 
 
 @pytest.fixture(scope="package")
@@ -57,23 +56,12 @@ def stranger(composed: Composed) -> Authority:
 @pytest.fixture(scope="package")
 async def broker(composed: Composed, trusted: Authority) -> AsyncGenerator[Program]:
     """RabbitMQ, which speaks TLS too."""
-    certificate, key = trusted.certified("rabbitmq")
-    secured = {
-        "listeners.ssl.1": f"127.0.0.1:{composed.port('rabbitmq', TLS_PORT)}",
-        "ssl_options.cacertfile": trusted.file,
-        "ssl_options.certfile": certificate,
-        "ssl_options.keyfile": key,
-    }
-    epmd, node = await composed.rabbitmq("".join(f"{name} = {value}\n" for name, value in secured.items()))
-    async with served(epmd, in_order=False), served(node, in_order=False):
+    async with encrypted_broker(composed, trusted) as node:
         yield node
 
 
 @pytest.fixture(scope="package")
 async def database(composed: Composed, trusted: Authority) -> AsyncGenerator[Composed]:
     """PostgreSQL, which speaks TLS too."""
-    certificate, key = trusted.certified("postgres")
-    program = await composed.postgres()
-    program.argv.extend(["-c", "ssl=on", "-c", f"ssl_cert_file={certificate}", "-c", f"ssl_key_file={key}"])
-    async with served(program):
+    async with encrypted_database(composed, trusted):
         yield composed

@@ -8,7 +8,6 @@ import re
 import shlex
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any
 
 import asyncpg
 import httpx
@@ -19,13 +18,12 @@ from contracts.mails import MailKind
 from ops import packages
 from ops.place import CHECKOUT
 from ops.program import Program
-from ops.programs import run_environment
-from tests.composed import OURS, SERVICES, filled
+from tests.composed import OURS, SERVICES
 from tests.integration.api.stripe_events import SECRET, deliver, signature
 from tests.integration.api.users import BASE, PASSWORD, sign_up
 from tests.integration.mail.box import Received, read
 from tests.integration.mail.server import SmtpServer, receiving
-from tests.integration.ops.composing import Composed
+from tests.integration.ops.composing import Composed, spent_one
 from tests.integration.running import served
 
 NOT_HERE = {
@@ -43,34 +41,6 @@ _ENV = {
     "RATE_LIMIT_REGISTER": "1000/1h",
 }
 ANOTHER = "- {id: composed, name: Composed, description: One, credits: 1, priceEuroCents: 100}\n"
-BODY = {"amount": 1, "appId": "chat", "description": "composed"}
-
-
-async def _set_up(composed: Composed) -> None:
-    """The one-shot service, from docker-compose.yml's words; it must succeed, and may run again."""
-    await _once(composed, "setup", SERVICES["setup"]["command"])
-
-
-async def _operated(composed: Composed, *words: str, work: Path | None = None) -> str:
-    """What `docker compose run --rm mana` says, with the folder that is mounted at the service's."""
-    return await _once(composed, "mana", [*SERVICES["mana"]["entrypoint"], *words], work)
-
-
-async def _once(composed: Composed, service: str, command: list[str], work: Path | None = None) -> str:
-    home = composed.give(service)
-    state = (home / "state").read_text()
-    servers = composed.administrators()
-    process = await asyncio.create_subprocess_exec(
-        *(composed.placed(service, filled(word, composed.env)) for word in command),
-        env={**run_environment(servers), "PATH": composed.path},
-        cwd=work,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    said, _ = await process.communicate()
-    assert process.returncode == 0, said.decode()
-    assert (home / "state").read_text() == state, "what is read-only there is not written"
-    return said.decode()
 
 
 async def _started(stack: AsyncExitStack, composed: Composed) -> dict[str, Program]:
@@ -81,18 +51,12 @@ async def _started(stack: AsyncExitStack, composed: Composed) -> dict[str, Progr
     await stack.enter_async_context(served(await composed.redis()))
     for program in await composed.rabbitmq():
         await stack.enter_async_context(served(program, in_order=False))
-    await _set_up(composed)
-    await _set_up(composed)
-    ours = {service: composed.ours(service) for service in OURS if service not in ("setup", "mana")}
-    fronts = {name: program for name, program in ours.items() if name.startswith("api")}
-    for together in (ours.keys() - fronts.keys(), fronts.keys()):
-        for name in sorted(together):
-            await stack.enter_async_context(served(ours[name], wait=False))
-        for name in sorted(together):
-            async with asyncio.timeout(90):
-                while not await ours[name].probe():
-                    await asyncio.sleep(0.5)
-    return fronts
+    await composed.set_up()
+    await composed.set_up()
+    ours = set(OURS) - {"setup", "mana"}
+    fronts = {service for service in ours if service.startswith("api")}
+    await composed.start(stack, ours - fronts)
+    return await composed.start(stack, fronts)
 
 
 @pytest.mark.slow
@@ -110,12 +74,12 @@ async def test_every_service_starts_and_its_health_check_knows_it(composed: Comp
         first, second = [str(front.url) for front in fronts.values()]
         async with httpx.AsyncClient(base_url=first) as one, httpx.AsyncClient(base_url=second) as other:
             user = await sign_up(one)
-            spent = await _spent(other, user.headers)
+            spent = await spent_one(other, user.headers)
             assert spent["balance"]["freeCreditsRemaining"] == 149
-            assert "violations" in await _operated(composed, "verify")
+            assert "violations" in await composed.operated("verify")
             shown = (await other.get(f"{BASE}/credits/packages", headers=user.headers)).json()
-            (tmp_path / "packages.yaml").write_text((await _operated(composed, "packages", "list")) + ANOTHER)
-            said = await _operated(composed, "packages", "apply", "packages.yaml", work=tmp_path)
+            (tmp_path / "packages.yaml").write_text((await composed.operated("packages", "list")) + ANOTHER)
+            said = await composed.operated("packages", "apply", "packages.yaml", work=tmp_path)
             assert said.endswith(f"1 new, {len(shown)} unchanged\n")
             assert (await one.post(f"{BASE}/auth/logout", headers=user.headers)).status_code == 200
             await _all_are_watched(composed)
@@ -143,7 +107,7 @@ async def test_with_what_the_page_names_for_production_mails_arrive_credits_are_
         first, second = [str(front.url) for front in fronts.values()]
         async with httpx.AsyncClient(base_url=first) as one, httpx.AsyncClient(base_url=second) as other:
             user = await sign_up(one)
-            assert (await _spent(other, user.headers))["balance"]["freeCreditsRemaining"] == 149
+            assert (await spent_one(other, user.headers))["balance"]["freeCreditsRemaining"] == 149
             body = {"email": user.email, "password": PASSWORD}
             ours = {"x-mana-session": "cookie", "origin": apart.env["CORS_ORIGINS"], "sec-fetch-site": "same-site"}
             begun = await other.post(f"{BASE}/auth/login", json=body, headers=ours)
@@ -196,15 +160,6 @@ async def _all_are_watched(composed: Composed) -> None:
         assert [one["url"] for one in heard] == [
             f"http://127.0.0.1:{composed.port('alertmanager', 9093)}/api/v2/alerts"
         ]
-
-
-async def _spent(http: httpx.AsyncClient, headers: dict[str, str]) -> dict[str, Any]:
-    """The account is opened behind the registration: until then there is none."""
-    async with asyncio.timeout(10):
-        while (answer := await http.post(f"{BASE}/credits/use", json=BODY, headers=headers)).status_code == 404:
-            await asyncio.sleep(0.1)
-    assert answer.status_code == 200, answer.text
-    return answer.json()
 
 
 def test_the_sum_of_limits_fits_the_machine_that_deploy_md_asks_for() -> None:

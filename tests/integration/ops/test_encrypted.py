@@ -1,16 +1,19 @@
-"""TLS to the three servers, by their URLs alone: who is not vouched for gets no login and no command."""
+"""TLS to the three servers, by their URLs alone: who is not vouched for gets no login and no command. And our processes
+work with nothing else."""
 
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from dataclasses import replace
+from contextlib import AsyncExitStack
 from typing import TypeAlias
 from uuid import UUID
 
+import asyncpg
+import httpx
 import pytest
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from api.broker.link import Link as FrontsLink
 from api.broker.link import Lost
@@ -20,12 +23,20 @@ from api.errors import Unavailable
 from api.redis_line import RedisAway, RedisLine
 from migrations import runner
 from migrations.errors import MigrationError
+from ops.management import Management
 from ops.program import Program
 from ops.urls import with_login
-from tests.integration.ops.certificates import Authority
-from tests.integration.ops.composing import Composed
-from tests.integration.ops.conftest import TLS_PORT
-from tests.integration.running import served
+from tests.e2e.client import Client
+from tests.integration.api.users import sign_up
+from tests.integration.ops.certificates import Authority, authority
+from tests.integration.ops.composing import Composed, spent_one
+from tests.integration.ops.encrypting import (
+    TLS_MANAGEMENT,
+    TLS_PORT,
+    encrypted_broker,
+    encrypted_database,
+    encrypted_redis,
+)
 from workers.broker.errors import BrokerLostError
 from workers.broker.link import Link as WorkersLink
 from workers.broker.stream import StreamReader
@@ -95,22 +106,9 @@ async def test_postgresql(database: Composed, trusted: Authority, stranger: Auth
 
 
 @pytest.fixture(scope="module")
-async def encrypted_redis(composed: Composed, trusted: Authority) -> AsyncGenerator[str]:
-    """Its address; it has no port in the clear."""
-    certificate, key = trusted.certified("redis")
-    port, program = composed.port("redis", 0), await composed.redis()
-    told = ["--tls-port", str(port), "--port", "0", "--tls-auth-clients", "no"]
-    told += ["--tls-cert-file", str(certificate), "--tls-key-file", str(key), "--tls-ca-cert-file", str(trusted.file)]
-    url = f"rediss://:{composed.secrets.redis}@127.0.0.1:{port}/0"
-
-    async def answers() -> bool:
-        async with Redis.from_url(f"{url}?ssl_ca_certs={trusted.file}") as redis:
-            try:
-                return bool(await redis.ping())
-            except RedisError:
-                return False
-
-    async with served(replace(program, argv=[*program.argv, *told], probe=answers)):
+async def cache(composed: Composed, trusted: Authority) -> AsyncGenerator[str]:
+    """The address of Redis."""
+    async with encrypted_redis(composed, trusted) as url:
         yield url
 
 
@@ -118,8 +116,8 @@ async def _is_noted(tries: Tries) -> bool:
     return await tries.note(UUID(int=1), "key", "message") is not None
 
 
-async def test_redis(encrypted_redis: str, trusted: Authority, stranger: Authority) -> None:
-    known, unknown = (f"{encrypted_redis}?ssl_ca_certs={one.file}" for one in (trusted, stranger))
+async def test_redis(cache: str, trusted: Authority, stranger: Authority) -> None:
+    known, unknown = (f"{cache}?ssl_ca_certs={one.file}" for one in (trusted, stranger))
     async with RedisLine.connected(known, "return 1", "a-test", _PATIENCE) as line:
         assert await line.ask("PING")
     async with Tries.connected(known) as tries, asyncio.timeout(_PATIENCE):
@@ -129,3 +127,61 @@ async def test_redis(encrypted_redis: str, trusted: Authority, stranger: Authori
     async with RedisLine.connected(unknown, "return 1", "a-test", _PATIENCE) as line:
         with pytest.raises(RedisAway):
             await line.ask("PING")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+async def test_credits_are_spent_and_an_apps_login_made_with_every_server_named_by_an_encrypted_address(
+    apart: Composed,
+) -> None:
+    """As docs/operations/deploy.md says of servers of one's own: the set-up and all processes know no other address."""
+    trusted = authority(apart.folder / "trusted")
+    apart.env["MANA_ENVIRONMENT"] = "development"
+    async with (
+        encrypted_broker(apart, trusted),
+        encrypted_database(apart, trusted),
+        encrypted_redis(apart, trusted) as cache,
+        AsyncExitStack() as stack,
+    ):
+        apart.name(_servers(apart, trusted, cache))
+        await apart.set_up()
+        fronts = await apart.start(stack, {"worker-1", "apps", "api-1"})
+        async with httpx.AsyncClient(base_url=str(fronts["api-1"].url)) as http:
+            user = await sign_up(http)
+            assert (await spent_one(http, user.headers))["balance"]["freeCreditsRemaining"] == 149
+        # Which waits until the keeper of logins has made the app's one at the broker.
+        said = await apart.operated("apps", "create", "chat")
+        (address,) = re.findall(r"amqps://\S+", said)
+        async with Client.connected(address) as app:
+            reply = await app.use(user.id, 2)
+        assert reply["balance"]["freeCreditsRemaining"] == 147, reply
+        await _nothing_is_in_the_clear(apart)
+
+
+def _servers(composed: Composed, trusted: Authority, cache: str) -> dict[str, str]:
+    usual = composed.administrators()
+    management = f"https://127.0.0.1:{composed.port('rabbitmq', TLS_MANAGEMENT)}"
+    return {
+        "DATABASE_URL": f"{usual['DATABASE_URL']}?sslmode=verify-full&sslrootcert={trusted.file}",
+        "AMQP_URL": f"{_amqps(composed)}?cafile={trusted.file}",
+        "RABBITMQ_MANAGEMENT_URL": management,
+        "REDIS_URL": f"{cache}?ssl_ca_certs={trusted.file}",
+    }
+
+
+async def _nothing_is_in_the_clear(composed: Composed) -> None:
+    """Of what is connected now, by any of ours. Redis has no other port; the front is there."""
+    named = composed.named
+    async with Redis.from_url(named["REDIS_URL"]) as redis:
+        assert len(await redis.client_list()) > 1
+    database = await asyncpg.connect(named["DATABASE_URL"])
+    sessions = await database.fetch(
+        "SELECT usename, ssl FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE usename LIKE 'mana_%'"
+    )
+    await database.close()
+    assert {"mana_worker", "mana_api", "mana_apps"} <= {session["usename"] for session in sessions}
+    assert all(session["ssl"] for session in sessions)
+    async with Management.of(named["RABBITMQ_MANAGEMENT_URL"], named["AMQP_URL"]) as broker:
+        connections = await broker.get("connections")
+    assert {"mana-worker", "mana-front"} <= {connection["user"] for connection in connections}
+    assert all(connection["ssl"] for connection in connections)
