@@ -1,9 +1,10 @@
 """Grafana's dashboards, as far as it takes to ask and draw what they show."""
 
+import hashlib
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,11 @@ class Dashboard:
     name: str
     title: str
     panels: list[Panel]
+
+    @property
+    def digest(self) -> str:
+        """Of all that a picture of it rests on, queries and legends among it: another one is of another dashboard."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
 
 
 def all_of_them() -> Iterator[Dashboard]:

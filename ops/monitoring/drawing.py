@@ -47,12 +47,13 @@ class _Box:
 
 
 def picture(dashboard: Dashboard, lines: list[list[Line]], span: Span) -> str:
-    """The whole page: `lines` are those of each panel."""
+    """The whole page: `lines` are those of each panel. Its metadata is the digest of the dashboard that is drawn."""
     bottom = max(panel.place[1] + panel.place[3] for panel in dashboard.panels)
     width, height = COLUMNS * _COLUMN, _HEAD + bottom * _ROW
     shown = f"{clock(span.start)} to {clock(span.end)} UTC"
     parts = [
         f"<svg xmlns='http://www.w3.org/2000/svg' width='{width}' height='{height}' viewBox='0 0 {width} {height}'>",
+        f"<metadata>{dashboard.digest}</metadata>",
         f"<rect width='{width}' height='{height}' fill='#f7f8fa'/>",
         _text(10, 26, dashboard.title, size=18, bold=True),
         _text(width - 10, 26, shown, colour=_FAINT, anchor="end"),
