@@ -11,6 +11,7 @@ import pytest
 from ops.place import CHECKOUT
 from ops.setup import operator
 from tests.composed import SERVICES
+from tests.e2e.walkthrough import blocks_of
 
 DOCUMENTS = [CHECKOUT / "README.md", *sorted((CHECKOUT / "docs").rglob("*.md"))]
 _LINE = re.compile(r"^docker compose (.*)$|`docker compose ([^`]*)`", re.MULTILINE)
@@ -38,6 +39,17 @@ def _plain(words: list[str]) -> list[str]:
 TYPED = {document: typed for document in DOCUMENTS if (typed := _typed(document))}
 
 
+def added_by(document: Path) -> set[str]:
+    """The services that it says to add."""
+    blocks = blocks_of(document.read_text(encoding="utf-8"))
+    return {
+        name
+        for block in blocks
+        if block.language == "yaml"
+        for name in re.findall("^  ([a-z0-9-]+):$", block.text, re.MULTILINE)
+    }
+
+
 def services_of(words: list[str]) -> list[str]:
     """Whom a line names."""
     command, *rest = words
@@ -47,9 +59,10 @@ def services_of(words: list[str]) -> list[str]:
 
 @pytest.mark.parametrize("document", TYPED, ids=lambda path: str(path.relative_to(CHECKOUT)))
 def test_every_service_that_is_typed_is_there(document: Path) -> None:
+    added = added_by(document)
     for words in TYPED[document]:
         if words[0] in ("up", "run", "stop", "restart", "logs", "exec", "build", "start", "kill"):
-            assert set(services_of(words)) <= set(SERVICES), words
+            assert set(services_of(words)) <= {*SERVICES, *added}, words
 
 
 def test_every_command_for_operators_is_there() -> None:
@@ -62,7 +75,9 @@ def test_every_command_for_operators_is_there() -> None:
 
 
 def test_lines_are_found_as_they_are_written() -> None:
-    deploy = TYPED[CHECKOUT / "docs" / "operations" / "deploy.md"]
+    page = CHECKOUT / "docs" / "operations" / "deploy.md"
+    assert added_by(page) == {"worker-3", "api-3"}
+    deploy = TYPED[page]
     for words in (["up", "worker-1"], ["run", "setup"], ["run", "mana", "users", "import", "users.jsonl"], ["down"]):
         assert words in deploy
     assert next(words for words in deploy if words[0] == "stop")[-1] == "api-2", "over two lines"

@@ -1,4 +1,5 @@
-"""docs/operations/deploy.md: the steps of production, in their order."""
+"""docs/operations/deploy.md: the steps of production, in their order; what is added to docker-compose.yml, and started
+without it."""
 
 from __future__ import annotations
 
@@ -9,8 +10,11 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import yaml
+
 from ops.place import CHECKOUT
 from ops.setup import secret_files
+from tests.composed import FILE, SERVICES
 from tests.e2e.walkthrough import blocks_of
 from tests.unit.ops import docker
 
@@ -51,3 +55,25 @@ def test_the_steps_can_be_walked(tmp_path: Path) -> None:
     assert told["SMTP_URL"] == "smtps://login:password@mail.example.com"
     asked = (tmp_path / "asked").read_text().splitlines()
     assert asked.index("compose build setup") < asked.index("compose up --build --detach")
+
+
+def test_one_more_worker_and_one_more_front_are_services_as_the_others_are() -> None:
+    (more,) = [block.text for block in blocks_of(PAGE) if block.language == "yaml"]
+    before, behind = FILE.read_text(encoding="utf-8").split("\n  prometheus:\n", 1)
+    services = yaml.safe_load(f"{before}\n{more}\n  prometheus:\n{behind}")["services"]
+    named = {**SERVICES["worker-2"]["environment"], "MANA_PROCESS_NAME": "worker-3"}
+    added = {"worker-3": {**SERVICES["worker-2"], "environment": named}, "api-3": SERVICES["api-2"]}
+    assert services == {**SERVICES, **added}
+
+
+def test_what_is_started_without_docker_is_what_docker_starts() -> None:
+    """By the same module, told of the same secrets, at the same port: all services of ours that stay."""
+    rows = re.findall(r"^\| `([\w-]+)` \| `python -m ([\w.]+)` \| `(\w+)\.json` \| `(\w+=\d+)` \|", PAGE, re.MULTILINE)
+    started = {name.replace("-N", "-1"): told for name, *told in rows}
+    for name, (module, secrets, port) in started.items():
+        service = SERVICES[name]
+        environment = service["environment"]
+        ports = [f"{key}={environment[key]}" for key in ("PORT", "METRICS_PORT") if key in environment]
+        assert [*service["command"][-1:], *service["secrets"], *ports] == [module, secrets, port], name
+    ours = {name for name, service in SERVICES.items() if service["image"] == "mana:local"}
+    assert {*started, "worker-2", "api-2"} == ours - {"setup", "mana"}
