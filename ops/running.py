@@ -6,7 +6,6 @@ from collections.abc import Callable
 from ops import lock, orphans, removal, state, status, upgrading
 from ops.errors import LauncherError
 from ops.place import Place
-from ops.servers import prometheus
 from ops.status import Status
 
 # The longest drain that is in order: each stage's patience, and some air.
@@ -68,11 +67,13 @@ def ignored(told: Status, workers: int | None) -> str | None:
     return f"--workers was ignored, {running} run: ./mana down, then ./mana up --workers {workers} changes that."
 
 
-def unmonitored(told: Status, *, asked: bool) -> str | None:
-    """What to say to somebody who asks a running instance for its monitoring; None where it is as asked."""
-    if not asked or any(entry.name == prometheus.NAME for entry in told.processes):
+def without_change(told: Status, option: str, program: str, *, asked: bool | None) -> str | None:
+    """What to say to somebody who asks a running instance, by that option or its ``no-``, to have this program or not;
+    None where it is as asked."""
+    if asked in (None, any(entry.name == program for entry in told.processes)):
         return None
-    return "--monitoring was ignored: ./mana down, then ./mana up --monitoring starts it."
+    said = f"--{option}" if asked else f"--no-{option}"
+    return f"{said} was ignored: ./mana down, then ./mana up {said} changes that."
 
 
 def unheard(told: Status) -> str | None:

@@ -27,6 +27,7 @@ from ops.commands.becoming import PASS_ON, become
 from ops.errors import LauncherError
 from ops.layout import Pooling
 from ops.place import Place
+from ops.servers import pgbouncer as pooler
 from ops.servers import prometheus
 from ops.top import watching
 from ops.wish import Wish
@@ -63,7 +64,8 @@ def up(
         screen.results.print(f"Already running in {place.home}: {done}.", markup=False)
         hints = (
             running.ignored(told, workers),
-            running.unmonitored(told, asked=bool(monitored)),
+            running.without_change(told, "monitoring", prometheus.NAME, asked=monitored),
+            running.without_change(told, "pgbouncer", pooler.NAME, asked=pgbouncer),
             running.unheard(told),
         )
         for hint in filter(None, hints):

@@ -11,6 +11,7 @@ from ops.identity import Identity, give_file, own_folder
 from ops.place import CHECKOUT
 from ops.program import Program
 
+NAME = "pgbouncer"
 SHARED_CONFIGURATION = CHECKOUT / "ops" / "pgbouncer" / "pgbouncer.ini"
 
 
@@ -54,7 +55,7 @@ class PgBouncer:
         give_file(self.folder / "userlist.txt", userlist(self.logins), identity)
         give_file(configuration, self.configuration(), identity)
         return Program(
-            name="pgbouncer",
+            name=NAME,
             argv=[server, str(configuration)],
             env={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"},
             cwd=self.folder,

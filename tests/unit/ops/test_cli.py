@@ -113,12 +113,17 @@ def test_workers_that_were_asked_for_in_vain_are_said() -> None:
     assert "--workers was ignored, 1 run" in (running.ignored(told, 2) or "")
 
 
-def test_monitoring_that_was_asked_for_in_vain_is_said() -> None:
+def test_programs_that_were_asked_for_or_refused_in_vain_are_said() -> None:
     told = Status(supervisor=ProcessId.own(), processes=[ProcessStatus(name="worker-0", url=None)])
-    assert running.unmonitored(told, asked=False) is None
-    assert "--monitoring was ignored" in (running.unmonitored(told, asked=True) or "")
+
+    def said(*, asked: bool | None) -> str | None:
+        return running.without_change(told, "monitoring", "prometheus", asked=asked)
+
+    assert said(asked=True) == "--monitoring was ignored: ./mana down, then ./mana up --monitoring changes that."
+    assert (said(asked=None), said(asked=False)) == (None, None)
     told.processes.append(ProcessStatus(name="prometheus", url=None))
-    assert running.unmonitored(told, asked=True) is None
+    assert (said(asked=None), said(asked=True)) == (None, None)
+    assert (said(asked=False) or "").startswith("--no-monitoring was ignored")
 
 
 def test_tests_on_containers_are_run_alone_and_end_with_a_status_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
