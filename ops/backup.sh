@@ -11,8 +11,14 @@ docker compose exec -T postgres sh -c 'PGPASSWORD=$(cat /run/secrets/postgres_pa
     --host=127.0.0.1 --username=mana_admin --pgdata=- --format=tar --wal-method=fetch --checkpoint=fast --gzip' \
     > "$folder/base.part"
 gzip --test "$folder/base.part"
+# The first segment that it needs: those before it serve no restore of this backup.
+tar --extract --gzip --to-stdout --file="$folder/base.part" backup_label |
+    sed -n 's/^START WAL LOCATION: .* (file \([0-9A-F]*\))$/\1/p' > "$folder/wal_from"
+test -s "$folder/wal_from"
 docker compose exec -T postgres sh -c 'PGPASSWORD=$(cat /run/secrets/postgres_password) exec psql --quiet --no-psqlrc \
-    --host=127.0.0.1 --username=mana_admin --dbname=mana --set=ON_ERROR_STOP=1 --set=place="$1"' sh "$folder" <<'SQL'
+    --tuples-only --no-align --host=127.0.0.1 --username=mana_admin --dbname=mana --set=ON_ERROR_STOP=1 \
+    --set=place="$1"' sh "$folder" > "$folder/ended" <<'SQL'
+SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"');
 INSERT INTO mana.backups (place) VALUES (:'place');
 SQL
 # Last of all: a folder without it was broken off, and is no backup.

@@ -1,11 +1,17 @@
 #!/bin/sh
-# Makes secrets/ and the database of docker-compose.yml out of what ops/backup.sh made, where neither is there yet.
-# Run from the checkout: sh ops/restore.sh FOLDER
+# Makes secrets/ and the database of docker-compose.yml out of what ops/backup.sh made, where neither is there yet: as of
+# the end of the archived WAL that is there, or of a TIME such as 2027-01-31T12:00:00Z, inclusive.
+# Run from the checkout: sh ops/restore.sh FOLDER [TIME]
 set -eu
 umask 077
 folder=${1:?name a backup}
+time=${2:-}
 if [ ! -e "$folder/base.tar.gz" ]; then
     echo "$folder is no backup: base.tar.gz is missing." >&2
+    exit 1
+fi
+if [ -n "$time" ] && [ ! -e "$folder/ended" ]; then
+    echo "$folder is of before WAL was archived, and goes to its own end alone: leave the time out." >&2
     exit 1
 fi
 if [ -e secrets ]; then
@@ -14,12 +20,9 @@ if [ -e secrets ]; then
 fi
 cp -Rp "$folder/secrets" secrets
 trap 'rm -rf secrets' EXIT
-docker compose run --rm --no-deps -T --entrypoint sh postgres -c '
-    if [ -e /var/lib/postgresql/data/PG_VERSION ]; then
-        echo "The volume of PostgreSQL holds a database already: restore where none is yet." >&2
-        exit 1
-    fi
-    exec tar --extract --gzip --directory=/var/lib/postgresql/data' < "$folder/base.tar.gz"
+docker compose build --quiet postgres
+docker compose run --rm --no-deps -T --entrypoint sh postgres /etc/mana/recover.sh "$time" \
+    "$([ -z "$time" ] || cat "$folder/ended")" < "$folder/base.tar.gz"
 trap - EXIT
 docker compose up --detach --wait postgres
 # Whose credits were low at the backup may have been charged since: ./mana restore holds top-ups back for the same reason.

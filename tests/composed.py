@@ -16,6 +16,20 @@ OURS: Final = tuple(name for name, service in SERVICES.items() if service["image
 _VALUE: Final = re.compile(r"\$\{(\w+)(?::-((?:[^${}]|\$\{[^}]*\})*))?\}")
 
 
+def base_of(service: str) -> str:
+    """The image that the service's own is built upon."""
+    dockerfile = CHECKOUT / SERVICES[service]["build"] / "Dockerfile"
+    (image,) = re.findall(r"^FROM (\S+)", dockerfile.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    return image
+
+
+def mounted(service: str, environment: dict[str, str]) -> dict[str, str]:
+    """What lies at each path that is mounted in the service: a volume's name, or a path; ``environment`` stands for
+    .env."""
+    volumes = (filled(volume, environment).split(":") for volume in SERVICES[service].get("volumes", []))
+    return {target: source for source, target, *_ in volumes}
+
+
 def filled(value: str, environment: dict[str, str]) -> str:
     """A value with what is said in ``${NAME:-default}`` filled in, and ``$$`` as a dollar."""
 

@@ -22,7 +22,7 @@ from testcontainers.core.container import DockerContainer
 
 from ops.place import CHECKOUT
 from tests import arriving
-from tests.composed import SERVICES
+from tests.composed import SERVICES, base_of
 
 NO_ENGINE: Final = 3
 """The exit status where nothing could be run: neither a success nor a failure of tests."""
@@ -66,10 +66,13 @@ def servers(rabbitmq: str, folder: Path) -> Generator[dict[str, str]]:
     Raises NotThereError where one does not come.
     """
     (folder / "rabbitmq.conf").write_text(_RABBITMQ_CONF)
-    postgres = DockerContainer(SERVICES["postgres"]["image"]).with_envs(
+    postgres = DockerContainer(base_of("postgres")).with_envs(
         POSTGRES_USER="mana_admin", POSTGRES_PASSWORD=_PASSWORD, POSTGRES_INITDB_ARGS="--locale=C.UTF-8 --encoding=UTF8"
     )
-    postgres = postgres.with_command(SERVICES["postgres"]["command"])
+    # Nothing is archived: there is no archive's script, and no folder.
+    postgres = postgres.with_command(
+        [word for word in SERVICES["postgres"]["command"] if not word.startswith("-carchive")]
+    )
     broker = DockerContainer(rabbitmq)
     for source, name in ((folder, "rabbitmq.conf"), (CHECKOUT / "ops" / "rabbitmq", "enabled_plugins")):
         broker = broker.with_volume_mapping(str(source / name), f"/etc/rabbitmq/{name}", "ro")

@@ -28,7 +28,7 @@ from ops.servers.rabbitmq import RabbitMQ, RabbitPorts
 from ops.settings import Settings
 from ops.setup import composed, secret_files
 from ops.state import Secrets
-from tests.composed import COMPOSED, OURS, SERVICES, environment_of, filled
+from tests.composed import COMPOSED, OURS, SERVICES, environment_of, filled, mounted
 from tests.integration.api.users import BASE
 from tests.integration.running import served
 
@@ -42,6 +42,8 @@ SERVERS = {
 }
 """The user that each runs as here, and its port there."""
 MANAGEMENT = 15672
+WAL = "/var/lib/postgresql/wal"
+"""Where PostgreSQL archives its WAL there."""
 _PATH = f"{Path(sys.executable).parent}:{postgres.binaries()}:{rabbitmq.scripts()}:/usr/bin:/bin:/usr/sbin"
 
 
@@ -139,11 +141,21 @@ class Composed:
             source = secret if isinstance(secret, str) else secret["source"]
             target = f"/run/secrets/{secret}" if isinstance(secret, str) else secret["target"]
             given[target] = self.folder / COMPOSED["secrets"][source]["file"]
-        for mounted in SERVICES[service].get("volumes", []):
-            source, target, *_ = mounted.split(":")
+        for target, source in mounted(service, self.env).items():
             if source.startswith("./") and (CHECKOUT / source).is_file():
                 given[target] = CHECKOUT / source
         return given
+
+    @property
+    def wal(self) -> Path:
+        """What is at PostgreSQL's archive's place."""
+        return self.folder / "wal"
+
+    def options_of_postgres(self) -> list[str]:
+        """Those of the service's command; the folder that it archives to is there."""
+        own_folder(self.wal, Identity.of_server("postgres"))
+        options = self._told("postgres", {WAL: str(self.wal)})[1:]
+        return [word for option in options for word in ("-c", option.removeprefix("-c"))]
 
     async def postgres(self) -> Program:
         """With the options of the service's command, and the password that initdb is given there."""
@@ -151,9 +163,8 @@ class Composed:
         port = self.port("postgres", 5432)
         password = (home / "postgres_password").read_text()
         program = await postgres.Postgres(home, port, password).prepare()
-        told = [word for option in SERVICES["postgres"]["command"][1:] for word in ("-c", option.removeprefix("-c"))]
         here = ["-c", "listen_addresses=127.0.0.1", "-c", f"port={port}", "-c", "unix_socket_directories="]
-        return replace(program, argv=[*program.argv[:3], *told, *here])
+        return replace(program, argv=[*program.argv[:3], *self.options_of_postgres(), *here])
 
     async def pgbouncer(self) -> Program:
         changes = {

@@ -19,13 +19,14 @@ import workers.payments.settings
 import workers.settings
 import workers.usage.settings
 from contracts import settings_file
+from ops.backup import archive
 from ops.errors import LauncherError
 from ops.place import CHECKOUT
 from ops.servers import postgres
 from ops.settings import Settings as LauncherSettings
 from ops.setup import definitions, secret_files
 from ops.state import State
-from tests.composed import COMPOSED, OURS, SERVICES, environment_of
+from tests.composed import COMPOSED, OURS, SERVICES, environment_of, filled, mounted
 from tests.unit.ops import docker
 
 # What `python -m ops.setup secrets` writes for each process, and what the image sets.
@@ -95,7 +96,11 @@ def test_no_service_is_several() -> None:
 def test_each_image_of_ours_is_built_once_and_asked_of_no_registry() -> None:
     """Several that build one tag at once race for it; each that runs waits for the one that is built."""
     built = {name: service["image"] for name, service in SERVICES.items() if "build" in service}
-    assert built == {"setup": "mana:local", "pgbouncer": "mana-pgbouncer:local"}
+    assert built == {
+        "setup": "mana:local",
+        "pgbouncer": "mana-pgbouncer:local",
+        "postgres": "mana-postgres:local",
+    }
     for name, service in SERVICES.items():
         assert (service.get("pull_policy") == "never") == (service["image"] in built.values()), name
 
@@ -215,9 +220,9 @@ def _bytes(text: str) -> int:
 
 
 def test_images_are_pinned_by_version() -> None:
-    built = {"mana:local", "mana-pgbouncer:local"}
+    built = {"mana:local", "mana-pgbouncer:local", "mana-postgres:local"}
     pulled = {service["image"] for service in SERVICES.values()} - built
-    for dockerfile in ("ops/Dockerfile", "ops/pgbouncer/Dockerfile"):
+    for dockerfile in ("ops/Dockerfile", "ops/pgbouncer/Dockerfile", "ops/postgres/Dockerfile"):
         pulled |= set(re.findall(r"^FROM (\S+)", text_of(dockerfile), flags=re.MULTILINE))
     assert len(pulled) >= 8
     for image in pulled:
@@ -257,13 +262,32 @@ def test_everything_of_ours_waits_for_the_set_up_and_the_set_up_for_the_servers(
 
 def test_what_is_mounted_is_there_and_read_only() -> None:
     for name, service in SERVICES.items():
-        for mounted in service.get("volumes", []):
-            source, _, rest = mounted.partition(":")
+        for written in service.get("volumes", []):
+            source, _, *rest = filled(written, {}).split(":")
             if source.startswith("./"):
-                assert rest.endswith(":ro"), name
-                assert (CHECKOUT / source).exists(), mounted
+                assert rest == ["ro"], name
+                assert (CHECKOUT / source).exists(), written
             else:
-                assert source in COMPOSED["volumes"], mounted
+                assert source in COMPOSED["volumes"], written
+
+
+def test_wal_is_archived_where_the_image_has_a_folder_of_the_servers_user() -> None:
+    """Of a path that the image does not have a new volume would be root's."""
+    told = dict(word.removeprefix("-c").split("=", 1) for word in SERVICES["postgres"]["command"][1:])
+    assert (told["archive_mode"], told["archive_timeout"]) == ("on", f"{archive.SECONDS}s")
+    program, script, segment, target = told["archive_command"].split()
+    assert (program, segment) == ("sh", "%p")
+    folder = target.removesuffix("/%f")
+    there = mounted("postgres", {})
+    assert there[script] == "./ops/postgres/archive.sh"
+    assert there[folder] == "wal"
+    assert mounted("postgres", {"BACKUP_WAL_DIR": "/mnt/wal"})[folder] == "/mnt/wal"
+    user = SERVICES["postgres"]["user"]
+    assert f"--owner={user} --group={user} --mode=0700 {folder}\n" in text_of("ops", "postgres", "Dockerfile")
+    recovers = text_of("ops", "postgres", "recover.sh")
+    assert f" wal={folder} " in recovers
+    assert there[re.findall(r" postgres (/\S+)", text_of("ops", "restore.sh"))[0]] == "./ops/postgres/recover.sh"
+    assert f"data={next(target for target, source in there.items() if source == 'postgres')} " in recovers
 
 
 def test_prometheus_asks_services_that_it_reaches() -> None:
@@ -365,6 +389,7 @@ def test_the_script_refuses_secrets_that_no_container_would_be_told(line: str, m
 
 def test_our_own_postgresql_is_told_the_same() -> None:
     told = dict(re.findall(r"-c(\w+)=(\S+)", " ".join(SERVICES["postgres"]["command"])))
+    told = {name: value for name, value in told.items() if not name.startswith("archive_")}
     assert told == {name: postgres.SETTINGS[name] for name in told}
     assert "temp_file_limit" in told
 
