@@ -19,6 +19,8 @@ from tests.integration.monitoring.ruled import RULES, alerts
 
 TESTS = sorted((FOLDER / "tests").glob("*.yml"))
 RUNBOOKS = CHECKOUT / "docs" / "operations" / "runbooks"
+_GONE = re.compile(r"^\| (\w+) \| \[(\w+)\]\(runbooks/\2\.md\)", re.MULTILINE)
+"""A row of the page that says which alert tells that a server is gone."""
 ALERTS = "127.0.0.1:9093"
 SECTIONS = ["What it means", "What users see", "How to look", "What to do", "How you know that it is over"]
 
@@ -75,6 +77,15 @@ def test_each_alert_is_seen_to_fire_and_to_stay_silent(name: str) -> None:
     assert fires["exp_alerts"]
     assert silent["exp_alerts"] == []
     assert cases[f"{name} stays silent"]["input_series"]
+
+
+def test_each_server_that_is_gone_is_told_by_the_alert_that_the_page_names() -> None:
+    """By a case of its own, which promtool plays too."""
+    rows = _GONE.findall((RUNBOOKS.parent / "watch.md").read_text(encoding="utf-8"))
+    assert {server for server, _ in rows} == {"PostgreSQL", "PgBouncer", "RabbitMQ", "Redis"}
+    for server, alert in rows:
+        asked = _cases()[f"{alert} fires where {server} is gone"]["alert_rule_test"]
+        assert any(test["alertname"] == alert and test["exp_alerts"] for test in asked), (server, alert)
 
 
 def test_the_cases_hold(promtool: Tool) -> None:
