@@ -25,6 +25,7 @@ RUNBOOKS = sorted((OPERATIONS / "runbooks").glob("*.md"))
 PAGES = [*RUNBOOKS, *(OPERATIONS / f"{name}.md" for name in ("apps", "events", "keep", "watch"))]
 TYPED = re.compile(r"(\./mana (?:psql|rabbitmqctl|rabbitmq-diagnostics|redis-cli|query) [^`]*)`")
 BLOCK = re.compile(r"^( *)```sh\n(.*?)^\1?```", flags=re.DOTALL | re.MULTILINE)
+FENCED = re.compile(r"^( *)```.*?^\1?```", flags=re.DOTALL | re.MULTILINE)
 QUERY = re.compile(r"`((?:sum|max|min|rate|topk|increase|mana[_:]|rabbitmq_|process_|up\b)[^`]*)`")
 APP_LOGINS = ("APP.SECRET", "chat.SECRET_ID")
 # Of no process: PostgreSQL answers "false", and ends nothing.
@@ -44,7 +45,7 @@ def _commands() -> list[str]:
         text = page.read_text(encoding="utf-8")
         blocks = [block for _, block in BLOCK.findall(text)]
         found += [block.strip() for block in blocks if block.strip().startswith("./mana psql")]
-        found += [" ".join(words.split()) for words in TYPED.findall(BLOCK.sub("", text))]
+        found += [" ".join(words.split()) for words in TYPED.findall(FENCED.sub("", text))]
     for name, value in PLACEHOLDERS.items():
         found = [words.replace(name, value) for words in found]
     return sorted({words for words in found if not NOT_TYPED.search(words)})
