@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
-from pathlib import Path
 
 import pytest
 
-from ops.instance import Instance
-from tests.payments.expecting import RefundPolicy
 from tests.payments.judging import judge
 from tests.payments.playing import Play, Played
-from tests.payments.stage import Stage, staged
+from tests.payments.stage import Stage
 
 _AGAIN = """
 INSERT INTO credits.transactions
@@ -67,23 +63,3 @@ async def test_the_judge_names_what_was_spoilt(stage: Stage, played: Played, cas
         await transaction.rollback()
         assert any(complaint in one for one in complaints), complaints
         assert await judge(session, played.ends, told) == []
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(3_600)
-@pytest.mark.parametrize(("policy", "seeds"), [("debt", range(101, 105)), ("write_off", range(201, 205))])
-async def test_a_thousand_histories(
-    servers: Instance, tmp_path: Path, policy: RefundPolicy, seeds: Iterable[int]
-) -> None:
-    async with staged(servers, tmp_path, policy=policy) as stage:
-        for seed in seeds:
-            twice = [
-                (0.2, stage.kill_payments),
-                (0.4, stage.kill_ledger),
-                (0.6, stage.kill_payments),
-                (0.8, stage.kill_ledger),
-            ]
-            once = [(0.3, stage.kill_ledger), (0.6, stage.kill_payments)]
-            played = await Play(stage, seed).histories(250, {1: twice, 2: twice, 3: once})
-            print(policy, played)
-            assert not played.complaints, str(played)
