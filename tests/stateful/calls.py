@@ -128,11 +128,14 @@ async def refresh_unheard(http: httpx.AsyncClient, fronts: Fronts, sid: str, tok
 
 
 async def link_in_mail(fronts: Fronts, email: str) -> str | None:
-    """The link in the newest mail that was asked for with this address; ``None`` where the mail is not written."""
+    """The link in the newest mail that was asked for with this address; ``None`` where the mail is not written: the
+    worker, whose part this is, writes none to who is banned."""
     newest = "SELECT id FROM auth.mails WHERE kind = 'reset_requested' AND email = $1 ORDER BY id DESC LIMIT 1"
     mail_id = await fronts.owner.fetchval(newest, email)
     assert mail_id is not None, "no mail was ordered"
-    return await link_of(fronts.owner, mail_id)
+    banned = await fronts.owner.fetchval("SELECT banned_at IS NOT NULL FROM auth.users WHERE email = $1", email)
+    assert banned is not None, "nobody has this address"
+    return None if banned else await link_of(fronts.owner, mail_id)
 
 
 def _request(texts: Texts, act: Act, admin: str) -> tuple[str, str, dict[str, Any] | None, str]:
