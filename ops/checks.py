@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -69,6 +70,8 @@ def run(pytest_arguments: list[str], *, everything: bool) -> int:
     # For the tests of the shell client and of the screen; a machine without apt goes on without them.
     for program in ("curl", "tmux"):
         packages.offer(program, program, watch=lambda line: screen.progress.print(line, markup=False))
+    # A shell that starts it in the background has told it, and with it all whom tests interrupt, to hear no Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     chosen = [word for word in pytest_arguments if word != "--"]
     steps: list[Sequence[list[str]]] = [] if chosen else [[words] for words in _BEFORE_TESTS]
     if chosen:
