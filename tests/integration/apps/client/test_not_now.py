@@ -33,8 +33,12 @@ async def test_overloaded_for_longer_than_the_caller_waits(
     mana: Mana, ledger: ScriptedLedger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The caller's time ends in the pause after the second try: during a try nobody would know what came of it."""
+
+    def part_of_the_pause(_least: float, _most: float) -> float:
+        return 1.0 if len(ledger.seen) < 2 else 1_000.0
+
     ledger.answer = refusal("overloaded", limit=7)
-    monkeypatch.setattr(random, "uniform", lambda _least, _most: 1.0 if len(ledger.seen) < 2 else 1_000.0)
+    monkeypatch.setattr(random, "uniform", part_of_the_pause)
     with pytest.raises(Overloaded) as caught:
         await mana.use(USER, 1, description="d", timeout=3)
     assert caught.value.details == {"limit": 7}
