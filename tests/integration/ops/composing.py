@@ -226,11 +226,10 @@ class Composed:
         home = own_folder(self._home("prometheus"), identity)
         for folder in ("rules", "data"):
             own_folder(home / folder, identity)
-        given = CHECKOUT / "ops" / "prometheus"
+        given = prometheus.FOLDER
         for file in (given / "prometheus.yml", *sorted((given / "rules").glob("*.yml"))):
-            give_file(
-                home / file.relative_to(given), re.sub(r'(?<=")[\w-]+:\d+(?=")', self._here, file.read_text()), identity
-            )
+            text = re.sub(r'(?<=")[\w-]+:\d+(?=")', self._here, file.read_text())
+            give_file(home / file.relative_to(given), text, identity)
         port = self.port("prometheus", 9090)
         replaced = {"/etc/prometheus/": f"{home}/", "path=/prometheus": f"path={home}/data"}
         told = self._told("prometheus", replaced)

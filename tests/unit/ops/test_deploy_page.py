@@ -14,7 +14,7 @@ import yaml
 
 from ops.place import CHECKOUT
 from ops.setup import secret_files
-from tests.composed import FILE, SERVICES
+from tests.composed import FILE, OURS, SERVICES
 from tests.e2e.walkthrough import blocks_of
 from tests.unit.ops import docker
 
@@ -75,5 +75,4 @@ def test_what_is_started_without_docker_is_what_docker_starts() -> None:
         environment = service["environment"]
         ports = [f"{key}={environment[key]}" for key in ("PORT", "METRICS_PORT") if key in environment]
         assert [*service["command"][-1:], *service["secrets"], *ports] == [module, secrets, port], name
-    ours = {name for name, service in SERVICES.items() if service["image"] == "mana:local"}
-    assert {*started, "worker-2", "api-2"} == ours - {"setup", "mana"}
+    assert {*started, "worker-2", "api-2"} == {*OURS} - {"setup", "mana"}

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pytest
-import yaml
 
 from ops.monitoring import dashboards
 from ops.place import CHECKOUT
+from tests.integration.monitoring.ruled import rules
 
 PAGE = CHECKOUT / "docs" / "reference" / "metrics.md"
-RULES = CHECKOUT / "ops" / "prometheus" / "rules"
 _ROW = re.compile(r"^\| `(mana_\w+)` \| (\w+) \| [^|]* \| ([^|]*) \|", re.MULTILINE)
 _NAME = re.compile(r"\bmana_\w+")
 _RECORDED = re.compile(r"\bmana:[\w:]+")
@@ -57,13 +56,8 @@ def _asked() -> Iterator[Asked]:
     for dashboard in dashboards.all_of_them():
         for panel in dashboard.panels:
             yield from (Asked(f"{dashboard.name}: {panel.title}", query.expression) for query in panel.queries)
-    for rule in _rules():
+    for rule in rules():
         yield Asked(rule.get("alert") or rule["record"], rule["expr"])
-
-
-def _rules() -> list[dict[str, Any]]:
-    files = (yaml.safe_load(path.read_text(encoding="utf-8")) for path in sorted(RULES.glob("*.yml")))
-    return [rule for file in files for group in file["groups"] for rule in group["rules"]]
 
 
 TOLD = _told()
@@ -95,7 +89,7 @@ def test_what_is_asked_for_is_what_the_page_of_metrics_lists(asked: Asked) -> No
 
 
 def test_what_rules_compute_beforehand_is_what_is_asked_for_by_those_names() -> None:
-    recorded = {rule["record"] for rule in _rules() if "record" in rule}
+    recorded = {rule["record"] for rule in rules() if "record" in rule}
     named = {name for asked in ASKED for name in _RECORDED.findall(asked.expression)}
     assert named <= recorded
 
