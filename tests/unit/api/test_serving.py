@@ -52,6 +52,8 @@ async def _refused(port: int) -> None:
                 _, writer = await asyncio.open_connection("127.0.0.1", port)
             except ConnectionRefusedError:
                 return
+            except ConnectionResetError:
+                continue  # it was taken into the queue of a socket that was closed then, before it was accepted
             writer.close()
             await asyncio.sleep(0.005)
 
