@@ -195,7 +195,7 @@ async def test_facts_in_any_order_while_connections_die(database: Database, by_h
         ]
         waiting += [fact for fact in facts for _ in range(chance.randint(1, 3))]
     chance.shuffle(waiting)
-    async with killing_now_and_then(by_hand):
+    async with killing_now_and_then(survivor, by_hand):
         for start in range(0, len(waiting), 8):
             await survivor.execute(waiting[start : start + 8])
     await survivor.close()

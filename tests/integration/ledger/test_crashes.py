@@ -32,16 +32,20 @@ class Survivor:
         self._executor: Executor | None = None
         self._epochs: dict[int, int] = {}
         self.losses = 0
+        self.committed = 0
 
     async def execute(self, requests: list[Request]) -> Committed:
         while True:
             try:
                 executor = self._executor or await self._begin()
-                return await executor.execute(requests, self._epochs, {})
+                committed = await executor.execute(requests, self._epochs, {})
             except (ConnectionLost, TryAgain) as fault:
                 if isinstance(fault, ConnectionLost):
                     self.losses += 1
                     self._executor = None
+            else:
+                self.committed += 1
+                return committed
 
     async def close(self) -> None:
         if self._session is not None:
@@ -59,9 +63,13 @@ class Survivor:
         return self._executor
 
 
-async def _kill_now_and_then(by_hand: asyncpg.Connection) -> None:
+async def _kill_now_and_then(survivor: Survivor, by_hand: asyncpg.Connection) -> None:
+    """Later and later where nothing is committed in between: a slow machine must come to an end, too."""
+    before, slowness = survivor.committed, 1
     while True:
-        await asyncio.sleep(random.uniform(*KILLS_EVERY_S))
+        await asyncio.sleep(random.uniform(*KILLS_EVERY_S) * slowness)
+        slowness = 1 if survivor.committed > before else slowness * 2
+        before = survivor.committed
         await by_hand.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'survivor'"
             " AND datname = current_database()"
@@ -69,9 +77,9 @@ async def _kill_now_and_then(by_hand: asyncpg.Connection) -> None:
 
 
 @asynccontextmanager
-async def killing_now_and_then(by_hand: asyncpg.Connection) -> AsyncGenerator[None]:
+async def killing_now_and_then(survivor: Survivor, by_hand: asyncpg.Connection) -> AsyncGenerator[None]:
     """Meanwhile the survivor's connections are ended again and again."""
-    killing = asyncio.create_task(_kill_now_and_then(by_hand))
+    killing = asyncio.create_task(_kill_now_and_then(survivor, by_hand))
     try:
         yield
     finally:
@@ -85,7 +93,7 @@ async def test_a_connection_that_dies_again_and_again(database: Database, by_han
     opened = await survivor.execute([request("account.open", user, "open") for user in users])
     assert all(isinstance(reply, Done) for reply in opened.replies)
     batches = [[use(random.choice(users), 1, f"{n}-{m}") for m in range(20)] for n in range(BATCHES)]
-    async with killing_now_and_then(by_hand):
+    async with killing_now_and_then(survivor, by_hand):
         answers = [await survivor.execute(batch) for batch in batches]
     again = [await survivor.execute(batch) for batch in batches]
     await survivor.close()

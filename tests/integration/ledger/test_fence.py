@@ -69,8 +69,8 @@ async def test_who_takes_over_waits_for_the_batch_that_is_being_committed(
         await owner.execute(_open(1))
 
 
-async def _owner_on(line: Line) -> tuple[Session, Executor, dict[int, int]]:
-    session = await Session.open(line.url, application_name="test", answer_within_s=1.0)
+async def _owner_on(line: Line, answer_within_s: float = 5.0) -> tuple[Session, Executor, dict[int, int]]:
+    session = await Session.open(line.url, application_name="test", answer_within_s=answer_within_s)
     (lease,) = await Leases(session).take([0])
     return session, Executor(session, Terms(), fresh_ids()), {0: lease.epoch}
 
@@ -98,7 +98,7 @@ async def test_a_commit_without_answer_is_found_again_by_its_key(
 
 async def test_a_silent_server_is_a_lost_one(database: Database) -> None:
     async with Line.to(database.url("mana_worker")) as line:
-        session, executor, epochs = await _owner_on(line)
+        session, executor, epochs = await _owner_on(line, answer_within_s=3.0)
         line.fault = "silent"
         with pytest.raises(ConnectionLost):
             await executor.execute([_open(0)], epochs, {})
