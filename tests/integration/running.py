@@ -27,7 +27,7 @@ async def served(
     )
     said = asyncio.create_task(_read(child))
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while wait and not await program.probe():
                 assert child.returncode is None, await said
                 await asyncio.sleep(0.05)
