@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Coroutine
 from urllib.parse import urlsplit
 
 import pytest
-from mana_client import Mana, NoAnswer, NotConnected, OutcomeUnknown, Overloaded, Result, link
+from mana_client import Mana, NoAnswer, NotConnected, OutcomeUnknown, Overloaded, Result, asking, link
 
 from bench.bounds import management
 from ops import urls
@@ -156,8 +156,12 @@ async def test_opening_says_when_the_broker_is_away(servers: Instance, proxy: Pr
             await Mana(proxy.url(servers.addresses.amqp), app="chat", timeout=0.3).__aenter__()
 
 
-async def test_a_broker_that_nobody_has_prepared(servers: Instance, proxy: Proxy, user: str) -> None:
-    """It is not asked without a pause, though it closes the channel each time."""
+async def test_a_broker_that_nobody_has_prepared(
+    servers: Instance, proxy: Proxy, user: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is not asked without a pause, though it closes the channel each time. The caller's time ends in such a pause:
+    during a try nobody would know what came of it."""
+    monkeypatch.setattr(asking, "_PAUSES", (0.05, 0.1, 1_000.0))
     administrator, _ = urls.login_of(servers.addresses.amqp)
     async with management(servers.env) as broker:
         await broker.put("vhosts", "empty", body={})
@@ -167,7 +171,7 @@ async def test_a_broker_that_nobody_has_prepared(servers: Instance, proxy: Proxy
             url = urlsplit(proxy.url(servers.addresses.amqp))._replace(path="/empty").geturl()
             async with Mana(url, app="chat") as client:
                 with pytest.raises(Overloaded, match="nothing that takes commands"):
-                    await client.use(user, 1, description="d", timeout=1.0)
+                    await client.use(user, 1, description="d", timeout=2.0)
         finally:
             await broker.delete("vhosts", "empty")
-    assert 1 < proxy.accepted < 15
+    assert 1 < proxy.accepted <= 3
