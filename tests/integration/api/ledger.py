@@ -55,9 +55,17 @@ class ScriptedLedger:
     seen: list[tuple[str, dict[str, Any], AbstractIncomingMessage]] = field(
         default_factory=list[tuple[str, dict[str, Any], AbstractIncomingMessage]]
     )
+    under_way: int = 0
 
     async def take(self, message: AbstractIncomingMessage) -> None:
         """Answers one command, then acknowledges it."""
+        self.under_way += 1
+        try:
+            await self._take(message)
+        finally:
+            self.under_way -= 1
+
+    async def _take(self, message: AbstractIncomingMessage) -> None:
         body = msgspec.json.decode(message.body)
         kind = message.type or ""
         self.seen.append((kind, body, message))
@@ -72,6 +80,12 @@ class ScriptedLedger:
         while self.holds:
             await asyncio.sleep(0.05)
         await message.ack()
+
+    async def finish(self) -> None:
+        """Waits until all that was answered is acknowledged: else it would come again, to the next ledger."""
+        async with asyncio.timeout(10):
+            while self.under_way and not self.holds:
+                await asyncio.sleep(0.01)
 
     def of(self, user_id: str) -> list[str]:
         """The types of the commands of one user, in the order in which they came."""
@@ -103,3 +117,4 @@ async def scripted(url: str) -> AsyncGenerator[ScriptedLedger]:
             queue = await channel.get_queue(command_queue(number), ensure=False)
             await queue.consume(ledger.take)
         yield ledger
+        await ledger.finish()
