@@ -22,8 +22,8 @@ from api.operators.apps.acting import changing, found
 from contracts.apps import DEFAULT_PERMISSIONS, Permission
 from ops.instance import Instance
 
-SOON = 5.0
-"""Far less than the keeper's rounds that nobody asks for are apart."""
+SOON = 15.0
+"""Half as long as the keeper's rounds that nobody asks for are apart."""
 _NUMBERS = itertools.count()
 Result = TypeVar("Result")
 

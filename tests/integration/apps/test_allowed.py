@@ -67,7 +67,7 @@ async def test_it_makes_fills_and_removes_what_bears_its_name(given: Given) -> N
 
 async def test_its_secret_is_exchanged_without_an_outage(given: Given, broker: Broker, opened_user: str) -> None:
     """It works on and on, by the old login until it has the new one, and every command is answered."""
-    answered = list[bool]()
+    answered = list[tuple[Given, bool]]()
     current, stop = given, asyncio.Event()
 
     async def work() -> None:
@@ -76,26 +76,27 @@ async def test_its_secret_is_exchanged_without_an_outage(given: Given, broker: B
             async with Client.connected(now.url) as client:
                 while current is now and not stop.is_set():
                     reply = await client.call("credits.balance", opened_user)
-                    answered.append(reply["ok"])
+                    answered.append((now, reply["ok"]))
+
+    async def is_answered(login: Given, after: int = 0) -> bool:
+        return any(one is login for one, _ in answered[after:])
 
     working = asyncio.create_task(work())
     try:
+        await until(lambda: is_answered(given), "commands are answered before the exchange")
         current = await broker.add_secret(given.app)
+        await until(lambda: is_answered(current), "commands are answered by the new login")
         await until(lambda: _is_left(broker, given), "the old login has no connections any more")
         await broker.revoke_secret(given)
         await broker.settled(given.app)
         before = len(answered)
-        await until(lambda: _more(answered, before), "commands are answered after the exchange")
+        await until(lambda: is_answered(current, before), "commands are answered after the exchange")
     finally:
         stop.set()
         await working
-    assert all(answered)
+    assert all(ok for _, ok in answered)
     assert await broker.logins(given.app) == {current.login}
 
 
 async def _is_left(broker: Broker, given: Given) -> bool:
     return await broker.connections(given.login) == []
-
-
-async def _more(answered: list[bool], than: int) -> bool:
-    return len(answered) > than

@@ -12,13 +12,12 @@ from pamqp.common import Arguments
 
 from contracts.apps import CHANGES_CHANNEL, own_names
 from contracts.topology import COMMANDS_EXCHANGE, EVENTS_EXCHANGE
-from tests.integration.api.process import Process
 from tests.integration.apps.broker import Broker, Given, connected
-from tests.integration.workers.running import until
+from tests.integration.workers.running import Running, until
 
 
 @pytest.fixture(scope="module")
-async def given(broker: Broker, keeper: Process) -> Given:
+async def given(broker: Broker, keeper: Running) -> Given:
     """An app that may read its events."""
     assert keeper.url
     return await broker.new_app()
@@ -37,14 +36,15 @@ async def _inward(broker: Broker) -> list[str]:
 
 
 async def test_no_exchange_stays_bound_to_the_commands(
-    broker: Broker, keeper: Process, owner: asyncpg.Connection, given: Given, channel: AbstractChannel
+    broker: Broker, keeper: Running, owner: asyncpg.Connection, given: Given, channel: AbstractChannel
 ) -> None:
     commands = await channel.get_exchange(COMMANDS_EXCHANGE, ensure=False)
     own = await channel.declare_exchange(f"{own_names(given.app)}x", "topic")
-    await own.bind(EVENTS_EXCHANGE, f"credits.*.{given.app}")
-    await commands.bind(own, "#")
-    await commands.bind(EVENTS_EXCHANGE, f"credits.*.{given.app}")
-    assert sorted(await _inward(broker)) == [EVENTS_EXCHANGE, own.name]
+    with keeper.paused():
+        await own.bind(EVENTS_EXCHANGE, f"credits.*.{given.app}")
+        await commands.bind(own, "#")
+        await commands.bind(EVENTS_EXCHANGE, f"credits.*.{given.app}")
+        assert sorted(await _inward(broker)) == [EVENTS_EXCHANGE, own.name]
     await owner.execute(f"NOTIFY {CHANGES_CHANNEL}")
 
     async def cut() -> bool:
@@ -54,7 +54,7 @@ async def test_no_exchange_stays_bound_to_the_commands(
 
 
 async def test_no_queue_gives_up_messages_to_the_commands(
-    broker: Broker, keeper: Process, owner: asyncpg.Connection, given: Given, channel: AbstractChannel
+    broker: Broker, keeper: Running, owner: asyncpg.Connection, given: Given, channel: AbstractChannel
 ) -> None:
     kept = await channel.declare_queue(f"{own_names(given.app)}kept", durable=True)
     passes_on: Arguments = {"x-dead-letter-exchange": COMMANDS_EXCHANGE, "x-message-ttl": 0}

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import threading
 from collections.abc import AsyncGenerator, Generator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import quote
@@ -221,17 +220,21 @@ async def test_a_connection_that_the_broker_did_not_end_itself_is_told_the_same(
     await management.close()
 
 
-async def test_what_somebody_did_at_the_broker_is_put_right(broker: Broker, owner: asyncpg.Connection) -> None:
-    """One login is gone, one has all rights, and one that was revoked is back."""
+async def test_what_somebody_did_at_the_broker_is_put_right(
+    broker: Broker, owner: asyncpg.Connection, keeper: Running
+) -> None:
+    """One login is gone, one has all rights, and one that was revoked is back: all of it before the keeper looks."""
     lost, widened = await broker.new_app(), await broker.new_app()
     revoked = await broker.add_secret(widened.app)
     await broker.revoke_secret(revoked)
     await broker.settled(widened.app)
     everything = {"configure": ".*", "write": ".*", "read": ".*"}
-    await broker.ask("PUT", f"users/{revoked.login}", {"password": revoked.text, "tags": ""})
-    await broker.ask("PUT", f"permissions/%2F/{widened.login}", everything)
-    async with connected(widened) as (_, ended):
-        await broker.ask("DELETE", f"users/{lost.login}")
+    async with AsyncExitStack() as stack:
+        with keeper.paused():
+            await broker.ask("PUT", f"users/{revoked.login}", {"password": revoked.text, "tags": ""})
+            await broker.ask("PUT", f"permissions/%2F/{widened.login}", everything)
+            _, ended = await stack.enter_async_context(connected(widened))
+            await broker.ask("DELETE", f"users/{lost.login}")
         await owner.execute(f"NOTIFY {CHANGES_CHANNEL}")
         assert "is deleted" in str(await asyncio.wait_for(ended, SOON))
 
@@ -269,11 +272,14 @@ async def test_nothing_is_missed_while_nobody_hears(
     """The connection that hears changes is ended: what changes meanwhile is looked for when it is there again."""
     itself = await asyncpg.connect(servers.addresses.database_as("mana_apps"))
     end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1"
+
+    async def ended() -> bool:
+        return bool(await itself.fetch(end, f"{keeper.name} changes"))
+
     try:
-        ended = await itself.fetch(end, f"{keeper.name} changes")
+        await until(ended, "it was there, and is ended", keeper.log)
     finally:
         await itself.close()
-    assert len(ended) == 1
     async with asyncio.timeout(SOON):
         given = await broker.new_app()
     async with connected(given):
@@ -285,15 +291,12 @@ async def test_a_late_broker_is_no_reason_to_wait_for_ever(
 ) -> None:
     """Who asks is told that a login is not made yet, or not gone; it is as soon as the keeper goes on."""
     rotated, revoked = await broker.new_app(), await broker.new_app()
-    keeper.signal(signal.SIGSTOP)
-    try:
+    with keeper.paused():
         answer, *ends = await asyncio.gather(
             do(http, admin, "POST", "/apps", {"id": "late"}),
             do(http, admin, "DELETE", f"/apps/{rotated.app}/secrets/{rotated.id}"),
             do(http, admin, "DELETE", f"/apps/{revoked.app}"),
         )
-    finally:
-        keeper.signal(signal.SIGCONT)
     assert answer.status_code == 201
     made = answer.json()
     assert (made["secret"]["ready"], made["app"]["secrets"][0]["ready"]) == (False, False)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -42,6 +42,15 @@ class Running:
         """Sends a signal to this very process."""
         os.kill(self.child.pid, number)
 
+    @contextmanager
+    def paused(self) -> Generator[None]:
+        """It does nothing until the block ends."""
+        self.signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.signal(signal.SIGCONT)
+
     async def health(self) -> dict[str, Any]:
         """What ``/health/ready`` says; empty while nobody answers."""
         return await telling.health(self.url)
@@ -50,9 +59,9 @@ class Running:
         """The sum of a meter over its labels; -1 where there is none of this name, or nobody answers."""
         return (await telling.meters(self.url)).get(name, -1)
 
-    async def ready(self) -> None:
+    async def ready(self, within: float = PATIENCE) -> None:
         """Returns once it is ready. Fails with its log when it is not in time."""
-        await until(self._is_ready, f"{self.url} is ready", self.log)
+        await until(self._is_ready, f"{self.url} is ready", self.log, within)
 
     async def owns(self, partitions: int) -> None:
         """Returns once it consumes exactly so many partitions."""
