@@ -16,6 +16,7 @@ from contracts.apps import PERMISSIONS
 from tests.integration.api.services import register_app
 from tests.integration.api.users import new_email
 from tests.integration.canaries.traveller import Traveller
+from tests.integration.workers.running import until
 
 SITE: Final = "https://mana.example.com"
 TRACE: Final = "0af7651916cd43dd8448eb211c80319c"
@@ -315,7 +316,12 @@ async def manage_apps(by: Traveller, admin: Person) -> None:
     by.given("first secret of an app", made["secret"]["secret"])
     added = await by.done("POST", f"{app}/secrets", token=admin.access, where=which)
     by.given("second secret of an app", added["secret"])
-    assert (made["secret"]["ready"], added["ready"]) == (True, True)
+
+    async def known() -> bool:
+        held = await by.done("GET", app, token=admin.access, where=which)
+        return all(one["ready"] for one in held["secrets"])
+
+    await until(known, "the broker knows both")
     await by.done("PATCH", app, {"name": "Bird"}, token=admin.access, where=which)
     for path in (app, "/admin/apps"):
         await by.done("GET", path, token=admin.access, where=which)

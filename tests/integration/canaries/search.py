@@ -12,6 +12,7 @@ from tests.integration.canaries.secret import Secret
 
 _PIECE_MIN: Final = 12
 """Bytes that do not occur by chance."""
+_TRIES: Final = 3
 
 
 @dataclass(frozen=True)
@@ -32,18 +33,24 @@ def search(secrets: Iterable[Secret], places: Iterable[Path], folder: Path) -> l
     patterns = folder / "forms"
     patterns.write_bytes(b"\n".join(owners) + b"\n")
     words = ["grep", "--recursive", "--text", "--fixed-strings", "--only-matching", "--null", "--with-filename"]
-    done = subprocess.run(
-        [*words, f"--file={patterns}", "--", *map(str, places)],
-        capture_output=True,
-        check=False,
-        env={"LC_ALL": "C", "PATH": "/usr/bin:/bin"},
-    )
-    assert done.returncode in {0, 1}, done.stderr.decode()
+    done = _searched([*words, f"--file={patterns}", "--", *map(str, places)])
     found = dict[Hit, None]()
     for line in done.stdout.splitlines():
         name, _, form = line.partition(b"\0")
         found[Hit(_owner(owners, form), Path(name.decode()))] = None
     return list(found)
+
+
+def _searched(words: list[str]) -> subprocess.CompletedProcess[bytes]:
+    """What was found; anew where all that went wrong is that files went away meanwhile, as servers' do."""
+    problems = ""
+    for _ in range(_TRIES):
+        done = subprocess.run(words, capture_output=True, check=False, env={"LC_ALL": "C", "PATH": "/usr/bin:/bin"})
+        if done.returncode in {0, 1}:
+            return done
+        problems = done.stderr.decode()
+        assert all(line.endswith(": No such file or directory") for line in problems.splitlines()), problems
+    raise AssertionError(problems)
 
 
 def _searchable(form: bytes) -> bytes | None:
