@@ -81,6 +81,11 @@ async def test_who_has_no_rights_burns_nobodys_key(
         Client.connected(app.url) as as_app,
         Client.connected(stranger.url) as as_stranger,
     ):
+
+        async def known() -> bool:
+            return (await as_stranger.use(user, appId=stranger.id))["ok"] is False
+
+        await until(known, "the worker knows that the stranger has no rights")
         fields = {"userId": user, "amount": 1, "appId": app.id, "description": "d", "idempotencyKey": "guessed"}
         told = {"type": "credits.use", "message_id": "guessed"}
         refused = await as_stranger.send(json.dumps(fields).encode(), user, **told)
@@ -99,6 +104,11 @@ async def test_refunds_of_its_own_usages_unless_it_administers(
         assert await _verdict(as_app, "credits.refund", user, "own", transactionId=own) == "ok"
         assert await _verdict(as_app, "credits.refund", user, "others", transactionId=others) == "app_mismatch"
     async with registered(servers, owner, ["admin"]) as app, Client.connected(app.url) as as_app:
+
+        async def known() -> bool:
+            return await _verdict(as_app, "credits.grant", user, "g", **_GRANT) == "ok"
+
+        await until(known, "the worker knows that the app administers")
         assert await _verdict(as_app, "credits.refund", user, "admin", transactionId=others) == "ok"
         assert await _verdict(as_app, "account.freeze", user, "freeze", reason="r") == "ok"
 
@@ -115,6 +125,12 @@ async def test_the_front_speaks_for_an_app(client: Client, servers: Instance, ow
         Client.connected(servers.addresses.amqp_as(FRONT_LOGIN)) as front,
     ):
         said = {ON_BEHALF_HEADER: app.id}
+
+        async def known() -> bool:
+            asked = json.dumps({"userId": user}).encode()
+            return (await front.send(asked, user, type="credits.balance", headers=said))["ok"]
+
+        await until(known, "the worker knows the app")
         used = await front.send(body(app.id, "a"), user, type="credits.use", headers=said)
         assert (used["transaction"]["origin"], used["transaction"]["appId"]) == ("app", app.id)
         mismatched = await front.send(body("chat", "b"), user, type="credits.use", headers=said)

@@ -141,11 +141,16 @@ async def test_a_letter_gives_nobody_rights(
     """Neither one that no worker wrote, nor one whose sender has lost his."""
     user = await client.open_user()
     await keep(servers.addresses.amqp, use(user, "forged"), login=WORKER_LOGIN)
-    async with registered(servers, owner, ["credits:use"]) as app:
+    async with registered(servers, owner, ["credits:use"]) as app, Client.connected(app.url) as as_app:
+
+        async def shut_out() -> bool:
+            return (await as_app.call("credits.balance", user))["ok"] is False
+
         own = use(user, "late", appId=app.id)
         await keep(servers.addresses.amqp_as(WORKER_LOGIN), own, login=app.login)
         await keep(servers.addresses.amqp_as(WORKER_LOGIN), use(user, "another's"), login=app.login)
         await revoke(owner, app)
+        await until(shut_out, "the worker knows that the app is revoked")
         said = await mana("redrive", "--all")
     assert said.status == 1
     lines = said.output.splitlines()

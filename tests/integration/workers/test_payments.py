@@ -6,7 +6,7 @@ import hashlib
 import json
 import random
 import signal
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Collection
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -104,14 +104,15 @@ async def test_what_is_not_ours_to_believe_is_refused_and_nothing_is_credited(
         "amount_total": event("checkout.session.completed", session_of(metadata, amount_total="500")),
         "not as we do": event("checkout.session.completed", session_of({**metadata, "user_id": "me"})),
     }
+    names = {one["id"] for one in refused.values()}
     before = await payments.meter("mana_stripe_alarms_raised_total")
     await seller.tell(*refused.values())
-    rows = await seller.done(*(one["id"] for one in refused.values()))
+    rows = await seller.done(*names)
+    await until(lambda: _all_told(payments, names), "an alarm for each", payments.log)
     for word, one in refused.items():
         row = rows[one["id"]]
         assert (row["outcome"], row["keys"]) == ("refused", None)
         assert word in row["reason"]
-        assert any(line.get("event_id") == one["id"] and line["level"] == "error" for line in payments.output)
     assert await payments.meter("mana_stripe_alarms_raised_total") == before + len(refused)
     assert await seller.transactions(metadata) == []
 
@@ -198,7 +199,7 @@ async def test_money_that_is_not_the_price_credits_nothing_and_raises_an_alarm(
     assert "invalid_request" in row["reason"]
     assert row["due_at"].timestamp() - row["received_at"].timestamp() > 3000
     assert await seller.transactions(metadata) == []
-    assert any(line.get("event_id") == told["id"] and line["level"] == "error" for line in payments.output)
+    await until(lambda: _all_told(payments, {told["id"]}), "it is told", payments.log)
     await until(lambda: _at_least(payments, "mana_stripe_alarms", 1), "the gauge shows it")
     await seller.owner.execute("DELETE FROM credits.stripe_events WHERE id = $1", told["id"])
 
@@ -240,6 +241,11 @@ async def test_a_payment_that_is_refused_is_one_alarm_however_many_events_tell_o
     await refused(4, 1)
     assert alarms() == [(names[0], "ledger")] * 2
     await seller.owner.execute("DELETE FROM credits.stripe_events WHERE id = ANY ($1)", names)
+
+
+async def _all_told(process: Running, names: Collection[str]) -> bool:
+    """Whether the log has an error of each: it is written behind the commit."""
+    return {*names} <= {line.get("event_id") for line in process.output if line.get("level") == "error"}
 
 
 async def _at_least(process: Running, meter: str, number: float) -> bool:
