@@ -371,7 +371,7 @@ async def _looked(settings: PaymentsSettings) -> str:
 async def test_the_timer_of_one_worker_alone_compares(seller: Seller, reconciler: Reconciler) -> None:
     metadata = await seller.begin()
     await seller.bought(metadata)
-    settings = reconciler.settings(STRIPE_RECONCILE_EVERY="6s")
+    settings = reconciler.settings(STRIPE_RECONCILE_EVERY="20s")
     async with ReconcilingStore.opened(settings.database_url, "another-worker") as another:
         assert await another.try_lock()
         assert await _looked(settings) == "left"

@@ -28,6 +28,7 @@ from tests.integration.workers.topups import (
     tell_stops,
     topping_up,
 )
+from workers.payments.pauses import pause_after
 
 pytestmark = pytest.mark.usefixtures("worker")
 
@@ -252,6 +253,8 @@ async def test_a_lost_answer_is_asked_for_again_and_is_the_same_payment(
     payment = await ada.payment()
     assert (payment["state"], payment["stripe_payment_intent_id"]) == ("asking", None)
     assert len(await ada.charges()) == 1
+    assert payment["due_at"] >= payment["begun_at"] + pause_after(1)
+    await ada.change("due_at = now() + interval '1 hour'", "topup_payments")
     await worker_by_hand.round()
     assert (await ada.payment())["tries"] == 1
     await ada.change("due_at = now()", "topup_payments")
