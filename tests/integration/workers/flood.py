@@ -9,7 +9,7 @@ import uuid
 import asyncpg
 
 from tests.e2e.client import Client
-from tests.integration.workers.running import until
+from tests.integration.workers.running import PATIENCE, until
 
 
 async def send_uses(client: Client, user_id: str, number: int, *, first: int = 0, description: str = "a use") -> None:
@@ -32,11 +32,11 @@ async def keys_in_order(owner: asyncpg.Connection, user_id: str) -> list[str]:
     return [row["idempotency_key"] for row in rows]
 
 
-async def all_charged(owner: asyncpg.Connection, user_id: str, number: int) -> None:
+async def all_charged(owner: asyncpg.Connection, user_id: str, number: int, within: float = PATIENCE) -> None:
     """Waits until the uses ``0 … number - 1`` are in the ledger; each is there once, in the order sent."""
 
     async def look() -> bool:
         return len(await keys_in_order(owner, user_id)) >= number
 
-    await until(look, f"{number} uses of {user_id}")
+    await until(look, f"{number} uses of {user_id}", within=within)
     assert await keys_in_order(owner, user_id) == [str(key) for key in range(number)]

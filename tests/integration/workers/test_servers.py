@@ -69,6 +69,7 @@ async def test_postgresql_is_killed_and_comes_back(servers: Instance, logs: Path
         assert await worker.meter("mana_commands_poisoned_total") == 0
 
 
+@pytest.mark.timeout(240)
 @pytest.mark.parametrize("workers", [1, 2])
 async def test_rabbitmq_is_killed_and_comes_back(
     servers: Instance, logs: Path, owner: asyncpg.Connection, workers: int
@@ -83,8 +84,8 @@ async def test_rabbitmq_is_killed_and_comes_back(
             await asyncio.gather(*(send_uses(before, user, _USES) for user in users))
             _kill(servers, "rabbitmq", signal.SIGKILL)
         for user in users:  # confirmed, so it will be done
-            await all_charged(owner, user, _USES)
-        await first.ready()
+            await all_charged(owner, user, _USES, within=90)
+        await first.ready(within=90)
         async with Client.connected(servers.addresses.amqp) as after:
             assert all([(await after.use(user))["ok"] for user in users])
         await first.owns(4 // workers)

@@ -130,4 +130,4 @@ async def test_marks_are_written_when_idle(
         async def level() -> bool:
             return True is await owner.fetchval("SELECT bool_and(confirmed = position) FROM credits.partitions")
 
-        await until(level, "all marks are level", within=5)
+        await until(level, "all marks are level")

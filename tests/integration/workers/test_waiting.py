@@ -6,8 +6,11 @@ import asyncio
 import uuid
 from pathlib import Path
 
+import pytest
+
 from bench.frames import BrokerError, connect
 from ops.instance import Instance
+from tests.e2e import client as answering
 from tests.e2e.client import Client
 from tests.e2e.spoilt import Spoilt, text
 from tests.integration.workers.running import Running, running, until
@@ -32,7 +35,11 @@ class _Heard:
         """The connection of this test ended."""
 
 
-async def test_a_waiting_message_that_is_refused_lets_the_worker_start(servers: Instance, logs: Path) -> None:
+async def test_a_waiting_message_that_is_refused_lets_the_worker_start(
+    servers: Instance, logs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever waits for an answer waits for a worker's start."""
+    monkeypatch.setattr(answering, "ANSWER_SECONDS", 60.0)
     async with Client.connected(servers.addresses.amqp) as client:
         waiting = [
             asyncio.create_task(client.send(b"[]", str(uuid.uuid4()), type="credits.balance")) for _ in range(_MESSAGES)
