@@ -22,7 +22,7 @@ NAMES = {
     "REDIS_URL": "Redis",
 }
 _PATIENCE = 20.0
-_A_MOMENT = 2.0
+_A_MOMENT = 6.0
 
 
 @pytest.fixture

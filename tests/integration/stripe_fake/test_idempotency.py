@@ -42,7 +42,7 @@ async def test_a_key_is_for_one_request(shop: Shop) -> None:
 
 async def test_two_at_once(shop: Shop) -> None:
     """One is done, the other is told that it is under way; the library's own retry then finds the answer."""
-    await shop.remote.switch(answer_delay_seconds=0.3)
+    await shop.remote.switch(answer_delay_seconds=2)
     create = shop.client.v1.customers.create_async
     done = await asyncio.gather(*(create({}, _key("key-3")) for _ in range(2)), return_exceptions=True)
     (made,) = [one for one in done if isinstance(one, stripe.Customer)]
@@ -50,6 +50,7 @@ async def test_two_at_once(shop: Shop) -> None:
     assert refused.http_status == 409
     codes = [answer["error"].get("code") for answer in shop.http.answers if "error" in answer]
     assert codes == ["idempotency_key_in_use"]
+    await shop.remote.switch(answer_delay_seconds=0.3)
     patient = client_of(shop.url, shop.http, retries=3).v1.customers
     both = await asyncio.gather(*(patient.create_async({}, _key("key-4")) for _ in range(2)))
     assert both[0].id == both[1].id != made.id
