@@ -26,7 +26,7 @@ _FENCE: Final = re.compile(
     r"^(?P<indent>[ >]*)```(?P<language>[^`\n]*)\n(?P<text>.*?)^(?P=indent)```$", re.DOTALL | re.MULTILINE
 )
 _NAME: Final = re.compile(r"# ([a-z_]+[.]py)\n")
-_SECONDS: Final = 90.0
+_SECONDS: Final = 300.0
 
 
 @dataclass(frozen=True)
