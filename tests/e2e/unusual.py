@@ -15,6 +15,7 @@ from tests.e2e.client import Client
 LIMITS: Final = {"RATE_LIMIT_LINK": "1/15m", "APP_COMMANDS_PER_SECOND": "8"}
 """Settings of an instance where a limit is soon met: by who tries links, and by who sends and proves no login."""
 _MANY: Final = 64
+_TRIES: Final = 10
 
 
 def bring_about(instance: Instance) -> None:
@@ -36,9 +37,12 @@ async def _bring_about(instance: Instance) -> None:
 
 
 async def _follow_links(url: str) -> None:
-    async with httpx.AsyncClient(base_url=f"{url}/api/v1", trust_env=False) as http:
-        tries = [await http.post("/auth/email/verify", json={"token": "no such link"}) for _ in range(2)]
-    assert tries[1].status_code == 429, tries[1].text
+    async with httpx.AsyncClient(base_url=f"{url}/api/v1", timeout=40, trust_env=False) as http:
+        for _ in range(_TRIES):  # a front that Redis is late to answer counts by itself, from zero
+            tried = await http.post("/auth/email/verify", json={"token": "no such link"})
+            if tried.status_code == 429:
+                return
+    raise AssertionError(f"{_TRIES} tries were not too many")
 
 
 async def _give_back(instance: Instance) -> None:
@@ -46,6 +50,6 @@ async def _give_back(instance: Instance) -> None:
     held, url = state.load(instance.place.state), stand_in.url_of(instance.status)
     assert held is not None
     key = {"Authorization": f"Bearer {held.secrets.stripe_key}"}
-    async with httpx.AsyncClient(base_url=f"{url}/v1", headers=key, trust_env=False) as stripe:
+    async with httpx.AsyncClient(base_url=f"{url}/v1", headers=key, timeout=40, trust_env=False) as stripe:
         paid = (await stripe.get("/payment_intents", params={"limit": 1})).json()["data"]
         (await stripe.post("/refunds", data={"payment_intent": paid[0]["id"]})).raise_for_status()
