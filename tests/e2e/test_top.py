@@ -19,11 +19,18 @@ from ops.programs import python
 from tests.e2e.client import Client
 from tests.e2e.conftest import PARTITIONS
 from tests.e2e.terminal import terminal
+from tests.faults.tools.telling import until
 from tests.integration.api.users import sign_up
 
 TOP = [*python("ops"), "top"]
 NOBODY = "http://127.0.0.1:9/metrics"
+PATIENCE = 60.0
+"""A frame is of its moment: on a busy machine one of ours may just not have answered in time."""
 OWNED = f"{PARTITIONS} partitions: worker-0 {PARTITIONS}"
+
+
+def states(frame: dict[str, Any]) -> dict[str, str]:
+    return {one["name"]: one["state"] for one in frame["processes"]}
 
 
 @asynccontextmanager
@@ -69,15 +76,22 @@ async def test_a_screen_that_changes(instance: Instance, client: Client, opened_
     with terminal([*TOP, "--every", "0.5"], environment) as screen:
         await screen.shows("Nothing runs in", "q: quit")
         appear(instance, tmp_path)
-        async with working(client, opened_user):
+        rows = dict[str, str]()
+
+        async def all_is_well() -> bool:
             seen = await screen.shows(
                 OWNED, "credits.use", "command, in the worker", "127.0.0.1:9", "cannot be reached"
             )
-        lines = {words[0]: words[1:] for line in seen.splitlines() if (words := line.strip("│ ").split())}
-        assert lines["worker-0"][0] == lines["postgres"][0] == "ready"
-        assert lines["127.0.0.1:9"][0] == "down"
-        assert float(lines["credits.use"][0]) > 0
-        assert "nobody" not in seen
+            assert "nobody" not in seen
+            rows.update(
+                (words[0], words[1]) for line in seen.splitlines() if len(words := line.strip("│ ").split()) > 1
+            )
+            well = rows.get("worker-0") == rows.get("postgres") == "ready"
+            return well and float(rows["credits.use"]) > 0
+
+        async with working(client, opened_user):
+            await until(all_is_well, "all is well on the screen", PATIENCE)
+        assert rows["127.0.0.1:9"] == "down"
         (tmp_path / "status.json").unlink()
         await screen.shows("Nothing runs in")
         screen.press("q")
@@ -88,12 +102,19 @@ async def test_one_frame(instance: Instance, client: Client, opened_user: str) -
     async with httpx.AsyncClient(base_url=instance.env["MANA_API_URL"], timeout=40) as http:
         await sign_up(http)
     home = {"MANA_HOME": str(instance.place.home)}
-    async with working(client, opened_user):
+    frame, text = dict[str, Any](), ""
+
+    async def all_is_well() -> bool:
+        nonlocal text
         (status, said, errors), (_, text, _) = await asyncio.gather(output("--json", **home), output("--once", **home))
-    assert status == 0, errors
-    frame: dict[str, Any] = json.loads(said)
-    assert frame["commands"]["credits.use"] > 1
-    assert frame["results"]["ok"] > 1
+        assert status == 0, errors
+        frame.update(json.loads(said))
+        used = min(frame["commands"].get("credits.use", 0), frame["results"].get("ok", 0))
+        reached = "cannot be reached" not in (frame["broker"], frame["database"])
+        return used > 0 and reached and OWNED in text and set(states(frame).values()) == {"ready"}
+
+    async with working(client, opened_user):
+        await until(all_is_well, "all is well in both frames", PATIENCE)
     taken = {one["name"]: one for one in frame["times"]}["command, in the worker"]
     assert 0 < taken["p50_seconds"] <= taken["p99_seconds"] < 5
     assert {row["owner"] for row in frame["partitions"]} == {"worker-0"}
@@ -102,10 +123,7 @@ async def test_one_frame(instance: Instance, client: Client, opened_user: str) -
     assert (frame["dead_letters"], frame["events_unconfirmed"]) >= (0, 0)
     assert (frame["broker"]["alarms"], frame["broker_blocked"]) == ([], False)
     assert 0 < frame["database"]["connections"] < frame["database"]["connections_max"]
-    states = {one["name"]: one["state"] for one in frame["processes"]}
-    assert set(states) == {entry.name for entry in instance.status.processes}
-    assert set(states.values()) == {"ready"}
-    assert OWNED in text
+    assert states(frame).keys() == {entry.name for entry in instance.status.processes}
     assert "\x1b" not in text
 
 
@@ -114,11 +132,16 @@ async def test_from_addresses_alone(instance: Instance, tmp_path: Path) -> None:
     named = {"MANA_HOME": str(tmp_path), "MANA_METRICS_URLS": f"{NOBODY},{instance.env['MANA_METRICS_URLS']}"}
     away = {"MANA_DATABASE_READONLY_URL": "postgresql://u:secret@127.0.0.1:9/d", "MANA_AMQP_URL": "amqp://u:secret@h/"}
     away["MANA_RABBITMQ_MANAGEMENT_URL"] = "http://127.0.0.1:9"
-    status, said, errors = await output("--json", **named, **away)
-    assert status == 0, errors
-    assert "secret" not in said
-    frame = json.loads(said)
+    frame = dict[str, Any]()
+
+    async def the_others_are_up() -> bool:
+        status, said, errors = await output("--json", **named, **away)
+        assert status == 0, errors
+        assert "secret" not in said
+        frame.update(json.loads(said))
+        return {one["state"] for one in frame["processes"][1:]} == {"up"}
+
+    await until(the_others_are_up, "all answer but who is not there", PATIENCE)
     assert (frame["broker"], frame["database"]) == ("cannot be reached", "cannot be reached")
     assert frame["processes"][0] == {**frame["processes"][0], "name": "127.0.0.1:9", "state": "down"}
-    assert {one["state"] for one in frame["processes"][1:]} == {"up"}
     assert len(frame["partitions"]) == PARTITIONS, "by those who own them"
