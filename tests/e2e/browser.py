@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 import pytest
-from playwright.async_api import Page, async_playwright
+from playwright.async_api import Page, async_playwright, expect
 
 from ops import packages
 
@@ -24,6 +24,7 @@ _ALONE: Final = ("--disable-background-networking", "--disable-component-update"
 async def browsing() -> AsyncGenerator[Page]:
     """An empty page of a new browser, installed from the system's packages first where it is missing."""
     program = _found() or await _installed()
+    expect.set_options(timeout=_PATIENCE_MS)
     async with async_playwright() as tool:
         browser = await tool.chromium.launch(executable_path=program, args=[*_ALONE])
         try:
