@@ -14,6 +14,7 @@ import pytest
 
 from ops.instance import Instance, private
 from tests.e2e import client as hostile
+from tests.faults.oracle import journal
 from tests.faults.oracle.client import Client
 from tests.faults.oracle.dead import body_name
 from tests.faults.oracle.events import positions
@@ -23,13 +24,14 @@ from tests.faults.oracle.load import Load
 from tests.faults.oracle.population import fresh_users, prepare
 from tests.faults.oracle.rest import rest
 from tests.faults.oracle.subscribing import subscribed
+from tests.faults.tools.telling import until
 from tests.integration.api.process import front, until_ready
 from tests.integration.workers.running import PARTITIONS, Running, running
 
 USERS, POOR_USERS, REST_USERS, CREDITS = 50, 10, 5, 100_000
 RATE, SECONDS = 300, 5.0
-UNANSWERED_SECONDS = 2.0
-"""There is nobody to answer: long enough for the broker's confirm."""
+UNANSWERED_SECONDS = 10.0
+"""There is nobody to answer: long enough for all to be sent."""
 DOUBLE = """
 INSERT INTO credits.transactions
 SELECT (jsonb_populate_record(t, jsonb_build_object(
@@ -68,13 +70,13 @@ async def run(servers: Instance, tmp_path_factory: pytest.TempPathFactory) -> As
     """The whole mix for a few seconds, judged."""
     folder = tmp_path_factory.mktemp("oracle")
     where, since = servers.addresses, time.time()
-    journal = Journal(folder / "journal", "clean")
+    written = Journal(folder / "journal", "clean")
     async with (
         running(servers, folder) as worker,
         front(servers, folder, RATE_LIMIT_MAX="1000000") as api,
         subscribed(where.amqp, where.database_as("mana_owner"), folder / "events") as subscriber,
-        Client(where.amqp, journal) as client,
-        rest(api.url, journal) as http,
+        Client(where.amqp, written) as client,
+        rest(api.url, written) as http,
     ):
         await worker.ready()
         await until_ready(api)
@@ -86,7 +88,7 @@ async def run(servers: Instance, tmp_path_factory: pytest.TempPathFactory) -> As
             await asyncio.sleep(SECONDS)
         assert load.asked_again, "no refused message was sent again"
         case = Case(
-            journal=journal,
+            journal=written,
             subscriber=subscriber,
             amqp_url=where.amqp,
             management_url=where.management,
@@ -97,7 +99,7 @@ async def run(servers: Instance, tmp_path_factory: pytest.TempPathFactory) -> As
             within=20.0,
         )
         yield Run(servers, folder, worker, client, users, case, await judge(case))
-    await journal.close()
+    await written.close()
 
 
 @pytest.fixture
@@ -156,6 +158,7 @@ async def test_a_purged_queue_is_named(run: Run) -> None:
         *(run.client.send("use", user, key, amount=1, deadline=UNANSWERED_SECONDS) for key in keys)
     )
     assert {outcome.cls for outcome in outcomes} == {"unknown"}
+    await until(lambda: _confirmed(run, keys), "the broker has confirmed all of them", 30)
     assert await _waiting(run) == len(keys)
     for partition in range(PARTITIONS):
         await _purge(run, f"credits.commands.{partition}")
@@ -182,6 +185,13 @@ async def test_a_doubled_row_is_named(run: Run, by_hand: asyncpg.Connection) -> 
 
 def _named(verdict: Verdict) -> set[tuple[int, str, str]]:
     return {(violation.equation, violation.user, violation.key) for violation in verdict.violations}
+
+
+async def _confirmed(run: Run, keys: list[str]) -> bool:
+    await run.case.journal.synced()
+    told = journal.read(run.case.journal.path)
+    sent = {n for n, attempt in told.attempts.items() if attempt.key in keys}
+    return len(sent & told.confirmed) == len(keys)
 
 
 async def _waiting(run: Run) -> int:
