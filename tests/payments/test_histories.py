@@ -10,6 +10,8 @@ from tests.payments.judging import judge
 from tests.payments.playing import Play, Played
 from tests.payments.stage import Stage
 
+pytestmark = pytest.mark.timeout(300)
+
 _AGAIN = """
 INSERT INTO credits.transactions
 SELECT (jsonb_populate_record(once, jsonb_build_object(

@@ -29,17 +29,16 @@ async def telling(stage: Stage) -> AsyncGenerator[Stage]:
 async def test_everything_arrives_by_the_retries_of_stripe(telling: Stage) -> None:
     play, people = Play(telling, seed=7, hurried=True), customers(random.Random(7), PURCHASES, used=False)
     await play.begin(people)
-    await telling.broker.kill()
-    await play.happen(1, people)
-    await play.happen(2, people)
-    happened = {event["id"] for event, _ in await play.news()}
+    async with telling.broker.stopped():
+        await play.happen(1, people)
+        await play.happen(2, people)
+        happened = {event["id"] for event, _ in await play.news()}
     deliveries = list[dict[str, Any]]()
 
     async def delivered() -> bool:
         deliveries[:] = await telling.seller.remote.deliveries()
         return {one["state"] for one in deliveries} == {"delivered"}
 
-    await telling.broker.wait_up()
     await until(delivered, "Stripe's retries were taken", 60)
     assert {one["event"] for one in deliveries} == happened
     first, last = (Counter(one["answers"][place].get("status") for one in deliveries) for place in (0, -1))
