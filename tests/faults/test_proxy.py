@@ -175,7 +175,8 @@ async def test_a_narrow_line_is_slow(proxy: Proxy, caller: Caller) -> None:
     assert await _seconds(caller, os.urandom(400_000)) >= 0.3
 
 
-async def test_slices_arrive_one_by_one(proxy: Proxy, caller: Caller) -> None:
+async def test_slices_arrive_one_by_one(proxy: Proxy, caller: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.faults.tools.line._SLICE_SECONDS", 0.2)  # so that a late reader finds none joined
     proxy.slice(3, "down")
     caller.writer.write(b"abcdefgh")
     assert [await caller.reader.read(100) for _ in range(3)] == [b"abc", b"def", b"gh"]

@@ -16,6 +16,7 @@ import asyncio
 import socket
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from functools import partial
 from types import TracebackType
 from typing import Final, Self
 from urllib.parse import urlsplit, urlunsplit
@@ -46,7 +47,7 @@ class Proxy:
         self._serving: set[asyncio.Task[None]] = set()
         self._listener: socket.socket | None = None
         self._plug: socket.socket | None = None
-        self._accepting: asyncio.Task[None] | None = None
+        self._accepting = False
 
     @classmethod
     def before(cls, url: str) -> Self:
@@ -57,13 +58,13 @@ class Proxy:
         return cls(parts.hostname, parts.port)
 
     async def __aenter__(self) -> Self:
-        await self._listen()
+        self._listen()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._deaf()
+        self._deaf()
         for connecting in self._serving - set(self._open.values()):
             connecting.cancel()
         await self._cut_all(_BOTH)
@@ -155,23 +156,23 @@ class Proxy:
     async def blackhole(self) -> None:
         """Open connections fall silent, and nobody answers who connects: as if all packets were dropped."""
         self.freeze()
-        await self._deaf()
+        self._deaf()
         self._listener = _bound(self.port, backlog=0)
         # The kernel accepts as many as fit into the queue, which this one fills.
         self._plug = socket.create_connection((_HOST, self.port))
 
     async def refuse(self) -> None:
         """Open connections are reset, and who connects is refused: as if no process were there."""
-        await self._deaf()
+        self._deaf()
         await self._cut_all(_BOTH)
 
     async def restore(self) -> None:
         """No fault any more, for open connections and new ones."""
         for line in self._lines.values():
             line.clear()
-        if self._accepting is None:
-            await self._deaf()
-            await self._listen()
+        if not self._accepting:
+            self._deaf()
+            self._listen()
 
     @asynccontextmanager
     async def down(self) -> AsyncGenerator[None]:
@@ -182,29 +183,32 @@ class Proxy:
         finally:
             await self.restore()
 
-    async def _listen(self) -> None:
+    def _listen(self) -> None:
         self._listener = _bound(self.port, backlog=1024)
-        self._accepting = asyncio.create_task(self._accept(self._listener))
+        self._accepting = True
+        asyncio.get_running_loop().add_reader(self._listener, self._accept, self._listener)
 
-    async def _deaf(self) -> None:
+    def _deaf(self) -> None:
         """Accepts nobody; the port is free then."""
-        if self._accepting is not None:
-            self._accepting.cancel()
-            await asyncio.wait({self._accepting})
-            self._accepting = None
+        if self._accepting and self._listener is not None:
+            asyncio.get_running_loop().remove_reader(self._listener)
+            self._accepting = False
         for end in (self._plug, self._listener):
             if end is not None:
                 end.close()
         self._plug = self._listener = None
 
-    async def _accept(self, listener: socket.socket) -> None:
-        while True:
-            client, _ = await asyncio.get_running_loop().sock_accept(listener)
-            client.setblocking(False)
-            self.accepted += 1
-            serving = asyncio.create_task(self._serve(client))
-            self._serving.add(serving)
-            serving.add_done_callback(self._forget)
+    def _accept(self, listener: socket.socket) -> None:
+        """Takes one at once: a task that is cancelled while it waits would drop whom it has just been given."""
+        try:
+            client, _ = listener.accept()
+        except (BlockingIOError, ConnectionAbortedError):
+            return  # who came has gone again
+        client.setblocking(False)
+        self.accepted += 1
+        serving = asyncio.create_task(self._serve(client))
+        self._serving.add(serving)
+        serving.add_done_callback(partial(self._forget, client))
 
     async def _serve(self, client: socket.socket) -> None:
         serving = asyncio.current_task()
@@ -223,7 +227,8 @@ class Proxy:
         finally:
             del self._open[connection]
 
-    def _forget(self, serving: asyncio.Task[None]) -> None:
+    def _forget(self, client: socket.socket, serving: asyncio.Task[None]) -> None:
+        client.close()  # also where its task was cancelled before it began
         if serving.cancelled() or serving.exception() is None:
             self._serving.discard(serving)
 
