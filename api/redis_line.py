@@ -19,8 +19,8 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError, RedisError
 
-SECONDS_MAX: Final = 0.05
-"""No request waits longer than this for Redis, connecting included."""
+WAIT_MS: Final = 50
+"""No request waits longer than this for Redis, connecting included, unless ``REDIS_WAIT_MS`` says otherwise."""
 _TOGETHER_MAX: Final = 256
 _CONNECT_SECONDS_MAX: Final = 2.0
 _TURNS: Final = 10
@@ -53,10 +53,9 @@ class RedisLine:
 
     @classmethod
     @asynccontextmanager
-    async def connected(
-        cls, url: str, script: str, client_name: str, patience: float = SECONDS_MAX
-    ) -> AsyncGenerator[RedisLine]:
-        """Connects when it is first needed, so a Redis that is away stops no start."""
+    async def connected(cls, url: str, script: str, client_name: str, patience: float) -> AsyncGenerator[RedisLine]:
+        """Connects when it is first needed, so a Redis that is away stops no start. ``patience``, in seconds, is for
+        all that is asked together, connecting included."""
         redis = Redis.from_url(
             url,
             decode_responses=True,

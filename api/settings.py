@@ -11,6 +11,7 @@ from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from api.database import STATEMENTS_KEPT
+from api.redis_line import WAIT_MS
 from api.setting_fields import AmqpUrl, Duration, Origins, Port, PostgresUrl, PublicUrl, RedisUrl
 from api.settings_abuse import AbuseSettings
 from api.settings_payments import PaymentsSettings
@@ -42,6 +43,7 @@ class Settings(FileSettings, SignInSettings, AbuseSettings, PaymentsSettings):
     redis_host: str = "127.0.0.1"
     redis_port: Port = 6379
     redis_password: str | None = None
+    redis_wait_ms: int = Field(default=WAIT_MS, ge=5, le=5_000)
 
     mana_environment: Literal["production", "development"] = "production"
     mana_bind_host: str = "127.0.0.1"
@@ -75,6 +77,11 @@ class Settings(FileSettings, SignInSettings, AbuseSettings, PaymentsSettings):
     def announcing_database_url(self) -> str:
         """Where announcements are heard: past a pooler of transactions, which hears none."""
         return self.database_direct_url or self.database_url
+
+    @property
+    def redis_patience(self) -> float:
+        """``REDIS_WAIT_MS``, in seconds."""
+        return self.redis_wait_ms / 1_000
 
     @property
     def redis_address(self) -> str:

@@ -4,15 +4,21 @@ Only below 32768: above it the kernel hands ports to outgoing connections, and a
 someone else's socket on its own port.
 """
 
+import os
 import random
 import socket
-from collections.abc import Collection, Iterable
+from collections import deque
+from collections.abc import Collection, Iterable, Iterator
+from typing import Final
 
 from ops.errors import LauncherError
 
 _LOWEST = 10_000
 _CEILING = 32_768
 LOOPBACK = "127.0.0.1"
+_MARKS_MAX: Final = 256
+_marks: Final = deque[int]()
+"""Descriptors on the ports that this process has chosen lately, until whoever they are for listens there."""
 
 
 def is_free(port: int) -> bool:
@@ -34,10 +40,26 @@ def choose(preferred: int | None, taken: Collection[int]) -> int:
     return first_free(anywhere(preferred), taken)
 
 
-def anywhere(preferred: int | None) -> list[int]:
-    """`preferred`, then others: random, so that instances that start side by side rarely want the same one."""
-    others = random.sample(range(_LOWEST, _CEILING), 200)
-    return [*([preferred] if preferred else []), *others]
+def anywhere(preferred: int | None) -> Iterator[int]:
+    """`preferred`, then others: random, and none that another process has just chosen, so that instances that start
+    side by side never want the same one."""
+    if preferred:
+        yield preferred
+    yield from (port for port in random.sample(range(_LOWEST, _CEILING), 200) if _marked(port))
+
+
+def _marked(port: int) -> bool:
+    """Marks the port as chosen, by a socket for datagrams, of which we have no other use; False where it is marked."""
+    mark = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    try:
+        mark.bind((LOOPBACK, port))
+    except OSError:
+        mark.close()
+        return False
+    _marks.append(mark.detach())
+    if len(_marks) > _MARKS_MAX:
+        os.close(_marks.popleft())
+    return True
 
 
 def upwards(preferred: int) -> Iterable[int]:

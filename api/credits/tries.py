@@ -47,9 +47,9 @@ class Tries:
 
     @classmethod
     @asynccontextmanager
-    async def connected(cls, url: str) -> AsyncGenerator[Tries]:
-        """Connects when it is first needed, so a Redis that is away stops no start."""
-        async with RedisLine.connected(url, _REPLACE, "mana-api") as line:
+    async def connected(cls, url: str, patience: float) -> AsyncGenerator[Tries]:
+        """Connects when it is first needed, so a Redis that is away stops no start. ``patience`` in seconds."""
+        async with RedisLine.connected(url, _REPLACE, "mana-api", patience) as line:
             yield cls(line)
 
     @property

@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from api.redis_line import SECONDS_MAX, RedisLine
+from api.redis_line import RedisLine
 from api.throttle import buckets, verdicts
 from api.throttle.classes import Backoff, LimitClass
 from api.throttle.counters import CounterNames
@@ -36,9 +36,9 @@ class RedisLimiter:
     @classmethod
     @asynccontextmanager
     async def connected(
-        cls, url: str, names: CounterNames, *, script: str = SCRIPT, patience: float = SECONDS_MAX
+        cls, url: str, names: CounterNames, *, patience: float, script: str = SCRIPT
     ) -> AsyncGenerator[RedisLimiter]:
-        """Connects when it is first needed, so a Redis that is away stops no start."""
+        """Connects when it is first needed, so a Redis that is away stops no start. ``patience`` in seconds."""
         async with RedisLine.connected(url, script, "mana-api-limits", patience) as line:
             yield cls(line, names, script)
 

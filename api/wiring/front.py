@@ -149,7 +149,7 @@ async def _made(settings: Settings, spans: Spans | None = None) -> AsyncGenerato
         Database.connected(
             settings.database_url, settings.database_pool_size, "mana-api", settings.database_statement_cache
         ) as database,
-        Tries.connected(settings.redis_address) as tries,
+        Tries.connected(settings.redis_address, settings.redis_patience) as tries,
         limits(settings, database, registry) as limited,
         payments.stripe(settings, registry) as stripe,
     ):

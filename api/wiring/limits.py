@@ -36,7 +36,7 @@ async def limits(settings: Settings, database: Database, registry: CollectorRegi
     """Connected to Redis from when it is first needed."""
     names = CounterNames(derive(settings.mana_secret_key, b"mana: subjects of limits"))
     metrics, by_name = LimitMetrics(registry), classes(settings)
-    async with RedisLimiter.connected(settings.redis_address, names) as shared:
+    async with RedisLimiter.connected(settings.redis_address, names, patience=settings.redis_patience) as shared:
         limiter = TwoPlaces(shared, LocalLimiter(names), metrics)
         pressure = Pressure(limiter, by_name["failed_logins"], metrics, noted_pressure(database))
         yield Limits(Throttle(limiter, by_name), Attempts(limiter, pressure, by_name["login_under_pressure"]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Generator
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from tests.integration.api.administrators import administrator
 from tests.integration.api.authenticator import Enrolled, enrol
 from tests.integration.api.ledger import ScriptedLedger, scripted
 from tests.integration.api.process import PARTITIONS, Process, front, until_ready, worker
-from tests.integration.api.users import SignedIn, sign_up
+from tests.integration.api.users import BASE, SignedIn, sign_up
 
 
 @pytest.fixture(scope="package")
@@ -80,9 +81,13 @@ async def running_worker(servers: Instance, logs: Path) -> AsyncGenerator[Proces
 
 @pytest.fixture
 async def spender(http: httpx.AsyncClient, running_worker: Process) -> SignedIn:
-    """A user whose account holds the signup bonus."""
+    """A user whose account holds the signup bonus; a registration waits for that no longer than two seconds."""
     assert running_worker.child.returncode is None
-    return await sign_up(http)
+    user = await sign_up(http)
+    async with asyncio.timeout(30):
+        while (await http.get(f"{BASE}/credits/balance", headers=user.headers)).status_code != 200:
+            await asyncio.sleep(0.05)
+    return user
 
 
 @pytest.fixture

@@ -43,7 +43,7 @@ async def coming_from(process: Process, forwarded: str, peer: str = PROXY) -> As
 
 async def measured(process: Process, name: str) -> int:
     """What its metrics say."""
-    async with httpx.AsyncClient(base_url=process.url, verify=_NO_TLS) as http:
+    async with httpx.AsyncClient(base_url=process.url, verify=_NO_TLS, timeout=40) as http:
         text = (await http.get("/metrics")).text
     found = re.search(rf"^{name} (\d+)", text, re.MULTILINE)
     assert found is not None, text

@@ -53,9 +53,12 @@ async def started(module: str, environment: Mapping[str, str], port: int, log: P
 
 @asynccontextmanager
 async def front(instance: Instance, folder: Path, **settings: str) -> AsyncGenerator[Process]:
-    """A front on the instance's servers; no limit on requests holds it up unless ``settings`` say so."""
+    """A front on the instance's servers; no limit on requests holds it up unless ``settings`` say so. Where they lead
+    it to no other Redis it waits for an answer, so that what is counted is exact on a busy machine too."""
     port = ports.choose(None, ())
     own = ProcessSettings(instance.addresses, PARTITIONS).api()
+    if "REDIS_URL" not in settings:
+        own["REDIS_WAIT_MS"] = "5000"
     environment = {**own, **UNHINDERED, "MANA_ENVIRONMENT": "development", "PORT": str(port), **settings}
     async with started("api", environment, port, folder / f"api-{port}.log") as process:
         yield process

@@ -12,6 +12,7 @@ import pytest
 
 from tests.integration.api.administrators import ADMIN, PACKAGE, SPAM, acts_on, do, done, spend
 from tests.integration.api.authenticator import age_sessions
+from tests.integration.api.locks import until_waiting
 from tests.integration.api.process import Process
 from tests.integration.api.users import SignedIn, assert_problem, fields, login, new_email, pages, register, sign_up
 
@@ -66,7 +67,11 @@ async def test_an_administrator_of_before_may_not(
 
 
 async def test_who_is_put_out_while_waiting_for_the_lock_does_nothing(
-    http: httpx.AsyncClient, spender: SignedIn, admin: SignedIn, owner: asyncpg.Connection
+    http: httpx.AsyncClient,
+    spender: SignedIn,
+    admin: SignedIn,
+    owner: asyncpg.Connection,
+    as_api: asyncpg.Connection,
 ) -> None:
     """[57]: the guard let the request through; its session ends while it waits."""
     user = UUID(spender.id)
@@ -75,7 +80,7 @@ async def test_who_is_put_out_while_waiting_for_the_lock_does_nothing(
         await owner.execute("SELECT 1 FROM auth.users WHERE id = $1 FOR UPDATE", user)
         acts = [asyncio.create_task(do(http, admin, "POST", f"/users/{spender.id}/ban", SPAM))]
         acts.append(asyncio.create_task(do(http, admin, "PATCH", f"/users/{spender.id}", {"role": "admin"})))
-        await asyncio.sleep(0.5)
+        await until_waiting(as_api, len(acts))
         assert not any(act.done() for act in acts)
         await owner.execute(
             "UPDATE auth.sessions SET ended_at = now(), ended_reason = 'revoked' WHERE user_id = $1::text::uuid",

@@ -19,16 +19,13 @@ from tests.integration.api.administrators import administrator, do
 from tests.integration.api.authenticator import age_sessions
 from tests.integration.api.keys import KEYS, Key, make_key
 from tests.integration.api.ledger import ScriptedLedger
+from tests.integration.api.locks import until_waiting
 from tests.integration.api.users import BASE, PASSWORD, SignedIn, assert_problem, fields, sign_up
 from tests.integration.auth.links import newest_link
 
 CREDITS: Final = f"{BASE}/credits"
 Act = Callable[[httpx.AsyncClient, SignedIn, asyncpg.Connection], Awaitable[httpx.Response]]
 USE: Final[dict[str, Any]] = {"amount": 1, "appId": "chat", "description": "d"}
-
-_WAITING: Final = """
-SELECT count(*) >= $1 FROM pg_stat_activity WHERE usename = 'mana_api' AND wait_event_type = 'Lock'
-"""
 
 
 def _in(**time: float) -> str:
@@ -189,9 +186,7 @@ async def test_no_more_are_good_at_once_than_25(
     async with owner.transaction():
         await owner.execute("SELECT FROM auth.users WHERE id = $1::text::uuid FOR UPDATE", user.id)
         asked = [asyncio.create_task(http.post(KEYS, json=body, headers=user.headers)) for _ in range(6)]
-        async with asyncio.timeout(10):
-            while not await as_api.fetchval(_WAITING, len(asked)):
-                await asyncio.sleep(0.01)
+        await until_waiting(as_api, len(asked))
     made = await asyncio.gather(*asked)
     assert sorted(each.status_code for each in made) == [201, 201, 403, 403, 403, 403]
     (refused, *_) = (each for each in made if each.status_code == 403)

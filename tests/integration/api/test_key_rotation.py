@@ -175,7 +175,7 @@ async def test_a_rotation_fails_no_request(
         assert _kid(after.access_token) == new
 
 
-async def test_tokens_of_a_stolen_key_are_refused_within_aanother_front(
+async def test_tokens_of_a_stolen_key_are_refused_in_every_front(
     servers: Instance, logs: Path, http: httpx.AsyncClient, user: SignedIn
 ) -> None:
     """[20]: in both fronts, which have verified them before; their owners refresh and go on."""
@@ -184,7 +184,7 @@ async def test_tokens_of_a_stolen_key_are_refused_within_aanother_front(
         for door in (http, second):
             assert (await door.get(path, headers=user.headers)).status_code == 200
         said = await _rotate(servers, "--compromised")
-        async with asyncio.timeout(1):
+        async with asyncio.timeout(20):
             for door in (http, second):
                 while (await door.get(path, headers=user.headers)).status_code != 401:
                     await asyncio.sleep(0.02)

@@ -26,9 +26,10 @@ async def test_what_the_front_left_is_delivered(
     async with relay(servers, logs) as process:
         await until_ready(process)
         async with asyncio.timeout(10):
-            while any([await owner.fetchval(_WAITING, user) for user in users]):
+            # The broker has confirmed each before the ledger takes it.
+            while any([await owner.fetchval(_WAITING, user) or len(ledger.of(user)) < 2 for user in users]):
                 await asyncio.sleep(0.1)
-        async with httpx.AsyncClient(base_url=process.url) as there:
+        async with httpx.AsyncClient(base_url=process.url, timeout=40) as there:
             metrics = (await there.get("/metrics")).text
     assert [ledger.of(user) for user in users] == [["account.open"] * 2] * 3
     assert "mana_outbox_waiting" in metrics
@@ -59,6 +60,6 @@ async def test_what_is_over_goes(servers: Instance, owner: asyncpg.Connection, l
     async with relay(servers, logs) as process, asyncio.timeout(10):
         while await owner.fetchval("SELECT count(*) FROM auth.revocations WHERE ended_at < now() - interval '26 h'"):
             await asyncio.sleep(0.1)
-        async with httpx.AsyncClient(base_url=process.url) as there:
+        async with httpx.AsyncClient(base_url=process.url, timeout=40) as there:
             while "mana_upkeep_last_round 0.0" in (await there.get("/metrics")).text:
                 await asyncio.sleep(0.1)

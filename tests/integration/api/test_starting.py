@@ -12,6 +12,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from ops import ports
 from ops.instance import Instance
 from ops.programs import ProcessSettings, python, run_environment
 from tests.integration.api.process import PARTITIONS
@@ -79,7 +80,7 @@ async def test_another_secret_than_the_one_that_sealed_the_keys(
     assert (await http.get("/.well-known/jwks.json")).json()["keys"]
     other = base64.b64encode(os.urandom(32)).decode()
     good = ProcessSettings(servers.addresses, PARTITIONS).api()
-    status, said = await _run(module, {**good, "MANA_SECRET_KEY": other, "PORT": "31999"})
+    status, said = await _run(module, {**good, "MANA_SECRET_KEY": other, "PORT": str(ports.choose(None, ()))})
     assert (status, said) == (2, "MANA_SECRET_KEY is not the key that the signing keys were sealed with.\n")
 
 

@@ -19,7 +19,7 @@ from redis.asyncio import Redis
 
 from api.credits.tries import Noted, Tries
 from api.errors import Unavailable
-from api.redis_line import SECONDS_MAX
+from api.redis_line import WAIT_MS
 from contracts.topology import COMMANDS_EXCHANGE
 from ops import ports
 from ops.instance import Instance
@@ -31,6 +31,7 @@ from tests.integration.api.users import BASE, SignedIn, assert_problem, sign_up
 USE = f"{BASE}/credits/use"
 BODY: dict[str, Any] = {"amount": 151, "appId": "chat", "description": "d", "idempotencyKey": "K"}
 OPERATION = f"{BASE}/credits/operations/K"
+_PATIENCE = WAIT_MS / 1_000
 
 
 @pytest.fixture
@@ -91,7 +92,7 @@ async def test_an_old_refusal_is_not_the_new_trys(
     assert (await _get(http, refused, OPERATION)).json()["status"] == "refused"
     await _grant(servers, refused)
     await _until_granted(http, refused)
-    async with front(servers, logs) as other, httpx.AsyncClient(base_url=other.url) as elsewhere:
+    async with front(servers, logs) as other, httpx.AsyncClient(base_url=other.url, timeout=40) as elsewhere:
         with _paused(running_worker):
             again = await http.post(USE, json=BODY, headers={**refused.headers, "prefer": "wait=1"})
             assert again.status_code == 202
@@ -122,7 +123,10 @@ async def test_a_try_that_was_not_accepted_hides_nothing(
     refused: SignedIn, servers: Instance, logs: Path, http: httpx.AsyncClient
 ) -> None:
     nowhere = f"amqp://mana-front:x@127.0.0.1:{ports.choose(None, ())}/"
-    async with front(servers, logs, AMQP_URL=nowhere) as cut_off, httpx.AsyncClient(base_url=cut_off.url) as client:
+    async with (
+        front(servers, logs, AMQP_URL=nowhere) as cut_off,
+        httpx.AsyncClient(base_url=cut_off.url, timeout=40) as client,
+    ):
         assert_problem(await client.post(USE, json=BODY, headers=refused.headers), 503, "overloaded")
     assert (await _get(http, refused, OPERATION)).json()["status"] == "refused"
 
@@ -130,7 +134,7 @@ async def test_a_try_that_was_not_accepted_hides_nothing(
 async def test_a_try_that_is_taken_back_gives_way_to_the_one_before_it(servers: Instance) -> None:
     """As after a full queue; but a try that was sent meanwhile stays the newest."""
     user = uuid4()
-    async with Tries.connected(servers.addresses.redis) as tries:
+    async with Tries.connected(servers.addresses.redis, 5.0) as tries:
         assert await tries.note(user, "k", "first") == Noted("")
         assert await tries.note(user, "k", "second") == Noted("first")
         await tries.take_back(user, "k", "second", Noted("first"))
@@ -149,9 +153,9 @@ async def test_connecting_may_take_longer_than_a_note_waits(servers: Instance) -
     async with (
         Redis.from_url(servers.addresses.redis, decode_responses=True) as redis,
         Proxy.before(own) as proxy,
-        Tries.connected(proxy.url(own)) as tries,
+        Tries.connected(proxy.url(own), _PATIENCE) as tries,
     ):
-        proxy.delay(2 * SECONDS_MAX, direction="down")
+        proxy.delay(2 * _PATIENCE, direction="down")
         assert await tries.note(user, "k", "early") is None
         async with asyncio.timeout(20):
             while ("9", "ping") not in {(client["db"], client["cmd"]) for client in await redis.client_list()}:
@@ -189,7 +193,7 @@ async def test_while_redis_is_away(refused: SignedIn, servers: Instance, logs: P
     nowhere = f"redis://127.0.0.1:{ports.choose(None, ())}/0"
     async with front(servers, logs, REDIS_URL=nowhere) as process:
         await until_ready(process)
-        async with httpx.AsyncClient(base_url=process.url) as client:
+        async with httpx.AsyncClient(base_url=process.url, timeout=40) as client:
             await _assert_lives_without_redis(client, refused)
 
 
@@ -197,7 +201,7 @@ async def test_while_redis_is_silent(refused: SignedIn, servers: Instance, logs:
     address = servers.addresses.redis
     async with Proxy.before(address) as proxy, front(servers, logs, REDIS_URL=proxy.url(address)) as process:
         await until_ready(process)
-        async with httpx.AsyncClient(base_url=process.url) as client:
+        async with httpx.AsyncClient(base_url=process.url, timeout=40) as client:
             await _is_refused(client, refused)
             proxy.freeze()
             await _assert_lives_without_redis(client, refused)

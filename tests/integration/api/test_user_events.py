@@ -185,8 +185,8 @@ async def test_users_who_are_imported_and_administrators_who_are_made(
 async def test_what_is_not_committed_is_not_told(
     http: httpx.AsyncClient, running_worker: Process, ear: Ear, owner: asyncpg.Connection
 ) -> None:
-    user, email = await _registered(http)
     before = len(ear.subscriber.events)
+    user, email = await _registered(http)
     assert (await http.post(f"{BASE}/auth/register", json={"email": email, "password": PASSWORD})).status_code == 409
     undone = owner.transaction()
     await undone.start()
@@ -216,7 +216,7 @@ async def test_a_subscriber_whose_queue_is_full_holds_nobody_up(
         async with asyncio.timeout(10):
             while await owner.fetchval("SELECT count(*) FROM auth.outbox_events"):
                 await asyncio.sleep(0.05)
-    async with httpx.AsyncClient(base_url=relay_process.url) as there:
+    async with httpx.AsyncClient(base_url=relay_process.url, timeout=40) as there:
         metrics = (await there.get("/metrics")).text
     assert "mana_user_events_refused_total 2.0" in metrics
     assert "mana_user_events_waiting" in metrics

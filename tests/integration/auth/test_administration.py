@@ -305,8 +305,8 @@ async def test_a_users_deletion_waits_for_no_administrator(
     async with acting(other_front, admin):
         await other_front.execute("SELECT auth.admin_lock_user($1)", other)
         async with acting(front, user):
-            assert await front.fetchval("SELECT auth.is_last_admin()", timeout=2) is False
-            await front.execute("SELECT auth.delete_this_user()", timeout=2)
+            assert await front.fetchval("SELECT auth.is_last_admin()", timeout=8) is False
+            await front.execute("SELECT auth.delete_this_user()", timeout=8)
     assert await owner.fetchval("SELECT count(*) FROM auth.users WHERE id = $1", user) == 0
 
 

@@ -112,7 +112,7 @@ async def test_a_deletion_does_not_wait_for_a_slow_broker(
     looking = asyncio.create_task(ringing.ring_due())
     await asked.wait()
     async with acting(front, user):
-        await front.execute("SELECT auth.delete_this_user()", timeout=2)
+        await front.execute("SELECT auth.delete_this_user()", timeout=8)
     slow.set()
     await looking
     assert await owner.fetch("SELECT 1 FROM auth.mails") == []

@@ -23,7 +23,7 @@ SWEEP_EVENTS = "SELECT auth.sweep_events($1, $2)"
 @pytest.fixture
 async def sweeping(database: OwnDatabase, monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[Sweeping]:
     monkeypatch.setattr(module, "MOST", 2)
-    monkeypatch.setattr("api.database.STATEMENT_SECONDS_MAX", 1.0)
+    monkeypatch.setattr("api.database.STATEMENT_SECONDS_MAX", 2.0)
     async with Database.connected(database.url("mana_relay"), 1, "relay") as connected:
         yield Sweeping(connected, Ages(timedelta(days=100), timedelta(days=2)), SweepingMetrics(CollectorRegistry()))
 

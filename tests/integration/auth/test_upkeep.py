@@ -120,7 +120,7 @@ async def test_one_sweeps_at_a_time(database: Database, owner: asyncpg.Connectio
     other = await asyncpg.connect(database.url("mana_relay"))
     async with other.transaction():
         await other.fetchval(SWEEP, "mails", 1)
-        assert await relay.fetchval(SWEEP, "sessions", 1, timeout=2) == 0
+        assert await relay.fetchval(SWEEP, "sessions", 1, timeout=8) == 0
     await other.close()
     assert await relay.fetchval(SWEEP, "sessions", 1) == 1
 
@@ -137,7 +137,7 @@ async def test_a_sweep_waits_for_nobody(
     session = await add_session(owner, user, "-25 h")
     async with acting(front, user):
         await front.fetchval("SELECT id FROM auth.sessions WHERE id = $1 FOR UPDATE", session)
-        assert await relay.fetchval(SWEEP, "sessions", 10, timeout=2) == 0
+        assert await relay.fetchval(SWEEP, "sessions", 10, timeout=8) == 0
     assert await relay.fetchval(SWEEP, "sessions", 10) == 1
 
 

@@ -120,7 +120,7 @@ async def test_redis(cache: str, trusted: Authority, stranger: Authority) -> Non
     known, unknown = (f"{cache}?ssl_ca_certs={one.file}" for one in (trusted, stranger))
     async with RedisLine.connected(known, "return 1", "a-test", _PATIENCE) as line:
         assert await line.ask("PING")
-    async with Tries.connected(known) as tries, asyncio.timeout(_PATIENCE):
+    async with Tries.connected(known, _PATIENCE) as tries, asyncio.timeout(_PATIENCE):
         # The handshake may take longer than anybody waits: until it is done, tries go without a note.
         while not await _is_noted(tries):
             await asyncio.sleep(0)

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from redis.asyncio import Redis
 
-from api.redis_line import RedisAway
+from api.redis_line import WAIT_MS, RedisAway
 from api.throttle.limiter import Charge, Verdict
 from api.throttle.local_limiter import LocalLimiter
 from api.throttle.redis_limiter import SCRIPT, RedisLimiter
@@ -30,6 +30,7 @@ class Step:
     charges: list[Charge]
 
 
+_PATIENCE = WAIT_MS / 1_000
 ONE_BY_ONE = [five(), five(b"192.0.2.2"), two(), guess(), guess(b"bob@example.com")]
 LAST = [Step(0.0, "take", [charge]) for charge in ONE_BY_ONE]
 STEPS = st.lists(
@@ -133,7 +134,10 @@ async def test_a_redis_that_is_full_is_away(redis: Redis, redis_url: str) -> Non
 async def test_a_redis_that_does_not_answer_is_away_in_bounded_time(redis: Redis, redis_url: str, fault: str) -> None:
     """S37: and it is found again by itself."""
     assert await redis.ping()
-    async with Proxy.before(redis_url) as proxy, RedisLimiter.connected(proxy.url(redis_url), NAMES) as limiter:
+    async with (
+        Proxy.before(redis_url) as proxy,
+        RedisLimiter.connected(proxy.url(redis_url), NAMES, patience=_PATIENCE) as limiter,
+    ):
         await _until_it_takes(limiter)
         match fault:
             case "frozen":
@@ -146,7 +150,7 @@ async def test_a_redis_that_does_not_answer_is_away_in_bounded_time(redis: Redis
                 await proxy.cut("up")
                 proxy.freeze("down")
         with pytest.raises(RedisAway):
-            async with asyncio.timeout(1.0):
+            async with asyncio.timeout(1.8):
                 await limiter.take(five())
         await proxy.restore()
         await _until_it_takes(limiter)
@@ -181,7 +185,10 @@ async def test_a_burst_goes_in_parts_and_whoever_left_is_no_matter(redis: Redis,
 async def test_connecting_may_take_longer_than_anybody_waits(redis: Redis, redis_url: str) -> None:
     """A Redis far away, whose handshake alone takes longer than a request has: it is found all the same."""
     assert await redis.ping()
-    async with Proxy.before(redis_url) as proxy, RedisLimiter.connected(proxy.url(redis_url), NAMES) as limiter:
+    async with (
+        Proxy.before(redis_url) as proxy,
+        RedisLimiter.connected(proxy.url(redis_url), NAMES, patience=_PATIENCE) as limiter,
+    ):
         proxy.delay(0.06, direction="down")
         with pytest.raises(RedisAway):
             await limiter.take(five())

@@ -69,6 +69,11 @@ def test_redis_by_its_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     assert _settings(monkeypatch, REDIS_URL="redis://other/1").redis_address == "redis://other/1"
 
 
+def test_how_long_a_request_waits_for_redis(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert _settings(monkeypatch).redis_patience == 0.05
+    assert _settings(monkeypatch, REDIS_WAIT_MS="5000").redis_patience == 5.0
+
+
 @pytest.mark.checklist(62)
 @pytest.mark.parametrize(
     ("name", "value", "says"),

@@ -49,7 +49,7 @@ async def test_every_connection_has_one_request_under_way_and_all_are_answered()
     requests = (request("POST", "/use", "token", b'{"n":%d}' % number) for number in count())
     async with _server(_answer("200 OK", b'{"ok":true}'), seen) as url:
         looks: list[int] = []
-        loop = HttpLoop(HttpLoad(4, requests, seconds=0.2, warm_up=0.05))
+        loop = HttpLoop(HttpLoad(4, requests, seconds=1.0, warm_up=0.05))
         measured = await loop.measure(url, lambda: looks.append(len(seen)))
     assert len(looks) == 2
     assert measured.answered == len(seen) >= measured.commands > 10

@@ -36,6 +36,23 @@ def test_what_we_gave_to_others_is_not_given_again() -> None:
     assert ports.choose(port, {port}) != port
 
 
+def test_what_another_process_has_just_chosen_is_not_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    port = ports.choose(None, ())
+
+    def as_drawn(_among: range, _count: int) -> list[int]:
+        return [port, port + 1, port + 2]
+
+    monkeypatch.setattr("random.sample", as_drawn)
+    assert ports.choose(None, ()) > port
+    assert ports.choose(port, ()) == port, "whoever is told its port has it"
+
+
+def test_few_ports_are_marked_at_a_time() -> None:
+    for _ in range(300):
+        ports.choose(None, ())
+    assert len(ports._marks) == 256  # pyright: ignore[reportPrivateUsage]
+
+
 def test_no_port_left_is_said() -> None:
     with pytest.raises(LauncherError, match="No free port"):
         ports.first_free(ports.upwards(32_767), {32_767})
