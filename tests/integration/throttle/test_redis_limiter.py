@@ -187,12 +187,12 @@ async def test_connecting_may_take_longer_than_anybody_waits(redis: Redis, redis
     assert await redis.ping()
     async with (
         Proxy.before(redis_url) as proxy,
-        RedisLimiter.connected(proxy.url(redis_url), NAMES, patience=_PATIENCE) as limiter,
+        RedisLimiter.connected(proxy.url(redis_url), NAMES, patience=0.5) as limiter,
     ):
-        proxy.delay(0.06, direction="down")
+        proxy.delay(0.6, direction="down")
         with pytest.raises(RedisAway):
             await limiter.take(five())
-        await asyncio.sleep(2)
+        await asyncio.sleep(4)
         proxy.delay(0.0)
         accepted = proxy.accepted
         await _until_it_takes(limiter)
