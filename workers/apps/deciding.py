@@ -85,6 +85,13 @@ def in_use(apps: Sequence[KeptApp], logged_in: Collection[str]) -> list[str]:
     return [secret.id for app in apps for secret in app.secrets if secret.hash and app.login(secret) in logged_in]
 
 
+def left_over(apps: Sequence[KeptApp], logged_in: Collection[str]) -> list[str]:
+    """The logins that are gone, and by which somebody is logged in all the same: the broker knows of a connection a
+    moment after it has let it in, and whoever came in that moment was not among those that it ended."""
+    gone = [app.login(secret) for app in apps for secret in app.secrets if secret.hash is None and secret.gone]
+    return [login for login in gone if login in logged_in]
+
+
 def _takes_away(task: Task) -> bool:
     return any(call.method == "DELETE" for call in task.calls)
 

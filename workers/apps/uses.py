@@ -1,4 +1,5 @@
-"""By which secrets apps are logged in: looked for beside the keeper's rounds, since it may take the broker long.
+"""By which secrets apps are logged in, and whether any of them is revoked: looked for beside the keeper's rounds, since
+it may take the broker long.
 
 Nobody waits for it, and who is revoked or paused least of all: a look that fails is counted, and the next one is tried.
 """
@@ -10,14 +11,14 @@ from typing import Final
 
 import structlog
 
-from workers.apps.deciding import in_use
-from workers.apps.management import AwayError, Management
+from workers.apps.deciding import end, in_use, left_over
+from workers.apps.management import AwayError, Management, RefusedError
 from workers.apps.meters import AppsMeters
 from workers.apps.store import AppsStore
 from workers.ledger.faults import Fault
 
 _EVERY_SECONDS: Final = 60.0
-"""Between looks; what is noted is no finer than five minutes."""
+"""Between looks; what is noted is no finer than five minutes, and nobody is to be found who was not ended at once."""
 
 _log = structlog.get_logger(__name__)
 
@@ -37,11 +38,16 @@ class Uses:
             await asyncio.sleep(_EVERY_SECONDS)
 
     async def look(self) -> None:
-        """Notes who is logged in now, once."""
+        """Notes who is logged in now, once, and ends whoever is so no more."""
         try:
             logged_in = await self._management.logged_in()
-            if used := in_use(await self._store.list_apps(), logged_in):
+            apps = await self._store.list_apps()
+            if used := in_use(apps, logged_in):
                 await self._store.note_used(used)
-        except (AwayError, Fault) as error:
+            for login in left_over(apps, logged_in):
+                for call in end(login):
+                    await self._management.call(call)
+                _log.warning("who came in while the login went is put out", login=login)
+        except (AwayError, RefusedError, Fault) as error:
             self._meters.uses_failed.inc()
             _log.warning("uses of apps' secrets are not noted", reason=str(error))

@@ -161,6 +161,27 @@ async def test_a_revoked_apps_queues_and_exchanges_go_and_its_secrets_use_was_se
     await until(gone, "they are gone", within=SOON)
 
 
+async def test_who_came_in_while_the_login_went_is_put_out(
+    broker: Broker, owner: asyncpg.Connection, servers: Instance, keeper: Running
+) -> None:
+    """As if the broker had not known of the connection yet when its login was ended."""
+    given = await broker.new_app()
+    management = Management(servers.addresses.management, Address.of(servers.addresses.amqp))
+    async with connected(given) as (_, ended), _store(servers) as store:
+        uses = Uses(management, store, AppsMeters(CollectorRegistry()))
+
+        async def is_out() -> bool:
+            await uses.look()  # each time, until the broker's statistics are new
+            return ended.done()
+
+        with keeper.paused():
+            await broker.revoke_secret(given)
+            await owner.execute("UPDATE auth.app_secrets SET gone_at = now() WHERE id = $1", given.id)
+            await until(is_out, "the connection is ended", within=20)
+        assert "is deleted" in str(ended.result())
+    await management.close()
+
+
 async def test_uses_are_noted_without_waiting_for_who_changes_rows(
     broker: Broker, owner: asyncpg.Connection, servers: Instance
 ) -> None:

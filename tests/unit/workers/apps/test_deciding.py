@@ -10,7 +10,7 @@ import pytest
 
 from contracts.apps import Permission
 from contracts.topology import COMMANDS_EXCHANGE, CONNECTIONS_MAX, EVENTS_EXCHANGE, app_rights
-from workers.apps.deciding import decide, decide_pauses, decide_ways, in_use, next_end, paused_logins
+from workers.apps.deciding import decide, decide_pauses, decide_ways, in_use, left_over, next_end, paused_logins
 from workers.apps.model import (
     HASHING,
     Call,
@@ -328,3 +328,10 @@ def test_secrets_in_use_are_those_of_logins_that_are_there() -> None:
     revoked = secret(id="zzzzzzzzzzzz", hash=None)
     assert in_use([app(secret(), revoked)], {LOGIN, "chat.zzzzzzzzzzzz", "chat", "mana-front"}) == ["k3f9x0a2b7c1"]
     assert in_use([app(secret())], {"other.k3f9x0a2b7c1"}) == []
+
+
+def test_whoever_is_logged_in_by_a_login_that_is_gone_is_left_over() -> None:
+    there = {LOGIN, "chat.zzzzzzzzzzzz", "chat.yyyyyyyyyyyy", "mana-front"}
+    gone, going = secret(id="zzzzzzzzzzzz", hash=None, gone=True), secret(id="yyyyyyyyyyyy", hash=None)
+    assert left_over([app(secret(), gone, going)], there) == ["chat.zzzzzzzzzzzz"]
+    assert left_over([app(secret(), gone, going)], {LOGIN}) == []
