@@ -18,12 +18,13 @@ from tests.faults.stage import RATE, Stage
 _SLOW: Final = "before_commit"
 _ASKING: Final = 8
 """Clients of each kind, which ask one thing after another."""
-_WAYS: Final[dict[str, dict[str, Any]]] = {
-    "requests that were to wait for 0 s": {"wait": 0},
-    "clients that hung up after 50 ms": {"hang_up": 0.05},
-    "requests that were to wait for 5 s": {"wait": 5},
-}
 _PATIENCE: Final = 60.0
+_WAYS: Final[dict[str, dict[str, Any]]] = {
+    "requests that were to wait for 0 s": {"wait": 0, "look_for": _PATIENCE},
+    "clients that hung up after 50 ms": {"hang_up": 0.05},
+    "requests that were to wait for 5 s": {"wait": 5, "look_for": _PATIENCE},
+}
+"""Who is told where to look looks for long; who hung up may have sent nothing that could be found."""
 _AMOUNTS: Final = 997
 """So many different ones follow each other: an answer that went to another request shows."""
 
