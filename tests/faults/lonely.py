@@ -16,7 +16,7 @@ from tests.faults.tools.workers import Worker
 
 _DEADLINE: Final = 60.0
 """Seconds that the burst waits for the worker that comes after the dead one."""
-_QUEUED_SECONDS: Final = 10.0
+_QUEUED_SECONDS: Final = 60.0
 _LEFT: Final = """
 SELECT (SELECT sum(epoch)::bigint FROM credits.partitions) AS epochs,
     array(SELECT idempotency_key FROM credits.transactions WHERE idempotency_key = ANY($1::text[])) AS keys

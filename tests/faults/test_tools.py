@@ -15,6 +15,7 @@ from aio_pika.abc import AbstractConnection
 from aio_pika.exceptions import DeliveryError
 
 from ops.instance import Instance
+from ops.kernel import children
 from tests.faults.tools.broker import Broker, Depth
 from tests.faults.tools.errors import ToolError
 from tests.faults.tools.front import Front
@@ -75,6 +76,13 @@ class TestBroker:
                 await aio_pika.connect(servers.addresses.amqp)
         await (await aio_pika.connect(servers.addresses.amqp)).close()
         assert broker.server.process == before
+
+    async def test_a_question_that_is_given_up_leaves_nobody_behind(self, broker: Broker) -> None:
+        before = children()
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(2.0):
+                await broker.evaluate("timer:sleep(20_000).")
+        assert children() <= before
 
     async def test_all_connections_are_closed(self, broker: Broker, connection: AbstractConnection) -> None:
         assert await broker.close_all_connections() >= 1

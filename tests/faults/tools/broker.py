@@ -7,10 +7,11 @@ application in the node (:meth:`Broker.stopped`).
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import signal
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -226,8 +227,15 @@ class Broker:
             cwd=self._node.folder,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
+            process_group=0,
         )
-        said = (await process.communicate())[0].decode(errors="replace")
+        try:
+            said = (await process.communicate())[0].decode(errors="replace")
+        finally:
+            if process.returncode is None:  # whoever asks has given up; what it started holds the pipe open, too
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                await process.wait()
         if process.returncode != 0:
             raise ToolError(f"rabbitmqctl {words[0]} ended with {process.returncode}: {said.strip()[-1000:]}")
         return said
