@@ -73,7 +73,7 @@ def all_ready(starter: Starter) -> bool:
 
 def test_everything_is_there_and_ready(whole: Starter) -> None:
     assert set(whole.processes()) == NAMES
-    assert all_ready(whole)
+    eventually(lambda: all_ready(whole))
 
 
 def test_what_was_bought_is_compared_with_the_stand_in(whole: Starter) -> None:
@@ -93,7 +93,7 @@ def test_every_metrics_address_answers(whole: Starter) -> None:
     addresses = whole.env()["MANA_METRICS_URLS"].split(",")
     assert len(addresses) == len(OURS)
     for address in addresses:
-        assert httpx.get(address).status_code == 200
+        assert httpx.get(address, timeout=40).status_code == 200
 
 
 def test_what_watches_is_said_and_draws_what_it_has_seen(whole: Starter, tmp_path: Path) -> None:
@@ -133,7 +133,7 @@ def test_what_is_killed_is_started_again_and_all_is_well(whole: Starter, name: s
     eventually(lambda: whole.processes()[name]["pid"] not in (before, None))
     eventually(lambda: all_ready(whole))
     assert whole.processes()[name]["url"] == url
-    assert httpx.get(whole.env()["MANA_API_URL"] + "/health/ready").status_code == 200
+    assert httpx.get(whole.env()["MANA_API_URL"] + "/health/ready", timeout=40).status_code == 200
 
 
 async def test_a_package_is_bought_in_a_browser(whole: Starter) -> None:
@@ -154,7 +154,7 @@ async def test_a_package_is_bought_in_a_browser(whole: Starter) -> None:
 def test_a_new_signing_key_is_published(whole: Starter) -> None:
     kid = whole.must("keys", "rotate").split()[1]
     published = f"{whole.env()['MANA_API_URL']}/.well-known/jwks.json"
-    eventually(lambda: kid in {key["kid"] for key in httpx.get(published).json()["keys"]})
+    eventually(lambda: kid in {key["kid"] for key in httpx.get(published, timeout=40).json()["keys"]})
 
 
 def test_after_all_that_the_ledger_is_clean_and_a_credit_is_spent(whole: Starter) -> None:

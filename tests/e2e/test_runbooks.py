@@ -145,7 +145,7 @@ def test_every_expression_is_one_that_prometheus_takes(instance: Instance) -> No
 
 def test_the_page_of_alerts_is_one_that_there_is(instance: Instance) -> None:
     page = alerts_page(instance.env["MANA_PROMETHEUS_URL"])
-    answer = httpx.get(page, trust_env=False)
+    answer = httpx.get(page, timeout=40, trust_env=False)
     assert (answer.status_code, "ProcessGone" in answer.text) == (200, True)
 
 

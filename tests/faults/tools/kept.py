@@ -20,6 +20,7 @@ from tests.faults.tools.telling import until
 
 READY_SECONDS: Final = 60.0
 _DEATH_SECONDS: Final = 20.0
+_TELLS_SECONDS: Final = 40.0
 _KIB: Final = 1024
 
 
@@ -134,8 +135,18 @@ class Kept:
         return await telling.meters(self.url)
 
     async def meter(self, name: str) -> float:
-        """One of them. Raises ``ToolError`` where there is none of this name, or nobody answers."""
-        found = await self.meters()
+        """One of them, as soon as it answers. Raises ``ToolError`` where there is none of this name, or nobody answers
+        for long."""
+        found = dict[str, float]()
+
+        async def told() -> bool:
+            found.update(await self.meters())
+            return bool(found)
+
+        try:
+            await until(told, f"{self.name} tells its meters", _TELLS_SECONDS, self.log)
+        except AssertionError as error:
+            raise ToolError(str(error)) from None
         if name not in found:
             raise ToolError(f"{self.name} does not tell {name}")
         return found[name]

@@ -13,7 +13,9 @@ from typing import Any, Final
 
 import httpx
 
-_PATIENCE_SECONDS: Final = 5.0
+_PATIENCE_SECONDS: Final = 40.0
+_READY_SECONDS: Final = 5.0
+"""Who says for so long nothing is not ready."""
 _LOOK_SECONDS: Final = 0.05
 _SQLSTATE: Final = re.compile(r"SQLSTATE ([0-9A-Z]{5})")
 _NO_TLS: Final = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -27,8 +29,8 @@ async def health(url: str) -> dict[str, Any]:
 
 
 async def is_ready(url: str) -> bool:
-    """Whether ``/health/ready`` says 200."""
-    answer = await _get(f"{url}/health/ready")
+    """Whether ``/health/ready`` says 200, soon."""
+    answer = await _get(f"{url}/health/ready", _READY_SECONDS)
     return answer is not None and answer.is_success
 
 
@@ -44,9 +46,9 @@ async def meters(url: str) -> Mapping[str, float]:
 
 
 def log_lines(log: Path) -> list[dict[str, Any]]:
-    """What it has logged so far."""
-    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
-    return [json.loads(line) for line in lines if line.startswith("{")]
+    """What it has logged so far; a last line without its end is still being written."""
+    whole = log.read_text(encoding="utf-8", errors="replace").split("\n")[:-1]
+    return [json.loads(line) for line in whole if line.startswith("{")]
 
 
 def sqlstates(lines: Iterable[dict[str, Any]]) -> Counter[str]:
@@ -71,8 +73,8 @@ async def until(look: Callable[[], Awaitable[object]], what: str, within: float,
     return loop.time() - began
 
 
-async def _get(url: str) -> httpx.Response | None:
-    async with httpx.AsyncClient(trust_env=False, timeout=_PATIENCE_SECONDS, verify=_NO_TLS) as client:
+async def _get(url: str, patience: float = _PATIENCE_SECONDS) -> httpx.Response | None:
+    async with httpx.AsyncClient(trust_env=False, timeout=patience, verify=_NO_TLS) as client:
         try:
             return await client.get(url)
         except httpx.HTTPError:
