@@ -60,7 +60,7 @@ def data_of(starter: Starter) -> Path:
     return Path(json.loads((starter.home / "state.json").read_bytes())["data"])
 
 
-def eventually(happened: Callable[[], bool], seconds: float = 40.0) -> None:
+def eventually(happened: Callable[[], bool], seconds: float = 80.0) -> None:
     deadline = time.monotonic() + seconds
     while not happened():
         assert time.monotonic() < deadline
