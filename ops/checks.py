@@ -45,10 +45,10 @@ def _parts(chosen: Sequence[str]) -> list[list[str]]:
 
     return [
         part("front", "tests/integration/api", "tests/stateful", "tests/payments", "tests/property"),
-        part("integration", "--ignore=tests/integration/api", "tests/integration", "tests/unit"),
+        part("integration", "--ignore=tests/integration/api", "tests/integration"),
         part(
             "others",
-            *(f"--ignore=tests/{name}" for name in ("integration", "unit", "stateful", "payments", "property")),
+            *(f"--ignore=tests/{name}" for name in ("integration", "stateful", "payments", "property")),
             "tests",
         ),
         _TYPES,
