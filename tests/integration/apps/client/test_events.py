@@ -179,11 +179,15 @@ async def test_from_now_on_means_also_over_a_lost_connection(
 
 
 async def test_from_now_on_means_from_the_call_also_where_the_broker_was_away_then(
-    servers: Instance, proxy: Proxy, mana: Mana, user: str
+    servers: Instance, proxy: Proxy, mana: Mana, user: str, caplog: pytest.LogCaptureFixture
 ) -> None:
+    async def is_told() -> bool:
+        return "cannot subscribe" in caplog.text
+
     async with aclosing(Mana(proxy.url(servers.addresses.amqp)).events(user_id=user, start="next")) as events:
         async with proxy.down():
             waiting = asyncio.create_task(anext(events))
+            await until(is_told, "the broker was found away")
             await mana.use(user, 1, description="meanwhile")
         await _seen_up_to(2, waiting, events)
 
