@@ -61,7 +61,8 @@ class RedisLine:
             decode_responses=True,
             client_name=client_name,
             socket_connect_timeout=_CONNECT_SECONDS_MAX,
-            socket_timeout=_CONNECT_SECONDS_MAX,
+            # Above anybody's patience: what is given up here is tried again, and would be done twice.
+            socket_timeout=_CONNECT_SECONDS_MAX + patience,
             # Once more at once, for a connection that died while nobody used it.
             retry=Retry(NoBackoff(), 1),
         )

@@ -18,7 +18,8 @@ _CEILING = 32_768
 LOOPBACK = "127.0.0.1"
 _MARKS_MAX: Final = 256
 _marks: Final = deque[int]()
-"""Descriptors on the ports that this process has chosen lately, until whoever they are for listens there."""
+"""Descriptors on the ports that this process has chosen last, while it lives: whoever they are for may not listen there
+yet."""
 
 
 def is_free(port: int) -> bool:
@@ -42,10 +43,10 @@ def choose(preferred: int | None, taken: Collection[int]) -> int:
 
 def anywhere(preferred: int | None) -> Iterator[int]:
     """`preferred`, then others: random, and none that another process has just chosen, so that instances that start
-    side by side never want the same one."""
+    side by side do not want the same one."""
     if preferred:
         yield preferred
-    yield from (port for port in random.sample(range(_LOWEST, _CEILING), 200) if _marked(port))
+    yield from (port for port in random.sample(range(_LOWEST, _CEILING), 200) if is_free(port) and _marked(port))
 
 
 def _marked(port: int) -> bool:

@@ -32,6 +32,7 @@ def test_each_recovery_must_come_in_time() -> None:
     assert too_slow(notes, recovers=5.0) == ["killed: all partitions answered after 5.1 s at most, 5 s are allowed"]
     notes.recoveries["a backlog"].append(31.0)
     assert len(too_slow(notes, recovers=5.0)) == 2
+    assert too_slow(notes, recovers=5.0, times_as_long=4.0) == []
 
 
 def test_a_recovery_must_be_measured() -> None:

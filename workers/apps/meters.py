@@ -27,7 +27,8 @@ class AppsMeters:
         self.failed = Counter("mana_app_logins_failed", "What the broker refused to do", registry=registry)
         self.uses_failed = Counter(
             "mana_app_uses_failed",
-            "Looks for who is logged in that failed: last uses of secrets may be older than told",
+            "Looks for who is logged in, one a minute, that failed: last uses of secrets may be older than told, and"
+            " who came in while a secret was revoked may still be there",
             registry=registry,
         )
         self.waiting = Gauge(

@@ -40,14 +40,22 @@ class Uses:
     async def look(self) -> None:
         """Notes who is logged in now, once, and ends whoever is so no more."""
         try:
+            apps = await self._store.list_apps()  # first: a login that goes meanwhile is not gone by these
             logged_in = await self._management.logged_in()
-            apps = await self._store.list_apps()
+            for login in left_over(apps, logged_in):
+                await self._put_out(login)
             if used := in_use(apps, logged_in):
                 await self._store.note_used(used)
-            for login in left_over(apps, logged_in):
-                for call in end(login):
-                    await self._management.call(call)
-                _log.warning("who came in while the login went is put out", login=login)
-        except (AwayError, RefusedError, Fault) as error:
+        except (AwayError, Fault) as error:
             self._meters.uses_failed.inc()
-            _log.warning("uses of apps' secrets are not noted", reason=str(error))
+            _log.warning("it is not seen who is logged in", reason=str(error))
+
+    async def _put_out(self, login: str) -> None:
+        try:
+            for call in end(login):
+                await self._management.call(call)
+        except RefusedError as error:
+            self._meters.failed.inc()
+            _log.error("the broker does not take it", what="removed", about=login, reason=str(error))
+        else:
+            _log.warning("who came in while the login went is put out", login=login)

@@ -26,7 +26,8 @@ _STATEMENT_SECONDS: Final = 0.04
 """So long does each statement of a batch take here, that one is always under way."""
 _UNDER_WAY: Final = "batches being written at that moment"
 _MOST_ROUNDS: Final = 10
-"""So often everybody is thrown out at most until that was so for a batch: it is likely each time, and not certain."""
+"""So much more often everybody is thrown out at most until that was so for a batch: it is likely each time, and not
+certain."""
 _LOST_SECONDS: Final = 20.0
 _TOLD_SECONDS: Final = 1.0
 """Half of what a client of the front is ready to wait: who hears of a lost broker by then was told at once."""
@@ -41,7 +42,7 @@ async def everybody_out(stage: Stage) -> None:
         workers = await stage.workers.start(2, database_url=proxy.url(stage.workers.database_url))
         async with stage.load():
             rounds = stage.size(fast=2, usual=12, nightly=60)
-            for done in range(max(rounds, _MOST_ROUNDS)):
+            for done in range(rounds + _MOST_ROUNDS):
                 if done >= rounds and stage.notes.injected.get(_UNDER_WAY):
                     break
                 await stage.pass_time(fast=1.5, usual=5.0, nightly=5.0)

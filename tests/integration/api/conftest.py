@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, Generator
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import pytest
 from contracts.topology import WORKER_LOGIN
 from ops.instance import Instance
 from ops.layout import Pooling
+from tests.faults.tools import telling
 from tests.integration import given
 from tests.integration.api.administrators import administrator
 from tests.integration.api.authenticator import Enrolled, enrol
@@ -84,9 +84,11 @@ async def spender(http: httpx.AsyncClient, running_worker: Process) -> SignedIn:
     """A user whose account holds the signup bonus; a registration waits for that no longer than two seconds."""
     assert running_worker.child.returncode is None
     user = await sign_up(http)
-    async with asyncio.timeout(30):
-        while (await http.get(f"{BASE}/credits/balance", headers=user.headers)).status_code != 200:
-            await asyncio.sleep(0.05)
+
+    async def is_open() -> bool:
+        return (await http.get(f"{BASE}/credits/balance", headers=user.headers)).status_code == 200
+
+    await telling.until(is_open, "the account is open", 30)
     return user
 
 

@@ -132,7 +132,7 @@ async def _balance(http: httpx.AsyncClient, token: ServiceToken, user: SignedIn)
 
 
 async def _until(http: httpx.AsyncClient, token: ServiceToken, user: SignedIn, status: int) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(5):
         while await _balance(http, token, user) != status:
             await asyncio.sleep(0.01)
 

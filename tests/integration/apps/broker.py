@@ -22,7 +22,7 @@ from api.operators.apps.acting import changing, found
 from contracts.apps import DEFAULT_PERMISSIONS, Permission
 from ops.instance import Instance
 
-SOON = 15.0
+SOON = 10.0
 """Half as long as the keeper's rounds that nobody asks for are apart."""
 _NUMBERS = itertools.count()
 Result = TypeVar("Result")

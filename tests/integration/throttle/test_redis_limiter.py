@@ -197,3 +197,18 @@ async def test_connecting_may_take_longer_than_anybody_waits(redis: Redis, redis
         accepted = proxy.accepted
         await _until_it_takes(limiter)
         assert proxy.accepted == accepted == 1
+
+
+async def test_what_takes_long_is_done_once(redis: Redis, redis_url: str) -> None:
+    """Also where somebody waits for longer than a connection that is taken for dead."""
+    assert await redis.ping()
+    async with (
+        Proxy.before(redis_url) as proxy,
+        RedisLimiter.connected(proxy.url(redis_url), NAMES, patience=20.0) as limiter,
+    ):
+        await limiter.take(five())
+        proxy.freeze("down")
+        taking = asyncio.create_task(limiter.take(five()))
+        await asyncio.sleep(3)
+        proxy.thaw("down")
+        assert (await taking).remaining == 3

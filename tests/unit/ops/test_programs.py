@@ -22,6 +22,7 @@ SURROUNDINGS = {
     "DATABASE_URL": ADMINISTRATOR,
     "AMQP_URL": "amqp://boss:hunter2@mq/",
     "REDIS_PASSWORD": "hunter2",
+    "REDIS_WAIT_MS": "250",
     "STRIPE_SECRET_KEY": "sk_test_hunter2hunter2",
     "STRIPE_WEBHOOK_SECRET": "whsec_hunter2hunter2",
     "JWT_PRIVATE_KEY": "hunter2 pem",
@@ -91,6 +92,7 @@ def test_the_front_gets_the_secrets_that_are_its_own(programs: Programs) -> None
         "STRIPE_WEBHOOK_SECRET",
         "JWT_PRIVATE_KEY",
     }
+    assert env["REDIS_WAIT_MS"] == "250"
 
 
 def test_who_buys_at_a_stand_in_is_told_where_it_is_and_nothing_of_stripes_own(
