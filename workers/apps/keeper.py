@@ -9,9 +9,10 @@ from typing import Final
 
 import structlog
 
+from workers.apps.carrying_out import carried_out
 from workers.apps.deciding import decide, decide_pauses, decide_ways, next_end, paused_logins
 from workers.apps.hearing import Hearing
-from workers.apps.management import AwayError, Management, RefusedError
+from workers.apps.management import AwayError, Management
 from workers.apps.meters import AppsMeters
 from workers.apps.model import Task
 from workers.apps.settings import AppsSettings
@@ -126,12 +127,7 @@ class Keeper:
         return all(done)
 
     async def _do(self, task: Task) -> bool:
-        try:
-            for call in task.calls:
-                await self._management.call(call)
-        except RefusedError as error:
-            self._meters.failed.inc()
-            _log.error("the broker does not take it", what=task.kind, about=task.about, reason=str(error))
+        if not await carried_out(self._management, self._meters, task.kind, task.about, task.calls):
             return False
         if task.secret_id is not None and task.made is not None:
             await self._store.note_made(task.secret_id, task.made)

@@ -11,8 +11,9 @@ from typing import Final
 
 import structlog
 
+from workers.apps.carrying_out import carried_out
 from workers.apps.deciding import end, in_use, left_over
-from workers.apps.management import AwayError, Management, RefusedError
+from workers.apps.management import AwayError, Management
 from workers.apps.meters import AppsMeters
 from workers.apps.store import AppsStore
 from workers.ledger.faults import Fault
@@ -43,19 +44,10 @@ class Uses:
             apps = await self._store.list_apps()  # first: a login that goes meanwhile is not gone by these
             logged_in = await self._management.logged_in()
             for login in left_over(apps, logged_in):
-                await self._put_out(login)
+                if await carried_out(self._management, self._meters, "removed", login, end(login)):
+                    _log.warning("who came in while the login went is put out", login=login)
             if used := in_use(apps, logged_in):
                 await self._store.note_used(used)
         except (AwayError, Fault) as error:
             self._meters.uses_failed.inc()
             _log.warning("it is not seen who is logged in", reason=str(error))
-
-    async def _put_out(self, login: str) -> None:
-        try:
-            for call in end(login):
-                await self._management.call(call)
-        except RefusedError as error:
-            self._meters.failed.inc()
-            _log.error("the broker does not take it", what="removed", about=login, reason=str(error))
-        else:
-            _log.warning("who came in while the login went is put out", login=login)
