@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,6 +32,7 @@ T = TypeVar("T")
 
 PATIENCE: Final = 90.0
 """Seconds after which a service that does not answer counts as not coming back at all."""
+_MORE_ROUNDS: Final = 10
 RATE: Final = 300.0
 """Commands a second of the plan's ordinary load."""
 CREDITS: Final = 1_000_000
@@ -107,6 +108,15 @@ class Stage:
         """Notes a fault that is known to have happened, so many times."""
         if times:
             self.notes.injected[what] = self.notes.injected.get(what, 0) + times
+
+    def rounds(self, until: str, *, fast: int, usual: int, nightly: int) -> Iterator[int]:
+        """As many rounds as the scale has, and up to ten more while the fault ``until`` was not injected: it is likely
+        in each round, and not certain."""
+        least = self.size(fast=fast, usual=usual, nightly=nightly)
+        for done in range(least + _MORE_ROUNDS):
+            if done >= least and self.notes.injected.get(until):
+                return
+            yield done
 
     def figure(self, name: str, value: object) -> None:
         """Notes a figure for the page."""

@@ -25,9 +25,6 @@ _SLOWEST: Final = 1_000
 _STATEMENT_SECONDS: Final = 0.04
 """So long does each statement of a batch take here, that one is always under way."""
 _UNDER_WAY: Final = "batches being written at that moment"
-_MOST_ROUNDS: Final = 10
-"""So much more often everybody is thrown out at most until that was so for a batch: it is likely each time, and not
-certain."""
 _LOST_SECONDS: Final = 20.0
 _TOLD_SECONDS: Final = 1.0
 """Half of what a client of the front is ready to wait: who hears of a lost broker by then was told at once."""
@@ -41,10 +38,7 @@ async def everybody_out(stage: Stage) -> None:
     async with Proxy.before(stage.workers.database_url) as proxy:
         workers = await stage.workers.start(2, database_url=proxy.url(stage.workers.database_url))
         async with stage.load():
-            rounds = stage.size(fast=2, usual=12, nightly=60)
-            for done in range(rounds + _MOST_ROUNDS):
-                if done >= rounds and stage.notes.injected.get(_UNDER_WAY):
-                    break
+            for _ in stage.rounds(_UNDER_WAY, fast=2, usual=12, nightly=60):
                 await stage.pass_time(fast=1.5, usual=5.0, nightly=5.0)
                 await _throw_out(stage, workers, proxy)
         cancelled = [line for worker in workers for line in worker.lines() if "CancelledError" in str(line)]

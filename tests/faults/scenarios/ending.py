@@ -13,8 +13,6 @@ from tests.faults.tools.workers import Worker
 
 _AGAIN_SECONDS: Final = 0.05
 _TWICE: Final = "workers told twice to end"
-_MOST_ROUNDS: Final = 10
-"""So often two more are told to end at most until one of them was still at work when it was told again."""
 _NOTHING_SECONDS: Final = 1.5
 """So long a ledger without workers is watched."""
 _NOT_DRAINED: Final = "not drained in time: what is unfinished is left to others"
@@ -31,10 +29,7 @@ async def s24(stage: Stage) -> None:
     took: list[float] = []
     (last,) = await stage.workers.start()
     async with stage.load():
-        rounds = stage.size(fast=1, usual=5, nightly=20)
-        for done in range(rounds + _MOST_ROUNDS):
-            if done >= rounds and stage.notes.injected.get(_TWICE):
-                break
+        for _ in stage.rounds(_TWICE, fast=1, usual=5, nightly=20):
             once, twice = await stage.workers.start(2)
             await stage.workers.even()
             took += [await _ends(stage, once), await _ends_told_twice(stage, twice)]
