@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 import ssl
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
@@ -58,44 +57,6 @@ async def hashes(process: Process) -> int:
 async def waits(process: Process) -> int:
     """How often somebody has waited for Redis in vain."""
     return await measured(process, "mana_limits_redis_failures_total")
-
-
-@dataclass
-class Watch:
-    """What fronts have looked at since it began. A front that waited for Redis in vain, as it may on a busy machine,
-    has counted by itself meanwhile: one place more where the same figures hold."""
-
-    processes: Sequence[Process]
-    hashes: list[int]
-    waits: list[int]
-
-    @classmethod
-    async def of(cls, *processes: Process) -> Watch:
-        """From now on."""
-        return cls(processes, [await hashes(each) for each in processes], [await waits(each) for each in processes])
-
-    async def looked_at(self) -> int:
-        """Guesses that reached a hasher."""
-        return sum([await hashes(each) for each in self.processes]) - sum(self.hashes)
-
-    async def places(self) -> int:
-        """Where guesses were counted."""
-        return 1 + sum([await waits(each) > then for each, then in zip(self.processes, self.waits, strict=True)])
-
-
-async def undisturbed(process: Process, play: Callable[[int], Awaitable[None]]) -> None:
-    """For what holds exactly where all is counted in one place: played again, by another number, where somebody waited
-    for Redis in vain meanwhile. Whatever else is wrong is raised at once."""
-    for number in range(10):
-        before = await waits(process)
-        try:
-            await play(number)
-        except AssertionError:
-            if await waits(process) == before:
-                raise
-        else:
-            return
-    raise AssertionError("this machine is too busy for Redis to be in time")
 
 
 async def guess(http: httpx.AsyncClient, email: str, **more: str) -> httpx.Response:

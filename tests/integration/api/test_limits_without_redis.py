@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from ops import ports
 from ops.instance import Instance
 from tests.faults.tools.proxy import Proxy
 from tests.integration.api.ledger import ScriptedLedger
-from tests.integration.api.limited import coming_from, guess, hashes, limited_front, measured, undisturbed, waits
+from tests.integration.api.limited import coming_from, guess, hashes, limited_front, measured, waits
 from tests.integration.api.process import Process
 from tests.integration.api.users import BASE, SignedIn, assert_problem, new_email
 
@@ -61,6 +61,21 @@ async def proxied(servers: Instance, logs: Path) -> AsyncGenerator[tuple[Proxy, 
 
 async def _counts_alone(process: Process) -> bool:
     return await measured(process, "mana_limits_counted_alone") == 1
+
+
+async def _undisturbed(process: Process, play: Callable[[int], Awaitable[None]]) -> None:
+    """For what holds exactly where all is counted in one place: played again, by another number, where somebody waited
+    for Redis in vain meanwhile. Whatever else is wrong is raised at once."""
+    for number in range(10):
+        before = await waits(process)
+        try:
+            await play(number)
+        except AssertionError:
+            if await waits(process) == before:
+                raise
+        else:
+            return
+    raise AssertionError("this machine is too busy for Redis to be in time")
 
 
 async def _until_redis_is_found(process: Process, http: httpx.AsyncClient) -> None:
@@ -129,7 +144,7 @@ async def test_a_flushed_redis_counts_anew(proxied: tuple[Proxy, Process, Redis]
         assert [answer.status_code for answer in answers] == [401] * 10 + [429] * 2
         assert await hashes(process) - before == 20
 
-    await undisturbed(process, play)
+    await _undisturbed(process, play)
 
 
 @pytest.mark.checklist(32)
