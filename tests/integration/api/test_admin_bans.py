@@ -4,7 +4,6 @@ lifted. Numbers in brackets: SECURITY.md's checklist."""
 from __future__ import annotations
 
 import asyncio
-import signal
 from collections.abc import AsyncGenerator
 from pathlib import Path
 from uuid import UUID
@@ -23,6 +22,7 @@ from tests.integration.api.administrators import SPAM, USE, acts_on, administrat
 from tests.integration.api.process import Process, front, relay, until_ready
 from tests.integration.api.users import BASE, PASSWORD, SignedIn, assert_problem, is_valid, login
 from tests.integration.auth.rows import add_token
+from tests.integration.paused import paused
 
 
 @pytest.fixture(scope="module")
@@ -80,12 +80,9 @@ async def test_what_was_queued_before_the_ban_is_refused(
 ) -> None:
     """[57]: two hundred uses wait in the queue, of an app that knows nothing of the ban."""
     user = UUID(spender.id)
-    running_worker.child.send_signal(signal.SIGSTOP)
-    try:
+    with paused(running_worker.child):
         await _queue_uses(servers, spender, 200)
         await done(http, admin, "POST", f"/users/{spender.id}/ban", SPAM)
-    finally:
-        running_worker.child.send_signal(signal.SIGCONT)
     async with asyncio.timeout(20):
         while len(await owner.fetch("SELECT 1 FROM credits.refusals WHERE account_id = $1", user)) < 200:
             await asyncio.sleep(0.1)

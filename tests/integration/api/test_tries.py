@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
-from collections.abc import Generator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -27,6 +24,7 @@ from ops.urls import with_database
 from tests.faults.tools.proxy import Proxy
 from tests.integration.api.process import Process, front, until_ready
 from tests.integration.api.users import BASE, SignedIn, assert_problem, sign_up
+from tests.integration.paused import paused
 
 USE = f"{BASE}/credits/use"
 BODY: dict[str, Any] = {"amount": 151, "appId": "chat", "description": "d", "idempotencyKey": "K"}
@@ -41,15 +39,6 @@ async def refused(http: httpx.AsyncClient, running_worker: Process) -> SignedIn:
     user = await sign_up(http)
     assert_problem(await http.post(USE, json=BODY, headers=user.headers), 402, "insufficient_credits")
     return user
-
-
-@contextmanager
-def _paused(process: Process) -> Generator[None]:
-    process.child.send_signal(signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        process.child.send_signal(signal.SIGCONT)
 
 
 async def _grant(servers: Instance, user: SignedIn) -> None:
@@ -93,7 +82,7 @@ async def test_an_old_refusal_is_not_the_new_trys(
     await _grant(servers, refused)
     await _until_granted(http, refused)
     async with front(servers, logs) as other, httpx.AsyncClient(base_url=other.url, timeout=40) as elsewhere:
-        with _paused(running_worker):
+        with paused(running_worker.child):
             again = await http.post(USE, json=BODY, headers={**refused.headers, "prefer": "wait=1"})
             assert again.status_code == 202
             for client in (http, elsewhere):
@@ -108,7 +97,7 @@ async def test_an_old_refusal_is_not_the_new_trys(
 async def test_a_new_refusal_takes_the_old_ones_place(
     http: httpx.AsyncClient, refused: SignedIn, running_worker: Process
 ) -> None:
-    with _paused(running_worker):
+    with paused(running_worker.child):
         body = {**BODY, "amount": 152}
         again = await http.post(USE, json=body, headers={**refused.headers, "prefer": "wait=0"})
         assert again.status_code == 202

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import signal
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -23,6 +22,7 @@ from ops.state import DatabaseRole
 from tests.e2e.client import Client
 from tests.integration.api.process import PARTITIONS
 from tests.integration.apps.broker import Broker, Given
+from tests.integration.paused import paused
 from tests.integration.workers.running import Running, running, until
 
 _BACKLOG = 2_000
@@ -96,11 +96,8 @@ async def test_who_floods_is_kept_out_and_let_in_again_and_others_are_answered(
             return await _fate(flooding, user) == "let in"
 
         async with _flood(flooding, user) as flood:
-            worker.signal(signal.SIGSTOP)
-            try:
+            with paused(worker.child):
                 await until(full, "a partition is full")
-            finally:
-                worker.signal(signal.SIGCONT)
             await until(kept_out, "the flooding login may send no commands", worker.log)
             assert (await other.use(user, appId=steady.app))["ok"]
             counts = await _ended(flood)
@@ -132,16 +129,13 @@ async def test_a_pause_ends_though_the_keeper_that_made_it_is_gone(
 
     await owner.fetchrow(_PAUSE, given.login, 3 * _SECOND)
     await until(kept_out, "the login may send no commands", keeper.log)
-    keeper.signal(signal.SIGSTOP)
-    try:
+    with paused(keeper.child):
         await until(over, "the pause is over")
         assert await kept_out()
         own = ProcessSettings(servers.addresses, PARTITIONS).apps()
         async with running(servers, logs, "workers.apps", own) as another:
             await another.ready()
             assert await _fate(given, user) == "let in"
-    finally:
-        keeper.signal(signal.SIGCONT)
 
 
 async def test_each_pause_in_a_row_is_twice_as_long_and_none_is_for_ever(

@@ -13,6 +13,7 @@ from pamqp.common import Arguments
 from contracts.apps import CHANGES_CHANNEL, own_names
 from contracts.topology import COMMANDS_EXCHANGE, EVENTS_EXCHANGE
 from tests.integration.apps.broker import Broker, Given, connected
+from tests.integration.paused import paused
 from tests.integration.workers.running import Running, until
 
 
@@ -40,7 +41,7 @@ async def test_no_exchange_stays_bound_to_the_commands(
 ) -> None:
     commands = await channel.get_exchange(COMMANDS_EXCHANGE, ensure=False)
     own = await channel.declare_exchange(f"{own_names(given.app)}x", "topic")
-    with keeper.paused():
+    with paused(keeper.child):
         await own.bind(EVENTS_EXCHANGE, f"credits.*.{given.app}")
         await commands.bind(own, "#")
         await commands.bind(EVENTS_EXCHANGE, f"credits.*.{given.app}")

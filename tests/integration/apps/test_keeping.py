@@ -24,6 +24,7 @@ from tests.integration.api.administrators import do
 from tests.integration.api.process import PARTITIONS
 from tests.integration.api.users import SignedIn
 from tests.integration.apps.broker import SOON, Broker, Given, connected
+from tests.integration.paused import paused
 from tests.integration.workers.running import Running, running, until
 from workers.apps.deciding import end
 from workers.apps.management import Management
@@ -174,7 +175,7 @@ async def test_who_came_in_while_the_login_went_is_put_out(
             await uses.look()  # each time, until the broker's statistics are new
             return ended.done()
 
-        with keeper.paused():
+        with paused(keeper.child):
             await broker.revoke_secret(given)
             await owner.execute("UPDATE auth.app_secrets SET gone_at = now() WHERE id = $1", given.id)
             await until(is_out, "the connection is ended", within=20)
@@ -251,7 +252,7 @@ async def test_what_somebody_did_at_the_broker_is_put_right(
     await broker.settled(widened.app)
     everything = {"configure": ".*", "write": ".*", "read": ".*"}
     async with AsyncExitStack() as stack:
-        with keeper.paused():
+        with paused(keeper.child):
             await broker.ask("PUT", f"users/{revoked.login}", {"password": revoked.text, "tags": ""})
             await broker.ask("PUT", f"permissions/%2F/{widened.login}", everything)
             _, ended = await stack.enter_async_context(connected(widened))
@@ -312,7 +313,7 @@ async def test_a_late_broker_is_no_reason_to_wait_for_ever(
 ) -> None:
     """Who asks is told that a login is not made yet, or not gone; it is as soon as the keeper goes on."""
     rotated, revoked = await broker.new_app(), await broker.new_app()
-    with keeper.paused():
+    with paused(keeper.child):
         answer, *ends = await asyncio.gather(
             do(http, admin, "POST", "/apps", {"id": "late"}),
             do(http, admin, "DELETE", f"/apps/{rotated.app}/secrets/{rotated.id}"),

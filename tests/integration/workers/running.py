@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import AsyncGenerator, Callable, Generator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -41,15 +41,6 @@ class Running:
     def signal(self, number: signal.Signals) -> None:
         """Sends a signal to this very process."""
         os.kill(self.child.pid, number)
-
-    @contextmanager
-    def paused(self) -> Generator[None]:
-        """It does nothing until the block ends."""
-        self.signal(signal.SIGSTOP)
-        try:
-            yield
-        finally:
-            self.signal(signal.SIGCONT)
 
     async def health(self) -> dict[str, Any]:
         """What ``/health/ready`` says; empty while nobody answers."""

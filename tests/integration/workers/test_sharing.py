@@ -10,6 +10,7 @@ import asyncpg
 
 from ops.instance import Instance
 from tests.e2e.client import Client
+from tests.integration.paused import paused
 from tests.integration.workers.events import Subscriber
 from tests.integration.workers.flood import all_charged, send_uses
 from tests.integration.workers.running import running, until
@@ -57,10 +58,9 @@ async def test_a_paused_owner_that_comes_back_does_no_harm(
         await second.owns(2)
         users = await _open_users(client)
         flood = [asyncio.create_task(send_uses(client, user, _USES)) for user in users]
-        second.signal(signal.SIGSTOP)
-        await first.owns(4)
-        await asyncio.gather(*flood)
-        second.signal(signal.SIGCONT)
+        with paused(second.child):
+            await first.owns(4)
+            await asyncio.gather(*flood)
         for user in users:
             await all_charged(owner, user, _USES)
             told = await events.has(user, _USES + 1)
