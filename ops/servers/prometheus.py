@@ -21,7 +21,7 @@ from ops.program import Program
 NAME = "prometheus"
 FOLDER = CHECKOUT / "ops" / "prometheus"
 _KEPT = "15d"
-_PATIENCE_SECONDS = 20.0
+_PATIENCE_SECONDS = 3.0
 
 
 def alerts_page(url: str) -> str:

@@ -143,7 +143,8 @@ def test_every_expression_is_one_that_prometheus_takes(instance: Instance) -> No
         eventually(lambda: bool(asked.now("up == 1")))
 
 
-def test_the_page_of_alerts_is_one_that_there_is(instance: Instance) -> None:
+def test_the_page_of_alerts_is_one_that_there_is(instance: Instance, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ops.servers.prometheus._PATIENCE_SECONDS", 40.0)
     page = alerts_page(instance.env["MANA_PROMETHEUS_URL"])
     answer = httpx.get(page, timeout=40, trust_env=False)
     assert (answer.status_code, "ProcessGone" in answer.text) == (200, True)
